@@ -1,0 +1,96 @@
+"""Every error and warning of the package, so that users can catch or filter them by class.
+
+Messages follow one pattern: which argument or column, what was expected, what was found,
+and what to do about it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AnovaError(ValueError):
+    """Base class of the package's errors (a ``ValueError``)."""
+
+
+class FormulaError(AnovaError):
+    """The formula cannot be read, or says something that has no meaning here."""
+
+
+class DataError(AnovaError):
+    """The data frame does not fit the formula, the family or the design."""
+
+
+class PriorError(AnovaError):
+    """A prior names nothing in the model, or cannot be used where it was put."""
+
+
+class ArgumentError(AnovaError):
+    """An argument of a public function has a value that it cannot take."""
+
+
+class AnovaWarning(UserWarning):
+    """Base class of the package's warnings."""
+
+
+class CovariateWarning(AnovaWarning):
+    """A numeric column with few distinct values is used as a covariate."""
+
+
+class PseudoreplicationWarning(AnovaWarning):
+    """A whole-plot term is judged without the unit it was assigned to."""
+
+
+class MissingUnitTermWarning(AnovaWarning):
+    """A factor varies within a unit, yet no unit-by-factor term lets its effect vary."""
+
+
+class DroppedUnitWarning(AnovaWarning):
+    """A unit term cannot be told from the residual or from another term, and was dropped."""
+
+
+class UnsupportedCellWarning(AnovaWarning):
+    """Cells without data: contrasts that need them rest on the prior alone."""
+
+
+class ReplicationWarning(AnovaWarning):
+    """A term has no more units than cells: its unit variance rests on the prior."""
+
+
+class SuccessLevelWarning(AnovaWarning):
+    """The success level of a binary response had to be guessed."""
+
+
+class ConvergenceWarning(AnovaWarning):
+    """A fit did not meet the thresholds under which its numbers may be trusted."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint ``"; did you mean 'x'?"`` or, with nothing close, the known names.
+
+    Examples
+    --------
+    >>> nearest("condtion", ["condition", "trial"])
+    "; did you mean 'condition'?"
+    """
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    shown = ", ".join(map(repr, known[:12])) + (", ..." if len(known) > 12 else "")
+    return f"; known: {shown or 'none'}"
+
+
+def listing(items: Iterable[object], limit: int = 6) -> str:
+    """Join items for a message, cutting long lists.
+
+    Examples
+    --------
+    >>> listing(range(9), limit=3)
+    '0, 1, 2, ... (9 in all)'
+    """
+    items = [str(item) for item in items]
+    if len(items) <= limit:
+        return ", ".join(items)
+    return ", ".join(items[:limit]) + f", ... ({len(items)} in all)"
