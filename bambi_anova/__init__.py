@@ -1,0 +1,48 @@
+"""Bayesian split-plot and mixed-design ANOVA from a formula, on Bambi.
+
+>>> import bambi_anova as ba
+>>> memory = ba.load_data("memory")
+>>> model = ba.Model(
+...     "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)",
+...     memory,
+...     family="binomial",
+... )
+>>> result = model.fit()  # doctest: +SKIP
+>>> result.contrasts("trial_type")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bambi_anova import errors
+    from bambi_anova.datasets import load_data
+    from bambi_anova.model import Model
+    from bambi_anova.result import Result
+
+__version__ = "0.1.0"
+
+#: Public names and where they live; loaded when first asked for, because pandas, SciPy and
+#: Bambi take seconds to import.
+_LAZY = {
+    "Model": "bambi_anova.model",
+    "Result": "bambi_anova.result",
+    "errors": "bambi_anova",
+    "load_data": "bambi_anova.datasets",
+}
+
+__all__ = ["Model", "Result", "__version__", "errors", "load_data"]
+
+
+def __getattr__(name: str):
+    if name == "errors":
+        return import_module("bambi_anova.errors")
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

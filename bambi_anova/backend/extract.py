@@ -1,0 +1,76 @@
+"""Bambi's posterior -> draws as plain arrays.
+
+Letters: H chains, D draws a chain, C cells, J units, L levels of a term.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from bambi_anova.backend.groups import factor_group_name
+from bambi_anova.design import Design
+from bambi_anova.draws import Draws
+from bambi_anova.families import Link
+from bambi_anova.populations import cell_means
+from bambi_anova.priors import Priors
+
+Array = np.ndarray
+
+
+def extract_draws(posterior: xr.Dataset, design: Design, priors: Priors) -> Draws:
+    """Read the linear predictor's parts from the posterior of the model of a design.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+    design : Design
+    priors : Priors
+
+    Returns
+    -------
+    Draws
+    """
+
+    def values(name: str) -> Array:
+        return posterior[name].transpose("chain", "draw", ...).to_numpy()
+
+    terms = [term for term in design.terms if term.factors]
+    names = {term.name: factor_group_name(term) for term in terms}
+    names |= {unit.name: f"1|{unit.name}" for unit in design.units}
+    names |= {slope.name: slope.name for slope in design.slopes}
+    return Draws(
+        cells=_cells(values, design),
+        units={unit.name: values(f"1|{unit.name}") for unit in design.units},
+        sigmas={key: values(f"{name}_sigma") for key, name in names.items()},
+        auxiliary={name: values(name) for name in priors.auxiliary if name in posterior},
+    )
+
+
+def _cells(values, design: Design) -> Array:
+    """Add up the intercept and the factor terms on the grid; shape (H, D, C)."""
+    grid = np.indices(design.shape).reshape(len(design.factors), -1)
+    axes = {factor.name: axis for axis, factor in enumerate(design.factors)}
+    cells = np.repeat(values("Intercept")[..., None], max(grid.shape[1], 1), axis=-1)
+    for term in design.terms:
+        # A covariate stands at its mean, where its centred value and so its slopes vanish.
+        if term.covariate or not term.factors:
+            continue
+        order = [axes[name] for name in term.factors]
+        level = np.ravel_multi_index(tuple(grid[order]), tuple(design.shape[i] for i in order))
+        cells = cells + values(factor_group_name(term))[..., level]
+    return cells
+
+
+def add_cells(idata: xr.DataTree, draws: Draws, design: Design, link: Link) -> None:
+    """Add the group ``cells``: the linear predictor's cell means, with factors as dimensions."""
+    dims = ("chain", "draw", *(factor.name for factor in design.factors))
+    posterior = idata["posterior"]
+    coords = {name: posterior[name].to_numpy() for name in ("chain", "draw")}
+    coords |= {factor.name: list(factor.levels) for factor in design.factors}
+    shape = (*draws.sample_shape, *design.shape)
+    variables = {
+        population: (dims, cell_means(draws, design, link, population, "link").reshape(shape))
+        for population in ("super", "finite")
+    }
+    idata["cells"] = xr.DataTree(xr.Dataset(variables, coords))

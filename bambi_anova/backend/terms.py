@@ -1,0 +1,148 @@
+"""Effects as Bambi priors: callables that Bambi's ``Prior(dist=...)`` puts into a PyMC model.
+
+All three distributions below are exactly iid N(0, sigma) effects, deflected or not; they differ
+in the coordinates that the sampler sees.
+
+- *Identified*: iid effects over J levels, deflected, are Q z with Q an orthonormal basis of the
+  sum-to-zero space and z ~ N(0, sigma).  Sampling z removes every direction that the likelihood
+  leaves free.
+- *Informed scale*: with about I units of Fisher information on each coordinate the posterior of
+  an effect given sigma has sd near s = sigma / sqrt(1 + I sigma^2).  Sampling effect / s is
+  non-centred where sigma is small and centred where the data decide, with no funnel in between
+  (Papaspiliopoulos, Roberts & Skold 2007, doi:10.1214/088342307000000014).
+- *Anchored units*: the mean of the unit effects in a cell trades off with the fixed effects of
+  that cell.  The sampler moves their sum, which the data do identify.
+
+Letters: L levels of a term, K its degrees of freedom, J units, G groups of units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def zero_sum_basis(*levels: int) -> Array:
+    """Return an orthonormal basis of the arrays that sum to zero along each axis.
+
+    Parameters
+    ----------
+    *levels : int
+        Levels of each factor; L is their product, K the product of each less one.
+
+    Returns
+    -------
+    ndarray, shape (L, K)
+        The Kronecker product of the factors' Helmert bases.
+
+    Examples
+    --------
+    >>> zero_sum_basis(2).round(4).ravel().tolist()
+    [0.7071, -0.7071]
+    """
+    basis = np.ones((1, 1))
+    for size in levels:
+        helmert = np.triu(np.ones((size, size - 1)))
+        helmert[np.arange(1, size), np.arange(size - 1)] = -np.arange(1, size)
+        basis = np.kron(basis, helmert / np.linalg.norm(helmert, axis=0))
+    return basis
+
+
+@dataclass(frozen=True)
+class ZeroSumEffects:
+    """Deflected iid effects of a fixed term.
+
+    Attributes
+    ----------
+    basis : ndarray, shape (L, K)
+    information : float
+        Rough Fisher information on each of the K coordinates.
+    """
+
+    basis: Array
+    information: float
+
+    def __call__(self, name: str, sigma, dims=None):
+        """Add the effects to the PyMC model in context and return them."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        spread = pt.sqrt(1 + self.information * sigma**2)
+        z = pm.Normal(f"{name}_offset", 0, spread, shape=self.basis.shape[1])
+        return pm.Deterministic(name, pt.dot(self.basis, z * (sigma / spread)), dims=dims)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A fixed effect whose sum with the units' group mean the data identify.
+
+    Attributes
+    ----------
+    variable : str
+        Its name in the PyMC model.
+    index : ndarray of int, shape (G,), or None
+        The level of each group of units; ``None`` for a scalar.
+    """
+
+    variable: str
+    index: Array | None
+
+
+@dataclass(frozen=True)
+class UnitEffects:
+    """Iid effects of the units of one unit term.
+
+    Attributes
+    ----------
+    groups : ndarray of int, shape (J,)
+        The group of each unit: its combination of the anchors' factors, or its coarser unit.
+    information : float
+        Rough Fisher information on each unit's effect.
+    anchors : tuple of Anchor
+    location : ndarray, shape (G,)
+        Where the anchored sums lie, roughly; the mixing of the two forms is about this point.
+    """
+
+    groups: Array
+    information: float
+    anchors: tuple[Anchor, ...] = ()
+    location: Array | float = 0.0
+
+    def __call__(self, name: str, sigma, dims=None):
+        """Add the effects to the PyMC model in context and return them."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        sizes = np.bincount(self.groups)
+        spread = pt.sqrt(1 + self.information * sigma**2)
+        own = pm.Normal(f"{name}_offset", 0, spread, shape=len(self.groups)) * (sigma / spread)
+        sums = pt.inc_subtensor(pt.zeros(len(sizes))[self.groups], own)
+        centre = self._group_means(name, sigma, spread, sizes) - sums / sizes
+        return pm.Deterministic(name, own + centre[self.groups], dims=dims)
+
+    def _group_means(self, name: str, sigma, spread, sizes: Array):
+        """Add the mean effect of each group, N(0, sigma / sqrt(size)); shape (G,)."""
+        import pymc as pm
+
+        label = f"{name}_mean_offset"
+        if not self.anchors:
+            return pm.Normal(label, 0, 1, shape=len(sizes)) * (sigma / np.sqrt(sizes))
+        # With weight 1 the sampler moves mean + level ("centred"), with weight 0 the mean alone.
+        weight = 1 - 1 / spread**2
+        shift = weight * (self._level() - self.location)
+        scale = sigma / spread / np.sqrt(sizes)
+        return pm.Normal(label, shift / scale, spread, shape=len(sizes)) * scale - shift
+
+    def _level(self):
+        """Return the fixed part of each group, shape (G,) or ()."""
+        import pymc as pm
+
+        model = pm.modelcontext(None)
+        level = 0
+        for anchor in self.anchors:
+            variable = model[anchor.variable]
+            level = level + (variable if anchor.index is None else variable[anchor.index])
+        return level

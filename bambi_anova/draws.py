@@ -1,0 +1,41 @@
+"""Posterior draws as plain arrays: all that effects and tables need to know of a fit.
+
+Letters: H chains, D draws a chain, C cells, J units of one unit term.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws of the linear predictor's parts.
+
+    Attributes
+    ----------
+    cells : ndarray, shape (H, D, C)
+        Linear predictor of each cell for a unit effect of zero, covariates at their means.
+    units : mapping of str to ndarray, each of shape (H, D, J)
+        Effects of each unit term.
+    sigmas : mapping of str to ndarray, each of shape (H, D)
+        Standard deviation of each factor term, unit term and varying slope.
+    auxiliary : mapping of str to ndarray, each of shape (H, D)
+        Further parameters of the likelihood; ``sigma`` is the residual's.
+    """
+
+    cells: Array
+    units: Mapping[str, Array]
+    sigmas: Mapping[str, Array]
+    auxiliary: Mapping[str, Array]
+
+    @property
+    def sample_shape(self) -> tuple[int, int]:
+        """Chains and draws (H, D)."""
+        chains, draws = self.cells.shape[:2]
+        return chains, draws

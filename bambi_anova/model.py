@@ -1,0 +1,253 @@
+"""The user's model: a formula and a data frame, understood before anything runs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bambi_anova.checks import check_design
+from bambi_anova.collapse import collapse_rows
+from bambi_anova.design import build_design
+from bambi_anova.errors import AnovaWarning, ArgumentError, ConvergenceWarning
+from bambi_anova.families import get_family, get_link
+from bambi_anova.formula import parse_formula
+from bambi_anova.priors import make_priors
+from bambi_anova.rows import read_rows
+
+if TYPE_CHECKING:
+    import bambi as bmb
+
+    from bambi_anova.result import Result
+
+PARAMETERIZATIONS = ("identified", "overparameterized")
+
+_HERE = str(Path(__file__).parent)
+
+
+class Model:
+    """A split-plot or mixed-design ANOVA as a Bambi model.
+
+    Parameters
+    ----------
+    formula : str
+        Fixed factors and covariates as in R, with the units either as ``Error(s/(A*B))`` or as
+        ``(1|s) + (1|s:A)``.  Responses are ``y``, ``y['level']`` or ``p(successes, trials)``.
+    data : pandas.DataFrame
+        One row an observation; it is not modified.
+    family : str
+        "gaussian", "bernoulli", "binomial", "poisson", "t", "negativebinomial", "gamma" or
+        "beta".
+    priors : mapping of str to bambi.Prior, optional
+        By term (the prior of its standard deviation), unit term, covariate, ``"Intercept"`` or
+        auxiliary parameter such as ``"sigma"``.  Kruschke's by default.
+    link : str, optional
+        Link of the mean; the family's default if left out.
+    categorical : str or sequence of str, optional
+        Numeric columns to take as factors.
+    dropna : bool
+        Leave out rows with missing values instead of refusing them.
+    collapse : bool
+        Merge rows that share every predictor; the posterior is the same.
+    parameterization : {"identified", "overparameterized"}
+        Sum-to-zero effects in coordinates that sample well, or Kruschke's literal model with a
+        free effect for every level.
+    extra_namespace : mapping, optional
+        Further names that the formula may use.
+
+    Attributes
+    ----------
+    design : Design
+        Factors, units, strata and cells.
+    priors : Priors
+    collapsed : Collapsed
+        The sufficient rows.
+
+    Raises
+    ------
+    AnovaError
+        If the formula, data, family or priors do not fit together; the message names the argument
+        or column, what was expected, what was found and the remedy.
+
+    Warns
+    -----
+    AnovaWarning
+        For whatever a careful colleague would ask about; see ``bambi_anova.errors``.
+
+    Examples
+    --------
+    >>> import bambi_anova as ba
+    >>> oats = ba.load_data("oats")
+    >>> model = ba.Model("yield ~ variety * nitrogen + Error(block/variety)", oats)
+    >>> model.design.unit("block:variety").size
+    18
+    """
+
+    def __init__(
+        self,
+        formula: str,
+        data: pd.DataFrame,
+        family: str = "gaussian",
+        priors: Mapping[str, Any] | None = None,
+        link: str | None = None,
+        categorical: str | Sequence[str] | None = None,
+        dropna: bool = False,
+        *,
+        collapse: bool = True,
+        parameterization: str = "identified",
+        extra_namespace: Mapping[str, Any] | None = None,
+    ) -> None:
+        if parameterization not in PARAMETERIZATIONS:
+            raise ArgumentError(
+                f"parameterization={parameterization!r}: expected one of {PARAMETERIZATIONS}"
+            )
+        self.formula = parse_formula(formula)
+        self.family = get_family(family)
+        self.link = get_link(self.family, link)
+        self.parameterization = parameterization
+        rows = read_rows(
+            self.formula, data, self.family, categorical or (), dropna, extra_namespace
+        )
+        self.design = build_design(self.formula, rows, self.family)
+        self.collapsed = collapse_rows(self.design, self.family, collapse)
+        self.priors = make_priors(self.design, self.family, priors)
+        for warning in check_design(self.design, self.family, data):
+            _warn(warning)
+
+    @classmethod
+    def from_design(
+        cls,
+        data: pd.DataFrame,
+        dv: str,
+        unit: str,
+        between: str | Sequence[str] = (),
+        within: str | Sequence[str] | Mapping[str, Any] = (),
+        **kwargs: Any,
+    ) -> Model:
+        """Build the model of a design that is given without a formula.
+
+        Parameters
+        ----------
+        data : pandas.DataFrame
+            Long (one row an observation) or, if ``within`` is a mapping, wide (one row a unit).
+        dv : str
+            Response, as in a formula; for wide data the name to give it.
+        unit : str
+            Column that identifies the units.
+        between : str or sequence of str
+            Factors that differ between units.
+        within : str, sequence of str or mapping
+            Factors that vary within units.  For wide data either ``{factor: [columns]}``, whose
+            columns are the levels of one factor, or ``{column: {factor: level, ...}}``.
+        **kwargs
+            Further arguments of ``Model``.
+
+        Returns
+        -------
+        Model
+            With all interactions, and a unit term for every combination of within factors.
+
+        Raises
+        ------
+        DataError
+            If a unit has two levels of a between factor, or columns do not fit the design.
+
+        Examples
+        --------
+        >>> import bambi_anova as ba
+        >>> memory = ba.load_data("memory")
+        >>> model = ba.Model.from_design(
+        ...     memory, dv="p(errors, markers)", unit="participant",
+        ...     between="condition", within="trial_type", family="binomial",
+        ... )
+        >>> model.formula.text
+        'p(errors, markers) ~ condition * trial_type + Error(participant / (trial_type))'
+        """
+        from bambi_anova.layout import design_to_formula
+
+        formula, long = design_to_formula(data, dv, unit, between, within)
+        return cls(formula, long, **kwargs)
+
+    @cached_property
+    def bambi_model(self) -> bmb.Model:
+        """The built Bambi model; its data are the collapsed rows."""
+        from bambi_anova.backend.build import build_bambi_model
+
+        return build_bambi_model(
+            self.design,
+            self.collapsed,
+            self.priors,
+            self.family,
+            self.link,
+            literal=self.parameterization == "overparameterized",
+        )
+
+    def fit(
+        self,
+        inference_method: str = "nuts",
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        random_seed: int | None = None,
+        progressbar: bool = True,
+        **kwargs: Any,
+    ) -> Result:
+        """Sample the posterior.
+
+        Parameters
+        ----------
+        inference_method : str
+            "nuts" (by nutpie), or one of Bambi's samplers by name: "nutpie", "pymc", "numpyro",
+            "blackjax".
+        draws, tune, chains : int
+            Draws kept a chain, tuning steps a chain, and chains.
+        random_seed : int, optional
+        progressbar : bool
+        **kwargs
+            Handed to the sampler, such as ``target_accept`` or ``cores``.
+
+        Returns
+        -------
+        Result
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the draws do not meet the thresholds of ``bambi_anova.trust``.
+
+        Examples
+        --------
+        >>> result = model.fit(random_seed=1)  # doctest: +SKIP
+        """
+        from bambi_anova.backend.extract import add_cells, extract_draws
+        from bambi_anova.inference import Request, run_inference
+        from bambi_anova.result import Result
+
+        request = Request(
+            inference_method, draws, tune, chains, random_seed, progressbar, kwargs
+        )
+        idata, sampling = run_inference(self.bambi_model, request)
+        extracted = extract_draws(idata["posterior"].to_dataset(), self.design, self.priors)
+        add_cells(idata, extracted, self.design, self.link)
+        result = Result(idata, self.design, self.family, self.link, extracted, sampling)
+        for complaint in result.complaints:
+            _warn(ConvergenceWarning(complaint))
+        return result
+
+    def __str__(self) -> str:
+        from bambi_anova.describe import describe
+
+        return describe(
+            self.design, self.collapsed, self.priors, self.family, self.link, self.parameterization
+        )
+
+    __repr__ = __str__
+
+
+def _warn(warning: AnovaWarning) -> None:
+    """Warn at the user's own line, however deep in the package the reason was found."""
+    warnings.warn(warning, skip_file_prefixes=(_HERE,), stacklevel=2)

@@ -1,0 +1,97 @@
+"""Small designs that the tests share; every fixture is a fresh frame."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import settings
+
+from bambi_anova.checks import check_design
+from bambi_anova.design import build_design
+from bambi_anova.families import get_family
+from bambi_anova.formula import parse_formula
+from bambi_anova.rows import read_rows
+
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def read():
+    """From a formula and data to the coded rows."""
+
+    def read(text, data, family="gaussian", **options):
+        return read_rows(parse_formula(text), data, get_family(family), **options)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def build(read):
+    """From a formula and data to the design."""
+
+    def build(text, data, family="gaussian", **options):
+        rows = read(text, data, family, **options)
+        return build_design(parse_formula(text), rows, get_family(family))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def check(build):
+    """From a formula and data to the warnings, as a list of (class, message)."""
+
+    def check(text, data, family="gaussian", **options):
+        design = build(text, data, family, **options)
+        found = check_design(design, get_family(family), data)
+        return [(type(warning), str(warning)) for warning in found]
+
+    return check
+
+
+@pytest.fixture
+def split_plot():
+    """12 subjects, 6 in each group, do both tasks three times: 72 rows."""
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        product(range(12), ["x", "y"], range(3)), columns=["subject", "task", "attempt"]
+    )
+    size = len(frame)
+    return frame.assign(
+        group=np.where(frame["subject"] < 6, "A", "B"),
+        subject=[f"s{number:02d}" for number in frame["subject"]],
+        y=rng.normal(10, 2, size),
+        dose=rng.uniform(0, 5, size),
+        hits=rng.integers(1, 6, size),
+        shown=rng.integers(5, 9, size),
+    )
+
+
+@pytest.fixture
+def within():
+    """8 subjects, each once in every cell of A x B: 32 rows."""
+    frame = pd.DataFrame(product(range(8), ["a1", "a2"], ["b1", "b2"]), columns=["s", "A", "B"])
+    return frame.assign(y=np.random.default_rng(2).normal(size=len(frame)))
+
+
+@pytest.fixture
+def plots():
+    """4 blocks of 3 plots, a variety on each plot, 2 doses on its subplots, twice: 48 rows."""
+    frame = pd.DataFrame(product("IJKL", range(3), ["lo", "hi"], range(2)))
+    frame.columns = ["block", "plot", "feed", "copy"]
+    return frame.assign(
+        variety=frame["plot"].map({0: "u", 1: "v", 2: "w"}),
+        y=np.random.default_rng(3).normal(size=len(frame)),
+    )
+
+
+@pytest.fixture
+def crossed():
+    """6 subjects by 8 items; half of the items are of each kind: 48 rows."""
+    frame = pd.DataFrame(product(range(6), range(8)), columns=["subject", "item"])
+    return frame.assign(
+        kind=np.where(frame["item"] < 4, "noun", "verb"),
+        group=np.where(frame["subject"] < 3, "A", "B"),
+        y=np.random.default_rng(4).normal(size=len(frame)),
+    )
