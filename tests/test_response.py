@@ -147,10 +147,10 @@ def test_values_that_the_family_cannot_have(family, values, message):
         respond(family, values, index=list("abc"))
 
 
-def test_two_kinds_of_value_in_a_binary_response_are_not_compared_but_refused_or_read():
-    mixed = pd.Series([1, "a", 1, "a"], dtype=object)
-    response = read_response(get_family("bernoulli"), "y", mixed, None, None)
-    assert set(response.values) == {0, 1}
+def test_levels_of_two_kinds_are_sorted_as_text():
+    response = respond("bernoulli", pd.Series([1, "a", 1, "a"], dtype=object))
+    assert (response.success, response.guessed) == ("a", True)
+    np.testing.assert_array_equal(response.values, [0, 1, 0, 1])
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ def _unit_group(unit: Unit, design: Design, family: Family) -> Group:
     if coarser:
         # What the units of one coarser unit share is that unit's own effect to the data.
         parent = max(coarser, key=lambda other: other.size)
-        effects = UnitEffects(parent.codes[unit.first], information)
+        groups = parent.codes[unit.first]
+        effects = UnitEffects(groups, information, _estimates(unit, groups, design, family))
     else:
         effects = _anchored(unit, design, family, information)
     return Group(
@@ -101,7 +102,18 @@ def _anchored(unit: Unit, design: Design, family: Family, information: float) ->
         anchors = [Anchor("Intercept", None), *anchors]
     else:
         location = location - location.mean()
-    return UnitEffects(codes[unit.first], information, tuple(anchors), location)
+    groups = codes[unit.first]
+    estimates = _estimates(unit, groups, design, family)
+    return UnitEffects(groups, information, estimates, tuple(anchors), location)
+
+
+def _estimates(unit: Unit, groups: Array, design: Design, family: Family) -> Array:
+    """Estimate unit effects about the means of their cells, then of their groups."""
+    means = link_means(unit.codes, design, family)
+    cells = design.rows.codes(unit.constant)[0][unit.first]
+    for codes in (cells, groups):
+        means = means - (np.bincount(codes, means) / np.bincount(codes))[codes]
+    return means
 
 
 def _slope_group(slope: Slope, design: Design, family: Family) -> Group:
@@ -119,7 +131,7 @@ def _slope_group(slope: Slope, design: Design, family: Family) -> Group:
         slope.name,
         f"({expr}|{_unit_grouping(unit, design)})",
         tuple(unit_labels(unit, design)),
-        UnitEffects(codes[unit.first], information, tuple(anchors)),
+        UnitEffects(codes[unit.first], information, np.zeros(unit.size), tuple(anchors)),
     )
 
 

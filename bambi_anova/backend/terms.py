@@ -101,6 +101,8 @@ class UnitEffects:
         The group of each unit: its combination of the anchors' factors, or its coarser unit.
     information : float
         Rough Fisher information on each unit's effect.
+    estimates : ndarray, shape (J,)
+        Rough estimates of the effects about their group's mean.
     anchors : tuple of Anchor
     location : ndarray, shape (G,)
         Where the anchored sums lie, roughly; the mixing of the two forms is about this point.
@@ -108,20 +110,44 @@ class UnitEffects:
 
     groups: Array
     information: float
+    estimates: Array
     anchors: tuple[Anchor, ...] = ()
     location: Array | float = 0.0
 
     def __call__(self, name: str, sigma, dims=None):
         """Add the effects to the PyMC model in context and return them."""
         import pymc as pm
-        import pytensor.tensor as pt
 
         sizes = np.bincount(self.groups)
-        spread = pt.sqrt(1 + self.information * sigma**2)
-        own = pm.Normal(f"{name}_offset", 0, spread, shape=len(self.groups)) * (sigma / spread)
-        sums = pt.inc_subtensor(pt.zeros(len(sizes))[self.groups], own)
-        centre = self._group_means(name, sigma, spread, sizes) - sums / sizes
-        return pm.Deterministic(name, own + centre[self.groups], dims=dims)
+        spread = (1 + self.information * sigma**2) ** 0.5
+        effects = self._group_means(name, sigma, spread, sizes)[self.groups]
+        if len(self.groups) > len(sizes):
+            effects = effects + self._deviations(name, sigma, spread, sizes)
+        return pm.Deterministic(name, effects, dims=dims)
+
+    def _deviations(self, name: str, sigma, spread, sizes: Array):
+        """Add effects that sum to zero in each group, from J - G coordinates; shape (J,)."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        last = np.zeros(len(sizes), dtype=int)
+        last[self.groups] = np.arange(len(self.groups))
+        others = np.setdiff1d(np.arange(len(self.groups)), last)
+        # Given sigma the data pull an effect to about this point; sampling about it leaves
+        # coordinates whose distribution hardly depends on sigma.
+        estimates = self.estimates[others] - (
+            np.sqrt(sizes) * self.estimates[last] / (np.sqrt(sizes) + sizes)
+        )[self.groups[others]]
+        pull = (1 - 1 / spread**2) * estimates
+        scale = sigma / spread
+        w = pm.Normal(f"{name}_offset", -pull / scale, spread, shape=len(others)) * scale + pull
+        # Orthonormal: each coordinate less a common part, and what is left to the last unit.
+        sums = pt.inc_subtensor(pt.zeros(len(sizes))[self.groups[others]], w)
+        common = sums / (np.sqrt(sizes) + sizes)
+        spread_out = pt.set_subtensor(
+            pt.zeros(len(self.groups))[others], w - common[self.groups[others]]
+        )
+        return pt.set_subtensor(spread_out[last], -sums / np.sqrt(sizes))
 
     def _group_means(self, name: str, sigma, spread, sizes: Array):
         """Add the mean effect of each group, N(0, sigma / sqrt(size)); shape (G,)."""
