@@ -42,7 +42,7 @@ def advised(message):
         ("split_plot", "y ~ group * task + (1|subject) + (1|subject:task)", "gaussian"),
         ("split_plot", "y ~ group * dose + task + Error(subject/task)", "gaussian"),
         ("split_plot", "y ~ C(attempt) + Error(subject/C(attempt))", "gaussian"),
-        ("split_plot", "p(hits, shown + 6) ~ group * task + Error(subject/task)", "binomial"),
+        ("split_plot", "p(hits, shown) ~ group * task + Error(subject/task)", "binomial"),
         ("split_plot", "hits ~ group * task + Error(subject/task) + offset(dose)", "poisson"),
         ("within", "y ~ A * B + Error(s/(A + B))", "gaussian"),
         ("plots", "y ~ variety * feed + Error(block/plot/feed)", "gaussian"),
@@ -224,6 +224,15 @@ def test_a_factor_within_a_unit_without_their_term_is_named(
     (message,) = of(MissingUnitTermWarning, found)
     assert message.startswith(f"{missing} varies within")
     assert advised(message).replace(" ", "") == advice
+
+
+def test_the_advice_names_units_as_the_formula_does(check, split_plot):
+    """Subjects 0 to 5 of one group are not those of the other."""
+    split_plot["subject"] = split_plot.groupby("subject").ngroup() % 6
+    found = check("y ~ group * task + (1|group:subject)", split_plot)
+    (message,) = of(MissingUnitTermWarning, found)
+    assert advised(message) == "Error(group:subject/task)"
+    assert check("y ~ group * task + Error(group:subject/task)", split_plot) == []
 
 
 def test_a_factor_between_units_needs_no_term(check, split_plot):

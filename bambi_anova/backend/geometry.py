@@ -36,6 +36,11 @@ def term_information(term: FixedTerm, design: Design, family: Family, levels: in
     return unit.size / (levels * _scatter(unit, design, family, unit.size / total))
 
 
+def unit_information(unit: Unit, design: Design, family: Family) -> Array:
+    """Return the Fisher information of each unit's own rows, shape (J,)."""
+    return _UNIT_INFORMATION[family.response](unit.codes, design)
+
+
 def link_means(codes: Array, design: Design, family: Family) -> Array:
     """Return the mean response of some groups of rows on the link scale, shape (J,)."""
     return _LINK_MEANS[family.response](codes, design)
@@ -97,6 +102,26 @@ def _count_means(codes: Array, design: Design) -> Array:
     return np.log((np.bincount(codes, design.rows.response.values) + 0.5) / exposure)
 
 
+def _binomial_unit_information(codes: Array, design: Design) -> Array:
+    response = design.rows.response
+    trials = np.bincount(codes, response.trials) + 1
+    rate = (np.bincount(codes, response.values) + 0.5) / trials
+    return trials * rate * (1 - rate)
+
+
+def _count_unit_information(codes: Array, design: Design) -> Array:
+    return np.bincount(codes, design.rows.response.values) + 0.5
+
+
+def _metric_unit_information(transform: Callable[[Array], Array]):
+    information = _rows_over_residual_variance(transform)
+
+    def of_units(codes: Array, design: Design) -> Array:
+        return np.bincount(codes) * information(design) / len(codes)
+
+    return of_units
+
+
 def _identity(y: Array) -> Array:
     return y
 
@@ -117,4 +142,13 @@ _LINK_MEANS: dict[str, Callable[[Array, Design], Array]] = {
     "real": _mean_of(_identity),
     "positive": _mean_of(np.log),
     "unit": _mean_of(special.logit),
+}
+
+_UNIT_INFORMATION: dict[str, Callable[[Array, Design], Array]] = {
+    "binary": _binomial_unit_information,
+    "proportion": _binomial_unit_information,
+    "count": _count_unit_information,
+    "real": _metric_unit_information(_identity),
+    "positive": _metric_unit_information(np.log),
+    "unit": _metric_unit_information(special.logit),
 }

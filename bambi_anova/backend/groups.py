@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from bambi_anova.backend.frame import is_complete, unit_labels
-from bambi_anova.backend.geometry import link_means, term_information, total_information
+from bambi_anova.backend.geometry import link_means, term_information, unit_information
 from bambi_anova.backend.terms import Anchor, UnitEffects, ZeroSumEffects, zero_sum_basis
 from bambi_anova.design import Design, FixedTerm, Slope, Unit
 from bambi_anova.families import Family
@@ -74,15 +74,15 @@ def _factor_group(term: FixedTerm, design: Design, family: Family) -> Group:
 
 
 def _unit_group(unit: Unit, design: Design, family: Family) -> Group:
-    information = total_information(design, family) / unit.size
     coarser = design.coarser(unit)
     if coarser:
         # What the units of one coarser unit share is that unit's own effect to the data.
         parent = max(coarser, key=lambda other: other.size)
         groups = parent.codes[unit.first]
+        information = _mean_in(groups, unit_information(unit, design, family))
         effects = UnitEffects(groups, information, _estimates(unit, groups, design, family))
     else:
-        effects = _anchored(unit, design, family, information)
+        effects = _anchored(unit, design, family)
     return Group(
         unit.name,
         f"1|{unit.name}",
@@ -92,7 +92,7 @@ def _unit_group(unit: Unit, design: Design, family: Family) -> Group:
     )
 
 
-def _anchored(unit: Unit, design: Design, family: Family, information: float) -> UnitEffects:
+def _anchored(unit: Unit, design: Design, family: Family) -> UnitEffects:
     """Anchor the units on the fixed terms of their stratum, and on the intercept."""
     terms = [t for t in design.terms if not t.covariate and t.strata[0] == unit.name]
     codes, first = design.rows.codes(_factors_of(terms))
@@ -103,6 +103,7 @@ def _anchored(unit: Unit, design: Design, family: Family, information: float) ->
     else:
         location = location - location.mean()
     groups = codes[unit.first]
+    information = _mean_in(groups, unit_information(unit, design, family))
     estimates = _estimates(unit, groups, design, family)
     return UnitEffects(groups, information, estimates, tuple(anchors), location)
 
@@ -112,8 +113,13 @@ def _estimates(unit: Unit, groups: Array, design: Design, family: Family) -> Arr
     means = link_means(unit.codes, design, family)
     cells = design.rows.codes(unit.constant)[0][unit.first]
     for codes in (cells, groups):
-        means = means - (np.bincount(codes, means) / np.bincount(codes))[codes]
+        means = means - _mean_in(codes, means)[codes]
     return means
+
+
+def _mean_in(groups: Array, values: Array) -> Array:
+    """Return the mean of some values in each group, shape (G,)."""
+    return np.bincount(groups, values) / np.bincount(groups)
 
 
 def _slope_group(slope: Slope, design: Design, family: Family) -> Group:
@@ -125,13 +131,14 @@ def _slope_group(slope: Slope, design: Design, family: Family) -> Group:
     common = [Anchor(name, None)] if any(not term.factors for term in same) else []
     anchors = [*common, *(_anchor(term, design, first) for term in terms)]
     expr, weight = _expression(name, design)
-    information = weight * total_information(design, family) / unit.size
+    groups = codes[unit.first]
+    information = weight * _mean_in(groups, unit_information(unit, design, family))
     return Group(
         slope.name,
         slope.name,
         f"({expr}|{_unit_grouping(unit, design)})",
         tuple(unit_labels(unit, design)),
-        UnitEffects(codes[unit.first], information, np.zeros(unit.size), tuple(anchors)),
+        UnitEffects(groups, information, np.zeros(unit.size), tuple(anchors)),
     )
 
 

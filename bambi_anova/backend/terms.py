@@ -99,8 +99,8 @@ class UnitEffects:
     ----------
     groups : ndarray of int, shape (J,)
         The group of each unit: its combination of the anchors' factors, or its coarser unit.
-    information : float
-        Rough Fisher information on each unit's effect.
+    information : ndarray, shape (G,)
+        Rough Fisher information on a unit's effect, in each group.
     estimates : ndarray, shape (J,)
         Rough estimates of the effects about their group's mean.
     anchors : tuple of Anchor
@@ -109,7 +109,7 @@ class UnitEffects:
     """
 
     groups: Array
-    information: float
+    information: Array
     estimates: Array
     anchors: tuple[Anchor, ...] = ()
     location: Array | float = 0.0
@@ -133,6 +133,7 @@ class UnitEffects:
         last = np.zeros(len(sizes), dtype=int)
         last[self.groups] = np.arange(len(self.groups))
         others = np.setdiff1d(np.arange(len(self.groups)), last)
+        spread = spread[self.groups[others]]
         # Given sigma the data pull an effect to about this point; sampling about it leaves
         # coordinates whose distribution hardly depends on sigma.
         estimates = self.estimates[others] - (

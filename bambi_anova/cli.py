@@ -1,0 +1,190 @@
+"""Command line: ``bambi-anova demo`` and ``bambi-anova fit "FORMULA" data.csv``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bambi_anova.errors import AnovaError, AnovaWarning, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bambi_anova.result import Result
+
+DEMO_FORMULA = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
+
+#: Columns that fill a line without saying more than the header already did.
+_QUIET = {"population", "scale", "mcse_mean", "ess_bulk", "ess_tail", "r_hat", "pd", "sd"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, or 2 after one line on what was wrong with the input.
+
+    Examples
+    --------
+    >>> main(["fit", "y ~ a", "missing.csv"])
+    2
+    """
+    options = _parser().parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", AnovaWarning)
+        warnings.showwarning = _show_warning
+        try:
+            options.run(options)
+        except (AnovaError, OSError) as error:
+            print(f"bambi-anova: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("bambi-anova: interrupted", file=sys.stderr)
+            return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bambi-anova", description="Bayesian split-plot and mixed-design ANOVA."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="analyse the memory experiment that comes along")
+    demo.set_defaults(run=_demo)
+    fit = commands.add_parser("fit", help="analyse a data file")
+    fit.set_defaults(run=_fit)
+    fit.add_argument("formula", help='such as "y ~ A * B + Error(subject/B)"')
+    fit.add_argument("data", type=Path, help="a .csv or .parquet file")
+    fit.add_argument("--family", default="gaussian")
+    fit.add_argument("--link")
+    fit.add_argument("--categorical", nargs="+", default=[], metavar="COLUMN")
+    fit.add_argument("--dropna", action="store_true", help="leave out rows with missing values")
+    fit.add_argument(
+        "--contrasts", nargs="+", metavar="TERM", help="terms to contrast (default: every factor)"
+    )
+    for command, out in ((demo, Path("demo-output")), (fit, None)):
+        command.add_argument("--out", type=Path, default=out, metavar="DIR", help="where to write")
+        command.add_argument("--method", default="nuts", help="inference method")
+        command.add_argument("--draws", type=int, default=1000, help="draws a chain")
+        command.add_argument("--tune", type=int, default=1000, help="tuning steps a chain")
+        command.add_argument("--chains", type=int, default=4)
+        command.add_argument("--seed", type=int, default=None, help="random seed")
+        command.add_argument("--quiet", action="store_true", help="no progress bar")
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from bambi_anova.datasets import load_data
+
+    options.formula, options.family, options.link = DEMO_FORMULA, "binomial", None
+    options.categorical, options.dropna, options.contrasts = [], False, None
+    if options.seed is None:
+        options.seed = 1
+    print("41 participants in two conditions, 100 trials of two types each: do condition and")
+    print("trial type change the rate of errors?\n")
+    _analyse(options, load_data("memory"))
+
+
+def _fit(options: argparse.Namespace) -> None:
+    _analyse(options, _read(options.data))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if path.suffix.lower() in (".parquet", ".pq"):
+        read = pd.read_parquet
+    elif path.suffix.lower() == ".csv":
+        read = pd.read_csv
+    else:
+        raise DataError(f"{path}: expected a .csv or .parquet file")
+    try:
+        return read(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file") from error
+    except (ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()
+        raise DataError(f"{path} cannot be read: {reason[0] if reason else error!r}") from error
+
+
+def _analyse(options: argparse.Namespace, data: pd.DataFrame) -> None:
+    from bambi_anova.model import Model
+
+    model = Model(
+        options.formula,
+        data,
+        family=options.family,
+        link=options.link,
+        categorical=options.categorical,
+        dropna=options.dropna,
+    )
+    print(model, end="\n\n", flush=True)
+    factors = [factor.name for factor in model.design.factors]
+    terms = options.contrasts or factors
+    result = model.fit(
+        options.method,
+        draws=options.draws,
+        tune=options.tune,
+        chains=options.chains,
+        random_seed=options.seed,
+        progressbar=not options.quiet,
+    )
+    print(result, end="\n\n")
+    tables = _tables(result, terms)
+    for title, table in tables.items():
+        print(f"{title.replace('_', ' ')}\n{_compact(table)}\n")
+    if options.out is not None:
+        _write(result, tables, options.out)
+
+
+def _tables(result: Result, terms: Sequence[str]) -> dict[str, pd.DataFrame]:
+    tables = {"anova": result.anova()}
+    for term in terms:
+        name = term.replace(":", "_by_")
+        for population in ("super", "finite"):
+            table = result.contrasts(term, population=population)
+            tables[f"contrasts_of_{name}_{population}_population"] = table
+    tables["cell_means_on_the_response_scale"] = result.means(scale="response")
+    tables["deflections"] = result.deflections()
+    return tables
+
+
+def _compact(table: pd.DataFrame) -> str:
+    """Show what a person reads first; the files hold every column."""
+    keep = [c for c in table.columns if c not in _QUIET and not c.endswith("_sd")]
+    if table["supported"].all():
+        keep.remove("supported")
+    return table[keep].to_string(index=False, float_format=lambda value: f"{value:.3f}")
+
+
+def _write(result: Result, tables: dict[str, pd.DataFrame], out: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    from bambi_anova.plots import plot_anova, plot_deflections, plot_means
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        table.to_csv(out / f"{name}.csv", index=False)
+    result.idata.to_netcdf(out / "draws.nc", engine="h5netcdf")
+    figures = {"deflections": plot_deflections, "anova": plot_anova}
+    if result.design.factors:
+        figures["means"] = plot_means
+    for name, plot in figures.items():
+        figure = plot(result).figure
+        figure.savefig(out / f"{name}.png", dpi=150)
+        plt.close(figure)
+    print(f"tables, draws and figures are in {out}/")
+
+
+def _show_warning(message, category, *where) -> None:
+    if issubclass(category, AnovaWarning):
+        print(f"bambi-anova: note: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
