@@ -22,7 +22,7 @@ from scipy import sparse
 from bambi_anova.design import RESIDUAL, Design, Unit
 from bambi_anova.draws import Draws
 from bambi_anova.effects import Grid, deflection_effects, supported, term_basis
-from bambi_anova.tables import label, summarise
+from bambi_anova.tables import bound_names, label, summarise
 from bambi_anova.trust import Sampling, is_trusted
 
 Array = np.ndarray
@@ -101,19 +101,18 @@ def anova_table(
     support = np.array([source.supported for source in sources])
     about = summarise(finite, ci_prob, ci_kind)
     table = label(about, labels, population, scale, support, sampling)
-    table["trusted"] = support_verdict(about, sampling)
+    table["trusted"] = _verdict(about, sampling)
     for prefix, values in (("sigma", sigma), ("share", share)):
         summary = summarise(values, ci_prob, ci_kind)
-        bounds = [name for name in summary if name.startswith(ci_kind)]
         table[prefix] = summary["mean"]
         table[f"{prefix}_sd"] = summary["sd"]
-        for name in bounds:
+        for name in bound_names(summary, ci_kind):
             table[f"{prefix}_{name}"] = summary[name]
-        table["trusted"] &= support_verdict(summary, sampling)
+        table["trusted"] &= _verdict(summary, sampling)
     return table
 
 
-def support_verdict(summary: pd.DataFrame, sampling: Sampling) -> Array:
+def _verdict(summary: pd.DataFrame, sampling: Sampling) -> Array:
     """Judge rows, passing those that have no value of this kind."""
     return is_trusted(summary, sampling) | (
         summary["mean"].isna().to_numpy() & (sampling.divergences == 0)

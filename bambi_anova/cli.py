@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from bambi_anova.errors import AnovaError, AnovaWarning, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from bambi_anova.result import Result
 
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     with warnings.catch_warnings():
         warnings.simplefilter("always", AnovaWarning)
-        warnings.showwarning = _show_warning
+        warnings.showwarning = _show_warning  # restored by catch_warnings
         try:
             options.run(options)
         except (AnovaError, OSError) as error:
@@ -94,14 +95,15 @@ def _fit(options: argparse.Namespace) -> None:
 def _read(path: Path) -> pd.DataFrame:
     import pandas as pd
 
-    if path.suffix.lower() in (".parquet", ".pq"):
-        read = pd.read_parquet
-    elif path.suffix.lower() == ".csv":
-        read = pd.read_csv
-    else:
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        ".csv": pd.read_csv,
+        ".parquet": pd.read_parquet,
+        ".pq": pd.read_parquet,
+    }
+    if path.suffix.lower() not in readers:
         raise DataError(f"{path}: expected a .csv or .parquet file")
     try:
-        return read(path)
+        return readers[path.suffix.lower()](path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
     except (ValueError, OSError) as error:
@@ -171,17 +173,17 @@ def _write(result: Result, tables: dict[str, pd.DataFrame], out: Path) -> None:
     for name, table in tables.items():
         table.to_csv(out / f"{name}.csv", index=False)
     result.idata.to_netcdf(out / "draws.nc", engine="h5netcdf")
-    figures = {"deflections": plot_deflections, "anova": plot_anova}
+    figures: dict[str, Callable[..., Axes]] = {"anova": plot_anova}
     if result.design.factors:
-        figures["means"] = plot_means
-    for name, plot in figures.items():
-        figure = plot(result).figure
-        figure.savefig(out / f"{name}.png", dpi=150)
-        plt.close(figure)
+        figures |= {"means": plot_means, "deflections": plot_deflections}
+    for name, draw in figures.items():
+        draw(result)
+        plt.savefig(out / f"{name}.png", dpi=150)
+        plt.close()
     print(f"tables, draws and figures are in {out}/")
 
 
-def _show_warning(message, category, *where) -> None:
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     if issubclass(category, AnovaWarning):
         print(f"bambi-anova: note: {message}", file=sys.stderr)
 

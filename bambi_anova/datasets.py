@@ -79,7 +79,7 @@ def _oats() -> pd.DataFrame:
 
 
 def _memory_grid() -> pd.DataFrame:
-    """Expand each trial to its 40 positions: is there a marker, and was it forgotten?"""
+    """Expand each trial to its 40 positions, with and without a marker or an error."""
     trials = _memory()
     size = int(trials["positions"].iloc[0])
     # The order of the positions is random; the first of it hold the markers, and of these

@@ -19,32 +19,50 @@ def describe(
     link: Link,
     parameterization: str,
 ) -> str:
-    """Return the printout of a model: its design, rows and priors.
+    """Return the printout of a model: its design, rows and priors."""
+    rows, kept = len(design.rows.data), len(collapsed.first)
+    merged = f"{rows} rows" + (f" -> {kept} sufficient rows" if kept < rows else "")
+    head = _sections(
+        ("Formula", [design.formula.text]),
+        ("Family", [f"{family.name}, {link.name} link; {merged}; {parameterization}"]),
+    )
+    return f"{head}\n{describe_design(design)}\n{_sections(('Priors', _columns(priors.rows())))}"
+
+
+def describe_design(design: Design) -> str:
+    """Return the printout of a design.
 
     Examples
     --------
     >>> import bambi_anova as ba
     >>> oats = ba.load_data("oats")
-    >>> print(ba.Model("yield ~ variety + Error(block/variety)", oats))  # doctest: +SKIP
+    >>> print(ba.Model("yield ~ variety + Error(block/variety)", oats).design)
+    Factors    variety  Golden.rain, Marvellous, Victory  within block
+    Units      block          6 units
+               block:variety  18 units
+    Terms      variety  df 2  stratum block:variety, judged by 18 units
+    Cells      variety: 3 cells of 24 rows; none empty
     """
-    rows, kept = len(design.rows.data), len(collapsed.first)
-    merged = f"{rows} rows" + (f" -> {kept} sufficient rows" if kept < rows else "")
-    sections = [
-        ("Formula", [design.formula.text]),
-        ("Family", [f"{family.name}, {link.name} link; {merged}; {parameterization}"]),
+    return _sections(
         ("Factors", _factors(design)),
-        ("Covariates", [f"{c.name}: mean {c.mean:.4g}, sd {c.sd:.4g}" for c in _covariates(design)]),
+        (
+            "Covariates",
+            [f"{c.name}: mean {c.mean:.4g}, sd {c.sd:.4g}" for c in _covariates(design)],
+        ),
         ("Units", _units(design)),
         ("Dropped", [f"{unit.name}: {unit.reason}" for unit in design.dropped]),
         ("Terms", _terms(design)),
         ("Cells", _cells(design)),
-        ("Priors", _columns(priors.rows())),
-    ]
-    lines = []
-    for title, body in sections:
-        for i, line in enumerate(body):
-            lines.append(f"{title if i == 0 else '':<11}{line}".rstrip())
-    return "\n".join(lines)
+    )
+
+
+def _sections(*sections: tuple[str, list[str]]) -> str:
+    """Write each title in front of the first of its lines."""
+    return "\n".join(
+        f"{title if i == 0 else '':<11}{line}".rstrip()
+        for title, body in sections
+        for i, line in enumerate(body)
+    )
 
 
 def _covariates(design: Design):

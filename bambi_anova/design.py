@@ -118,7 +118,7 @@ class DroppedUnit:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Design:
     """The design behind a formula and its data.
 
@@ -183,6 +183,13 @@ class Design:
     def coarser(self, unit: Unit) -> tuple[Unit, ...]:
         """Return the other unit terms whose units hold the given ones whole."""
         return tuple(other for other in self.units if other is not unit and nested(unit, other))
+
+    def __str__(self) -> str:
+        from bambi_anova.describe import describe_design
+
+        return describe_design(self)
+
+    __repr__ = __str__
 
 
 def build_design(formula: Formula, rows: Rows, family: Family) -> Design:

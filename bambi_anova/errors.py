@@ -90,7 +90,7 @@ def listing(items: Iterable[object], limit: int = 6) -> str:
     >>> listing(range(9), limit=3)
     '0, 1, 2, ... (9 in all)'
     """
-    items = [str(item) for item in items]
-    if len(items) <= limit:
-        return ", ".join(items)
-    return ", ".join(items[:limit]) + f", ... ({len(items)} in all)"
+    words = [str(item) for item in items]
+    if len(words) <= limit:
+        return ", ".join(words)
+    return ", ".join(words[:limit]) + f", ... ({len(words)} in all)"

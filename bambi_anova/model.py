@@ -227,9 +227,7 @@ class Model:
         from bambi_anova.inference import Request, run_inference
         from bambi_anova.result import Result
 
-        request = Request(
-            inference_method, draws, tune, chains, random_seed, progressbar, kwargs
-        )
+        request = Request(inference_method, draws, tune, chains, random_seed, progressbar, kwargs)
         idata, sampling = run_inference(self.bambi_model, request)
         extracted = extract_draws(idata["posterior"].to_dataset(), self.design, self.priors)
         add_cells(idata, extracted, self.design, self.link)

@@ -14,6 +14,8 @@ import pandas as pd
 
 from bambi_anova.design import Design
 from bambi_anova.errors import ArgumentError
+from bambi_anova.populations import POPULATION_NAMES
+from bambi_anova.tables import bound_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +62,7 @@ def plot_means(
     if not 1 <= len(shown) <= 2:
         raise ArgumentError(f"term={term!r}: expected one or two factors of this model")
     table = result.means(":".join(shown), population, scale, ci_prob, ci_kind)
-    lower, upper = _bounds(table, ci_kind)
+    lower, upper = bound_names(table, ci_kind)
     ax = _axes(ax, (1.6 + 1.3 * len(result.design.factor(shown[-1]).levels), 4.0))
     levels = list(result.design.factor(shown[-1]).levels)
     groups = list(result.design.factor(shown[0]).levels) if len(shown) == 2 else [None]
@@ -92,7 +94,7 @@ def plot_means(
     ax.set_ylabel(_scale_name(result, scale))
     if len(shown) == 2:
         ax.legend(title=shown[0], frameon=False)
-    ax.set_title(f"{_percent(ci_prob)} {ci_kind.upper()}, {population} population", fontsize=9)
+    ax.set_title(_caption(population, ci_prob, ci_kind), fontsize=9)
     return ax
 
 
@@ -139,7 +141,7 @@ def plot_deflections(
         )
     ax.axvline(0, color=_GREY, linewidth=0.8, zorder=0)
     ax.set_xlabel(f"deflection ({_scale_name(result, scale)})")
-    ax.set_title(f"{_percent(ci_prob)} {ci_kind.upper()}, {population} population", fontsize=9)
+    ax.set_title(_caption(population, ci_prob, ci_kind), fontsize=9)
     return ax
 
 
@@ -175,17 +177,18 @@ def plot_anova(
     _forest(ax, table, np.arange(len(table)), labels, colours, ci_kind)
     ax.set_xlim(left=0)
     ax.set_xlabel(f"sd of the effects ({_scale_name(result, 'link')}); df in brackets")
-    ax.set_title(f"{_percent(ci_prob)} {ci_kind.upper()}, {population} population", fontsize=9)
+    ax.set_title(_caption(population, ci_prob, ci_kind), fontsize=9)
     return ax
 
 
 def _forest(
     ax: Axes, table: pd.DataFrame, y: Array, labels: list[str], colours: list[str], ci_kind: str
 ) -> None:
-    lower, upper = _bounds(table, ci_kind)
+    lower, upper = bound_names(table, ci_kind)
     ax.hlines(y, table[lower], table[upper], color=colours, linewidth=2.4)
     ax.scatter(table["mean"], y, color=colours, s=30, zorder=3, edgecolors="white")
     ax.set_yticks(y, labels)
+    ax.margins(y=0.5 / len(table))
     ax.invert_yaxis()
 
 
@@ -198,12 +201,8 @@ def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     return ax
 
 
-def _bounds(table: pd.DataFrame, ci_kind: str) -> list[str]:
-    return [name for name in table.columns if name.startswith(ci_kind)]
-
-
-def _percent(ci_prob: float) -> str:
-    return f"{100 * ci_prob:g}%"
+def _caption(population: str, ci_prob: float, ci_kind: str) -> str:
+    return f"{100 * ci_prob:g}% {ci_kind.upper()}, {POPULATION_NAMES[population]}"
 
 
 def _scale_name(result: Result, scale: str) -> str:

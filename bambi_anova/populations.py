@@ -25,7 +25,12 @@ from bambi_anova.families import Link
 
 Array = np.ndarray
 
-POPULATIONS = ("super", "finite", "average")
+POPULATION_NAMES = {
+    "super": "superpopulation (new units)",
+    "finite": "finite population (these units)",
+    "average": "average unit (effect zero)",
+}
+POPULATIONS = tuple(POPULATION_NAMES)
 SCALES = ("link", "response")
 
 #: Gauss-Hermite nodes for the mean of an inverse link over normal unit effects.

@@ -136,13 +136,12 @@ class Result:
         """
         terms = [self._factors(term)] if term is not None else self._model_terms
         parts = [deflection_effects(self._grid, factors) for factors in terms]
-        labels = pd.concat(
-            [
-                pd.DataFrame({"term": ":".join(part.labels), "level": _joined(part.labels)})
-                for part in parts
-            ],
-            ignore_index=True,
-        )
+        rows = [
+            (":".join(part.labels.columns), ":".join(map(str, levels)))
+            for part in parts
+            for levels in part.labels.itertuples(index=False)
+        ]
+        labels = pd.DataFrame(rows, columns=["term", "level"])
         effects = Effects(labels, np.vstack([part.weights for part in parts]))
         return self._table(effects, population, scale, ci_prob, ci_kind)
 
@@ -284,7 +283,9 @@ class Result:
             return list(self._grid.levels)
         if not isinstance(term, str):
             raise ArgumentError(f"term={term!r}: expected factors joined by colons, as text")
-        names = [name.strip() for name in term.split(":")] if term not in self._grid.levels else [term]
+        names = (
+            [name.strip() for name in term.split(":")] if term not in self._grid.levels else [term]
+        )
         names = [name[2:-1] if name.startswith("C(") else name for name in names]
         for name in names:
             if name not in self._grid.levels:
@@ -315,7 +316,7 @@ class Result:
                 )
             contrasts[str(name)] = weights
         if not contrasts:
-            raise ArgumentError("method={}: expected at least one contrast")
+            raise ArgumentError("method: expected at least one contrast, got an empty mapping")
         return contrasts
 
     def _check(self, population: str, scale: str) -> None:
@@ -336,7 +337,3 @@ class Result:
         summary = summarise(effects.of(self._cells(population, scale)), ci_prob, ci_kind)
         support = supported(effects.weights, *self._support)
         return label(summary, effects.labels, population, scale, support, self.sampling)
-
-
-def _joined(labels: pd.DataFrame) -> list[str]:
-    return [":".join(map(str, row)) for row in labels.itertuples(index=False)]

@@ -20,10 +20,12 @@ from bambi_anova.response import ResponseValues, read_response
 Array = np.ndarray
 
 #: Columns of the tables and dimensions of the draws; a factor of the same name would hide them.
-RESERVED = frozenset(
-    "term contrast population scale mean sd pd mcse_mean ess_bulk ess_tail r_hat trusted "
-    "supported chain draw Intercept mu p sigma alpha nu kappa".split()
+RESERVED_FOR_TABLES = frozenset(
+    "term contrast population scale mean sd pd mcse_mean ess_bulk ess_tail r_hat supported "
+    "trusted rows chain draw".split()
 )
+#: Parameters of Bambi's models, which covariates share a namespace with.
+RESERVED_FOR_PARAMETERS = frozenset(["Intercept", "mu", "p", "sigma", "alpha", "nu", "kappa"])
 _FUNCTIONS = {
     name: getattr(np, name) for name in ("log", "log2", "log10", "log1p", "exp", "sqrt", "abs")
 }
@@ -164,9 +166,9 @@ def read_rows(
         name: factors[name] if name in factors else _coded(evaluate(name), name, least=2)
         for name in variables.units
     }
-    offset = sum(_finite(evaluate(text), text) for text in formula.offsets)
+    offsets = [_finite(evaluate(text), text) for text in formula.offsets]
     return Rows(
-        frame, values, factors, groupings, covariates, offset if formula.offsets else None
+        frame, values, factors, groupings, covariates, np.sum(offsets, axis=0) if offsets else None
     )
 
 
@@ -277,7 +279,7 @@ def _is_covariate(column: pd.Series) -> bool:
 
 def _coded(column: pd.Series, name: str, least: int) -> Coded:
     """Code a categorical column: categories in their order, other values sorted."""
-    if name in RESERVED or "|" in name:
+    if name in RESERVED_FOR_TABLES or "|" in name:
         raise DataError(
             f"column {name!r}: this name is kept for the tables and draws; rename the column"
         )
@@ -316,7 +318,7 @@ def _finite(column: pd.Series, name: str) -> Array:
 
 
 def _covariate(column: pd.Series, name: str, evaluate: _Evaluator) -> Covariate:
-    if name in RESERVED:
+    if name in RESERVED_FOR_PARAMETERS:
         raise DataError(f"column {name!r}: this name is a parameter's; rename the column")
     values = _finite(column, name)
     mean, sd = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0

@@ -53,7 +53,7 @@ def summarise(draws: Array, ci_prob: float = 0.95, ci_kind: str = "hdi") -> pd.D
     with np.errstate(invalid="ignore", divide="ignore"):  # quantities that are constant
         table = arviz_stats.summary(data, ci_prob=ci_prob, ci_kind=ci_kind, round_to="none")
     table = table.reset_index(drop=True).astype(float)
-    bounds = [name for name in table.columns if name.startswith(ci_kind)]
+    bounds = bound_names(table, ci_kind)
     above, below = (draws > 0).mean(axis=(0, 1)), (draws < 0).mean(axis=(0, 1))
     table["pd"] = np.maximum(above, below)
     diagnostics = ["mcse_mean", "ess_bulk", "ess_tail", "r_hat"]
@@ -72,6 +72,17 @@ def label(
     about = labels.assign(population=population, scale=scale)
     judged = summary.assign(supported=supported, trusted=is_trusted(summary, sampling))
     return pd.concat([about, judged], axis=1)
+
+
+def bound_names(table: pd.DataFrame, ci_kind: str) -> list[str]:
+    """Return the columns of a table that hold its interval's bounds, lower first.
+
+    Examples
+    --------
+    >>> bound_names(pd.DataFrame(columns=["mean", "hdi95_lb", "hdi95_ub"]), "hdi")
+    ['hdi95_lb', 'hdi95_ub']
+    """
+    return [str(name) for name in table.columns if str(name).startswith(ci_kind)]
 
 
 def check_interval(ci_prob: float, ci_kind: str) -> None:

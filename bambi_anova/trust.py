@@ -92,7 +92,7 @@ def complaints(summary: pd.DataFrame, sampling: Sampling) -> list[str]:
         )
     few = moving[(moving["ess_bulk"] < MIN_ESS) | (moving["ess_tail"] < MIN_ESS)]
     if len(few):
-        least = few[["ess_bulk", "ess_tail"]].min(axis=None)
+        least = float(few[["ess_bulk", "ess_tail"]].to_numpy().min())
         found.append(
             f"effective sample size down to {least:.0f} (below {MIN_ESS}) for "
             f"{listing(few.index)}: raise draws"

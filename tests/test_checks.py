@@ -269,9 +269,7 @@ def test_a_single_yes_or_no_stands_for_the_last_unit_by_factor_term(check, withi
     ],
 )
 @pytest.mark.parametrize("blanks", [False, True])
-def test_following_the_advice_ends_in_a_design_without_warnings(
-    check, request, data, text, blanks
-):
+def test_following_the_advice_ends_in_a_design_without_warnings(check, request, data, text, blanks):
     frame = request.getfixturevalue(data)
     if blanks:  # names that need backticks in the formula must have them in the advice
         for name in frame.columns.difference(["y"]):

@@ -78,6 +78,7 @@ def test_unknown_families_are_refused(name, message):
         (["logit"], "cannot be used"),
         ({}, "expected one link"),
         ({"mu": "logit", "kappa": "log"}, "expected one link, that of the mean"),
+        ({"kappa": "logit"}, "expected one link, that of the mean"),
     ],
 )
 def test_links_that_the_family_cannot_have(link, message):

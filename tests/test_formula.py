@@ -76,10 +76,9 @@ def test_error_strata_equal_the_same_random_intercepts(expression):
     assert sets(nested.units) == {frozenset("s") | t for t in expand(expression)} | {frozenset("s")}
 
 
-TOKENS = (
-    "y ~ A * B - A : B + log( x ) : C + Error( s / ( A * B ) ) + "
-    "( x | s ) + ( 1 | item : A ) + offset( z ) + C( D )"
-).split()
+SPACED = """y ~ A * B - A : B + log( x ) : C + Error( s / ( A * B ) )
+    + ( x | s ) + ( 1 | item : A ) + offset( z ) + C( D )"""
+TOKENS = SPACED.split()
 
 
 @given(st.lists(st.sampled_from(["", " ", "\n", "\t  "]), min_size=len(TOKENS), max_size=50))

@@ -287,7 +287,7 @@ def test_levels_keep_the_order_of_categories_or_are_sorted(read, values, levels)
 )
 def test_combinations_are_numbered_in_level_order(triples):
     data = pd.DataFrame(triples, columns=["s", "A", "B"]).assign(y=range(len(triples)))
-    assume((data[["s", "A", "B"]].nunique() > 1).all())
+    assume(all(len(set(values)) > 1 for values in zip(*triples, strict=True)))
     formula = parse_formula("y ~ A * C(B) + Error(s/(A*B))")
     rows = read_rows(formula, data, get_family("gaussian"))
     for variables in (["s"], ["A", "B"], ["s", "B"], ["s", "A", "B"]):
@@ -436,7 +436,7 @@ def test_no_rows_left_is_an_error(read, data):
     data["x"] = np.nan
     with pytest.raises(DataError, match="no rows without missing values"):
         read("y ~ x", data, dropna=True)
-    with pytest.raises(DataError, match="no rows$"):
+    with pytest.raises(DataError, match=r"no rows$"):
         read("y ~ A", data.iloc[:0])
 
 

@@ -5,6 +5,7 @@ Letters: M collapsed rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,17 +38,21 @@ def make_frame(design: Design, collapsed: Collapsed, family: Family) -> BambiFra
     data = rows.data.iloc[collapsed.first].reset_index(drop=True)
     for name, coded in {**rows.factors, **rows.groupings}.items():
         codes = coded.codes[collapsed.first]
-        data[name] = pd.Categorical.from_codes(codes, list(coded.levels), ordered=True)
+        data[name] = _ordered(codes, coded.levels)
     for unit in [*design.units, *(slope.unit for slope in design.slopes)]:
         if not is_complete(unit, design):
             codes = unit.codes[collapsed.first]
-            data[unit.name] = pd.Categorical.from_codes(codes, unit_labels(unit, design), True)
+            data[unit.name] = _ordered(codes, unit_labels(unit, design))
     offset = None
     if collapsed.offset is not None:
         offset = _free("log_exposure" if family.response == "count" else "offset", data)
         data[offset] = collapsed.offset
     response, name = _add_response(data, design, collapsed, family)
     return BambiFrame(data, response, name, offset)
+
+
+def _ordered(codes: np.ndarray, levels: Sequence) -> pd.Categorical:
+    return pd.Categorical.from_codes(codes, pd.Index(levels), ordered=True)
 
 
 def is_complete(unit: Unit, design: Design) -> bool:
@@ -89,7 +94,8 @@ def _add_response(
         return add(response.expression, collapsed.values.astype(int)), "bernoulli"
     if collapsed.trials is not None:
         successes = add(response.expression, collapsed.values.astype(int))
-        trials = response.trials if response.trials in data.columns else _free("trials", data)
+        named = response.trials is not None and response.trials in data
+        trials = str(response.trials) if named else _free("trials", data)
         return f"p({successes}, {add(trials, collapsed.trials.astype(int))})", "binomial"
     whole = family.response == "count"
     name = add(response.expression, collapsed.values.astype(int) if whole else collapsed.values)

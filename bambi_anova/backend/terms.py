@@ -43,7 +43,7 @@ def zero_sum_basis(*levels: int) -> Array:
     >>> zero_sum_basis(2).round(4).ravel().tolist()
     [0.7071, -0.7071]
     """
-    basis = np.ones((1, 1))
+    basis: Array = np.ones((1, 1))
     for size in levels:
         helmert = np.triu(np.ones((size, size - 1)))
         helmert[np.arange(1, size), np.arange(size - 1)] = -np.arange(1, size)
@@ -136,9 +136,12 @@ class UnitEffects:
         spread = spread[self.groups[others]]
         # Given sigma the data pull an effect to about this point; sampling about it leaves
         # coordinates whose distribution hardly depends on sigma.
-        estimates = self.estimates[others] - (
-            np.sqrt(sizes) * self.estimates[last] / (np.sqrt(sizes) + sizes)
-        )[self.groups[others]]
+        estimates = (
+            self.estimates[others]
+            - (np.sqrt(sizes) * self.estimates[last] / (np.sqrt(sizes) + sizes))[
+                self.groups[others]
+            ]
+        )
         pull = (1 - 1 / spread**2) * estimates
         scale = sigma / spread
         w = pm.Normal(f"{name}_offset", -pull / scale, spread, shape=len(others)) * scale + pull

@@ -1,0 +1,55 @@
+# Everything runs in .venv, which is made with the first Python >= 3.12 that is found.
+
+PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3 python; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; \
+	then command -v $$p; break; fi; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= 2
+
+.PHONY: help demo test test-fast lint format bench clean
+
+help:
+	@echo "make demo       analyse the memory experiment; figures and tables go to demo-output/"
+	@echo "make test       every test"
+	@echo "make test-fast  the tests that do not sample a posterior"
+	@echo "make lint       ruff and mypy"
+	@echo "make format     let ruff format the code"
+	@echo "make bench      where the seconds of a fit go"
+
+demo: $(READY)
+	$(BIN)/bambi-anova demo --out demo-output
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test-fast: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)
+	$(BIN)/python benchmarks/nuts.py
+
+clean:
+	rm -rf $(VENV) demo-output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(READY): pyproject.toml constraints.txt
+ifeq ($(PYTHON),)
+	@echo "bambi-anova needs Python 3.12 or newer, and none was found." >&2
+	@echo "Install one, for example 'pyenv install 3.12', 'uv python install 3.12' or your" >&2
+	@echo "system's python3.12 package with its venv module; or run 'make PYTHON=/path/to/python'." >&2
+	@exit 1
+else
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $(READY)
+endif

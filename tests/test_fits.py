@@ -1,0 +1,214 @@
+"""Posteriors: sampling quality, equal forms of the data, and agreement with R's estimates."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bambi_anova as ba
+
+pytestmark = pytest.mark.slow
+
+REFERENCE = Path(__file__).parent / "reference"
+MEMORY = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
+FIT = {"random_seed": 1, "progressbar": False}
+
+
+@pytest.fixture(scope="module")
+def memory():
+    return ba.Model(MEMORY, ba.load_data("memory"), family="binomial").fit(**FIT)
+
+
+@pytest.fixture(scope="module")
+def oats():
+    formula = "yield ~ variety * nitrogen + Error(block/variety)"
+    return ba.Model(formula, ba.load_data("oats")).fit(**FIT)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    data = pd.read_csv(REFERENCE / "mixed.csv")
+    return ba.Model("weight ~ diet * sex * week + Error(animal)", data).fit(**FIT)
+
+
+def sigmas(result):
+    return result.diagnostics[result.diagnostics.index.str.endswith("sigma")]
+
+
+def test_memory_samples_cleanly(memory):
+    assert memory.sampling.divergences == 0
+    for table in (
+        memory.deflections(),
+        memory.contrasts("condition"),
+        memory.contrasts("trial_type"),
+        memory.contrasts("condition:trial_type"),
+        memory.contrasts("condition", population="finite"),
+        sigmas(memory),
+    ):
+        assert (table["r_hat"] <= 1.01).all()
+        assert (table["ess_bulk"] >= 1000).all()
+        assert (table["ess_tail"] >= 1000).all()
+
+
+@pytest.mark.parametrize("name", ["oats", "mixed"])
+def test_small_gaussian_designs_sample_cleanly(name, request):
+    result = request.getfixturevalue(name)
+    assert result.complaints == []
+    assert result.deflections()["trusted"].all()
+    assert result.anova()["trusted"].all()
+
+
+def reference(name, quantity="contrast"):
+    table = pd.read_csv(REFERENCE / name)
+    return table[table["quantity"] == quantity]
+
+
+@pytest.mark.parametrize("tool", ["lme4", "glmmTMB"])
+def test_memory_agrees_with_maximum_likelihood(memory, tool):
+    """The priors are weak beside 51,170 trials: a tenth of a standard error is what they move."""
+    theirs = reference("memory_glmer_glmmtmb.csv")
+    theirs = theirs[theirs["tool"].str.startswith(tool)].set_index("level")
+    for term, level in (("condition", "A - B"), ("trial_type", "x - y")):
+        ours = memory.contrasts(term).iloc[0]
+        row = theirs.loc[level]
+        assert ours["mean"] == pytest.approx(row["estimate"], abs=0.1 * row["se"])
+        assert ours["sd"] == pytest.approx(row["se"], rel=0.15)
+    sds = reference("memory_glmer_glmmtmb.csv", "sd")
+    sds = sds[sds["tool"].str.startswith(tool)].set_index("term")["estimate"]
+    # Posterior means of an sd lie above the ML estimate: by under half a posterior sd here.
+    for unit in ("participant", "participant:trial_type"):
+        draws = memory.draws.sigmas[unit]
+        assert abs(draws.mean() - sds[unit]) < 0.6 * draws.std()
+
+
+def test_the_two_populations_differ_as_they_should(memory):
+    wide = memory.contrasts("condition", population="super").iloc[0]
+    narrow = memory.contrasts("condition", population="finite").iloc[0]
+    assert wide["sd"] > 3 * narrow["sd"]
+    assert wide["hdi95_lb"] < 0 < narrow["hdi95_lb"]
+
+
+CONTRASTS = {
+    "oats": ("oats_lmer.csv", ["variety", "nitrogen"]),
+    "mixed": ("mixed_lmer.csv", ["diet", "sex", "week"]),
+}
+
+
+@pytest.mark.parametrize("name", CONTRASTS)
+def test_gaussian_contrasts_are_those_of_lmer_less_shrinkage(name, request):
+    """Kruschke's priors shrink: towards zero, and by less than 0.7 standard errors here."""
+    result = request.getfixturevalue(name)
+    file, factors = CONTRASTS[name]
+    theirs = reference(file)
+    for factor in factors:
+        ours = result.contrasts(factor).set_index("contrast")
+        rows = theirs[theirs["term"] == factor].set_index("level")
+        assert set(ours.index) == set(rows.index)
+        kept = ours["mean"] / rows["estimate"]
+        shift = (ours["mean"] - rows["estimate"]).abs() / rows["se"]
+        assert kept.between(0, 1.05).all(), kept
+        assert (shift < 0.7).all(), shift
+        ratio = ours["sd"] / rows["se"]
+        assert ratio.between(0.6, 1.4).all(), ratio
+
+
+def test_without_shrinkage_contrasts_are_those_of_lmer():
+    """Scales held far above the effects leave no shrinkage, so the estimates are lmer's."""
+    import bambi as bmb
+
+    wide = bmb.Prior("Uniform", lower=500, upper=1000)
+    priors = {term: wide for term in ("variety", "nitrogen", "variety:nitrogen")}
+    formula = "yield ~ variety * nitrogen + Error(block/variety)"
+    result = ba.Model(formula, ba.load_data("oats"), priors=priors).fit(**FIT)
+    theirs = reference("oats_lmer.csv").set_index(["term", "level"])
+    for factor in ("variety", "nitrogen"):
+        for row in result.contrasts(factor).itertuples():
+            expected = theirs.loc[(factor, row.contrast)]
+            assert row.mean == pytest.approx(expected["estimate"], abs=0.1 * expected["se"])
+            assert row.sd == pytest.approx(expected["se"], rel=0.35)
+
+
+def test_oats_sds_agree_with_lmer(oats):
+    sds = reference("oats_lmer.csv", "sd").set_index("term")["estimate"]
+    draws = {**oats.draws.sigmas, "residual": oats.draws.auxiliary["sigma"]}
+    for name in ("block", "block:variety", "residual"):
+        assert abs(draws[name].mean() - sds[name]) < 0.6 * draws[name].std()
+
+
+def same(first, second, term, tolerance=4.0):
+    """Whether two fits have the same contrast within their Monte Carlo errors."""
+    a, b = first.contrasts(term), second.contrasts(term)
+    error = np.hypot(a["mcse_mean"], b["mcse_mean"])
+    spread = np.hypot(a["sd"] / np.sqrt(2 * a["ess_bulk"]), b["sd"] / np.sqrt(2 * b["ess_bulk"]))
+    means = (a["mean"] - b["mean"]).abs() < tolerance * error
+    return (means & ((a["sd"] - b["sd"]).abs() < tolerance * spread * 1.5)).all()
+
+
+def test_grid_positions_trials_and_cells_have_one_posterior():
+    """164,000 Bernoulli rows, 4,100 trials and 82 cell totals: the same 82 rows, so same draws."""
+    design = "condition * trial_type + Error(participant/trial_type)"
+    trials = ba.load_data("memory")
+    keys = ["participant", "condition", "trial_type"]
+    cells = trials.groupby(keys, as_index=False)[["errors", "positions"]].sum()
+    fits = [
+        ba.Model(f"{response} ~ {design}", data, family=family).fit(**FIT)
+        for response, data, family in (
+            ("error", ba.load_data("memory_grid"), "bernoulli"),
+            ("p(errors, positions)", trials, "binomial"),
+            ("p(errors, positions)", cells, "binomial"),
+        )
+    ]
+    for other in fits[1:]:
+        np.testing.assert_array_equal(fits[0].draws.cells, other.draws.cells)
+
+
+def test_collapsed_gaussian_has_the_posterior_of_its_rows():
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame(
+        [(s, "ab"[s % 2], t, r) for s in range(10) for t in "xy" for r in range(6)],
+        columns=["s", "a", "t", "r"],
+    )
+    data["y"] = rng.normal(size=10)[data["s"]] + (data["a"] == "a") + rng.normal(size=len(data))
+    formula = "y ~ a * t + Error(s/t)"
+    merged = ba.Model(formula, data)
+    assert len(merged.collapsed.first) == 20
+    first, second = merged.fit(**FIT), ba.Model(formula, data, collapse=False).fit(**FIT)
+    assert same(first, second, "a")
+    assert same(first, second, "t")
+    sigma = [result.draws.auxiliary["sigma"] for result in (first, second)]
+    assert abs(sigma[0].mean() - sigma[1].mean()) < 0.1 * sigma[0].std()
+
+
+def test_literal_model_agrees_after_deflection_and_not_before(memory):
+    literal = ba.Model(
+        MEMORY, ba.load_data("memory"), family="binomial", parameterization="overparameterized"
+    )
+    with pytest.warns(ba.errors.ConvergenceWarning):
+        result = literal.fit(**FIT, draws=2000, tune=2000)
+    assert same(memory, result, "trial_type")
+    assert same(memory, result, "condition")
+    # The literal model's raw coefficients: main effect and interaction trade off freely.
+    raw = result.idata["posterior"]["1|trial_type"].to_numpy()
+    difference = raw[..., 0] - raw[..., 1]
+    deflected = result.contrasts("trial_type").iloc[0]
+    assert difference.std() > 5 * deflected["sd"]
+
+
+def test_same_seed_same_draws(oats):
+    model = ba.Model("yield ~ variety * nitrogen + Error(block/variety)", ba.load_data("oats"))
+    again = model.fit(**FIT)
+    np.testing.assert_array_equal(again.draws.cells, oats.draws.cells)
+
+
+def test_bambi_tools_work_on_what_is_handed_out(oats):
+    import arviz as az
+
+    model = ba.Model("yield ~ variety * nitrogen + Error(block/variety)", ba.load_data("oats"))
+    idata = model.bambi_model.predict(oats.idata, kind="response_params", inplace=False)
+    mu = idata["posterior"]["mu"].mean(("chain", "draw")).to_numpy()
+    data = ba.load_data("oats")
+    observed = data.groupby(["variety", "nitrogen"])["yield"].transform("mean")
+    assert np.corrcoef(mu, observed)[0, 1] > 0.8
+    assert az.summary(oats.idata).shape[0] > 10
+    model.bambi_model.plot_priors(draws=50)
