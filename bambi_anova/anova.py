@@ -120,7 +120,7 @@ def _verdict(summary: pd.DataFrame, sampling: Sampling) -> Array:
 
 
 def _fixed_sources(cells: Array, draws: Draws, design: Design) -> list[_Source]:
-    grid = Grid({factor.name: factor.levels for factor in design.factors})
+    grid = Grid(design.levels)
     terms = [term for term in design.terms if term.factors and not term.covariate]
     basis = term_basis(grid, [term.factors for term in terms])
     observed = design.cells["rows"].to_numpy() > 0

@@ -112,6 +112,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _analyse(options: argparse.Namespace, data: pd.DataFrame) -> None:
+    from bambi_anova.effects import Grid
     from bambi_anova.model import Model
 
     model = Model(
@@ -123,8 +124,9 @@ def _analyse(options: argparse.Namespace, data: pd.DataFrame) -> None:
         dropna=options.dropna,
     )
     print(model, end="\n\n", flush=True)
-    factors = [factor.name for factor in model.design.factors]
-    terms = options.contrasts or factors
+    terms = options.contrasts or list(model.design.levels)
+    for term in terms:
+        Grid(model.design.levels).factors(term)  # complain before the fit, not after it
     result = model.fit(
         options.method,
         draws=options.draws,

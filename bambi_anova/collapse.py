@@ -75,10 +75,12 @@ def collapse_rows(design: Design, family: Family, collapse: bool = True) -> Coll
     response = design.rows.response
     offset = design.rows.offset
     if not collapse:
-        codes = np.arange(len(design.rows.data))
-        return _unmerged(codes, response.values, response.trials, offset)
+        return _unmerged(response.values, response.trials, offset)
     keys = _predictors(design, family)
-    return COLLAPSES[family.collapse](keys, response.values, response.trials, offset)
+    merged = COLLAPSES[family.collapse](keys, response.values, response.trials, offset)
+    if not merged.merged:
+        return _unmerged(response.values, response.trials, offset)
+    return merged
 
 
 def _predictors(design: Design, family: Family) -> list[Array]:
@@ -105,7 +107,8 @@ def group_rows(keys: Iterable[Array], size: int) -> tuple[Array, Array]:
     -------
     codes : ndarray of int, shape (N,)
     first : ndarray of int, shape (M,)
-        The first row of each group.
+        The first row of each group; groups are in the order of their keys, so that the rows'
+        own order leaves no trace.
 
     Examples
     --------
@@ -124,9 +127,10 @@ def group_rows(keys: Iterable[Array], size: int) -> tuple[Array, Array]:
     return codes, first
 
 
-def _unmerged(codes: Array, values: Array, trials: Array | None, offset: Array | None) -> Collapsed:
-    one = np.ones(len(codes))
-    return Collapsed(codes, codes, values, trials, offset, one, np.zeros(len(codes)))
+def _unmerged(values: Array, trials: Array | None, offset: Array | None) -> Collapsed:
+    size = len(values)
+    codes = np.arange(size)
+    return Collapsed(codes, codes, values, trials, offset, np.ones(size), np.zeros(size))
 
 
 def _collapse_binomial(

@@ -144,9 +144,21 @@ class Design:
     dropped: tuple[DroppedUnit, ...]
 
     @property
+    def levels(self) -> dict[str, tuple]:
+        """The levels of each factor, by its name."""
+        return {factor.name: factor.levels for factor in self.factors}
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Levels of each factor: the shape of the grid of cells."""
         return tuple(len(factor.levels) for factor in self.factors)
+
+    @cached_property
+    def grid(self) -> Array:
+        """Level of each factor in each cell, shape (factors, C); one cell without factors."""
+        if not self.factors:
+            return np.zeros((0, 1), dtype=np.int64)
+        return np.indices(self.shape).reshape(len(self.factors), -1)
 
     @cached_property
     def cell_codes(self) -> Array:

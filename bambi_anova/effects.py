@@ -19,6 +19,8 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
+from bambi_anova.errors import ArgumentError, nearest
+
 Array = np.ndarray
 
 
@@ -64,6 +66,31 @@ class Grid:
             for name, levels in self.levels.items()
         )
         return reduce(np.kron, blocks, np.ones((1, 1)))
+
+    def factors(self, term: str) -> list[str]:
+        """Return the factors of a term given as text, in the grid's order.
+
+        Raises
+        ------
+        ArgumentError
+            If a part of the term is not a factor.
+
+        Examples
+        --------
+        >>> Grid({"A": ["a", "b"], "B": ["x", "y"]}).factors("B:A")
+        ['A', 'B']
+        """
+        if not isinstance(term, str):
+            raise ArgumentError(f"term={term!r}: expected factors joined by colons, as text")
+        names = [term] if term in self.levels else [part.strip() for part in term.split(":")]
+        names = [name[2:-1] if name.startswith("C(") else name for name in names]
+        for name in names:
+            if name not in self.levels:
+                raise ArgumentError(
+                    f"term={term!r}: {name!r} is not a factor of this model"
+                    f"{nearest(name, self.levels)}"
+                )
+        return [name for name in self.levels if name in names]
 
     def combinations(self, factors: Sequence[str]) -> pd.DataFrame:
         """Return the combinations of some factors' levels, in the grid's order of factors."""

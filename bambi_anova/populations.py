@@ -137,15 +137,15 @@ def unit_families(design: Design) -> tuple[UnitFamily, ...]:
 def _members(design: Design, own: tuple[str, ...], units: list[Unit]) -> tuple[Array, ...]:
     rows = design.rows
     entity, first = rows.codes(own)
-    grid = np.indices(design.shape).reshape(len(design.factors), -1).T
-    belongs = np.ones((len(grid), len(first)), dtype=bool)
+    grid = design.grid
+    belongs = np.ones((grid.shape[1], len(first)), dtype=bool)
     for axis, factor in enumerate(design.factors):
         codes = rows.factors[factor.name].codes
         if np.all(codes == codes[first][entity]):
-            belongs &= grid[:, [axis]] == codes[first]
+            belongs &= grid[axis][:, None] == codes[first]
     levels = np.stack([_level_of(design, unit, entity, len(first)) for unit in units], axis=-1)
     belongs &= (levels >= 0).all(axis=-1)
-    return tuple(levels[cell][belongs[cell]] for cell in range(len(grid)))
+    return tuple(levels[cell][belongs[cell]] for cell in range(grid.shape[1]))
 
 
 def _level_of(design: Design, unit: Unit, entity: Array, size: int) -> Array:
@@ -156,7 +156,7 @@ def _level_of(design: Design, unit: Unit, entity: Array, size: int) -> Array:
     codes = tuple(design.rows.factors[design.factors[i].name].codes for i in axes)
     part = np.ravel_multi_index(codes, shape) if axes else np.zeros(len(entity), dtype=int)
     table[part, entity] = unit.codes
-    grid = np.indices(design.shape).reshape(len(design.factors), -1)
+    grid = design.grid
     where = np.ravel_multi_index(tuple(grid[axes]), shape) if axes else np.zeros(grid.shape[1], int)
     return table[where]
 

@@ -266,7 +266,7 @@ class Result:
 
     @cached_property
     def _grid(self) -> Grid:
-        return Grid({factor.name: factor.levels for factor in self.design.factors})
+        return Grid(self.design.levels)
 
     @property
     def _model_terms(self) -> list[tuple[str, ...]]:
@@ -278,22 +278,7 @@ class Result:
         return term_basis(self._grid, self._model_terms), observed
 
     def _factors(self, term: str | None) -> list[str]:
-        """Return the factors of a term in the grid's order, or complain."""
-        if term is None:
-            return list(self._grid.levels)
-        if not isinstance(term, str):
-            raise ArgumentError(f"term={term!r}: expected factors joined by colons, as text")
-        names = (
-            [name.strip() for name in term.split(":")] if term not in self._grid.levels else [term]
-        )
-        names = [name[2:-1] if name.startswith("C(") else name for name in names]
-        for name in names:
-            if name not in self._grid.levels:
-                raise ArgumentError(
-                    f"term={term!r}: {name!r} is not a factor of this model"
-                    f"{nearest(name, self._grid.levels)}"
-                )
-        return [name for name in self._grid.levels if name in names]
+        return list(self._grid.levels) if term is None else self._grid.factors(term)
 
     def _custom_weights(self, factor: str, method: Mapping) -> dict[str, Array]:
         levels = list(self._grid.levels[factor])

@@ -140,6 +140,13 @@ def test_a_whole_plot_without_its_unit_in_blocks(check, plots):
     assert "Add Error(block/plot)" in message
 
 
+def test_a_unit_that_stands_under_another_name_is_not_missed(check, split_plot):
+    split_plot["badge"] = split_plot["subject"].str.replace("s", "b")
+    found = check("y ~ group * task + Error(subject) + Error(badge/task)", split_plot)
+    assert DroppedUnitWarning in classes(found)
+    assert PseudoreplicationWarning not in classes(found)
+
+
 def test_a_column_of_treated_units_that_the_formula_leaves_out_is_named(check, split_plot):
     ((kind, message),) = check("y ~ group * task", split_plot)
     assert kind is PseudoreplicationWarning
@@ -168,6 +175,7 @@ def test_a_unit_left_out_is_found_among_the_rows_that_are_kept(check, split_plot
         lambda d: d["group"] + d["task"],  # the cells
         lambda d: d["task"],  # groups vary within it
         lambda d: np.random.default_rng(0).normal(size=72),
+        lambda d: d.groupby("subject").ngroup() / 2,  # a measurement of each subject
         lambda d: "same",
         lambda d: pd.Series([[number] for number in range(72)]),  # lists are no labels
     ],
@@ -233,6 +241,14 @@ def test_the_advice_names_units_as_the_formula_does(check, split_plot):
     (message,) = of(MissingUnitTermWarning, found)
     assert advised(message) == "Error(group:subject/task)"
     assert check("y ~ group * task + Error(group:subject/task)", split_plot) == []
+
+
+def test_counts_out_of_many_trials_leave_room_for_their_unit_by_factor_term(check, within):
+    within["k"] = np.arange(32) % 5
+    data = within.query("A == 'a1'")
+    found = check("p(k, 9) ~ B + Error(s)", data, "binomial")
+    assert classes(found) == [MissingUnitTermWarning]
+    assert check("p(k, 9) ~ B + Error(s/B)", data, "binomial") == []
 
 
 def test_a_factor_between_units_needs_no_term(check, split_plot):

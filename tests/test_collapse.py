@@ -241,8 +241,8 @@ def test_grid_trials_and_cells_collapse_to_the_same_rows(three_forms):
     assert sizes == {"grid": 164_000, "trials": 4_100, "cells": 82}
     frames = [
         labels.iloc[rows.first]
-        .reset_index(drop=True)
         .assign(values=rows.values, trials=rows.trials, within=rows.within)
+        .sort_values(list(labels), ignore_index=True)
         for _, labels, rows in three_forms.values()
     ]
     assert [len(frame) for frame in frames] == [82, 82, 82]

@@ -113,6 +113,7 @@ def test_a_quoted_name_is_one_variable(name):
         ("x + log(x):A", ["x", "log(x):A"]),
         ("1", []),
         ("1 + A", ["A"]),
+        ("A + Intercept", ["A", "Intercept"]),
     ],
 )
 def test_terms_in_order(right, terms):

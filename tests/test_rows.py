@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bambi_anova.errors import DataError, FormulaError
 from bambi_anova.families import get_family
 from bambi_anova.formula import parse_formula
-from bambi_anova.rows import RESERVED, read_rows
+from bambi_anova.rows import RESERVED_FOR_PARAMETERS, RESERVED_FOR_TABLES, read_rows
 
 NAMESPACE = {name: getattr(np, name) for name in ("log", "exp", "sqrt")} | {"np": np}
 
@@ -316,20 +316,27 @@ def test_levels_that_read_the_same_are_refused(read, data):
         read("y ~ A", data)
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED))
-def test_names_of_the_tables_are_refused(read, data, name):
-    for column, text in [
-        ("A", f"y ~ {name}"),
-        ("A", f"y ~ s + Error({name})"),
-        ("x", f"y ~ A * {name}"),
-    ]:
+@pytest.mark.parametrize("name", sorted(RESERVED_FOR_TABLES))
+def test_names_of_the_tables_are_refused_for_factors_and_units(read, data, name):
+    renamed = data.rename(columns={"A": name})
+    for text in (f"y ~ {name}", f"y ~ s + Error({name})"):
         with pytest.raises(DataError, match=f"'{name}'.* rename the column"):
-            read(text, data.rename(columns={column: name}))
+            read(text, renamed)
 
 
-def test_a_factor_cannot_take_the_name_of_the_count_of_rows_in_a_cell(read, data):
-    with pytest.raises(DataError, match=r"'rows'.* rename the column"):
-        read("y ~ rows", data.rename(columns={"A": "rows"}))
+@pytest.mark.parametrize("name", sorted(RESERVED_FOR_PARAMETERS))
+def test_names_of_parameters_are_refused_for_covariates(read, data, name):
+    with pytest.raises(DataError, match=f"'{name}'.* rename the column"):
+        read(f"y ~ A * {name}", data.rename(columns={"x": name}))
+
+
+def test_columns_of_the_tables_and_of_the_cells_are_among_the_refused_names():
+    assert {"term", "contrast", "mean", "sd", "rows", "chain", "draw"} <= RESERVED_FOR_TABLES
+    assert {"Intercept", "mu", "sigma"} <= RESERVED_FOR_PARAMETERS
+
+
+def test_a_unit_may_be_called_p(read, data):
+    assert read("y ~ A + Error(p)", data.rename(columns={"s": "p"})).groupings["p"].labels
 
 
 def test_a_bar_in_a_name_is_refused(read, data):

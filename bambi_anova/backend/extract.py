@@ -49,15 +49,16 @@ def extract_draws(posterior: xr.Dataset, design: Design, priors: Priors) -> Draw
 
 def _cells(values, design: Design) -> Array:
     """Add up the intercept and the factor terms on the grid; shape (H, D, C)."""
-    grid = np.indices(design.shape).reshape(len(design.factors), -1)
     axes = {factor.name: axis for axis, factor in enumerate(design.factors)}
-    cells = np.repeat(values("Intercept")[..., None], max(grid.shape[1], 1), axis=-1)
+    cells = np.repeat(values("Intercept")[..., None], design.grid.shape[1], axis=-1)
     for term in design.terms:
         # A covariate stands at its mean, where its centred value and so its slopes vanish.
         if term.covariate or not term.factors:
             continue
         order = [axes[name] for name in term.factors]
-        level = np.ravel_multi_index(tuple(grid[order]), tuple(design.shape[i] for i in order))
+        level = np.ravel_multi_index(
+            tuple(design.grid[order]), tuple(design.shape[i] for i in order)
+        )
         cells = cells + values(factor_group_name(term))[..., level]
     return cells
 

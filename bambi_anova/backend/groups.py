@@ -12,7 +12,7 @@ import numpy as np
 
 from bambi_anova.backend.frame import is_complete, unit_labels
 from bambi_anova.backend.geometry import link_means, term_information, unit_information
-from bambi_anova.backend.terms import Anchor, UnitEffects, ZeroSumEffects, zero_sum_basis
+from bambi_anova.backend.terms import Anchor, Children, UnitEffects, ZeroSumEffects, zero_sum_basis
 from bambi_anova.design import Design, FixedTerm, Slope, Unit
 from bambi_anova.families import Family
 from bambi_anova.formula import Term, quote, term_name
@@ -45,11 +45,15 @@ class Group:
 
 
 def make_groups(design: Design, family: Family) -> list[Group]:
-    """Return the group-level terms, factors first: the units refer to them."""
+    """Return the group-level terms in the order in which they refer to each other.
+
+    Units refer to the factors, and coarser units to the finer ones.
+    """
     terms = [term for term in design.terms if term.factors]
+    units = sorted(design.units, key=lambda unit: -unit.size)
     return [
         *(_factor_group(term, design, family) for term in terms),
-        *(_unit_group(unit, design, family) for unit in design.units),
+        *(_unit_group(unit, design, family) for unit in units),
         *(_slope_group(slope, design, family) for slope in design.slopes),
     ]
 
@@ -74,15 +78,24 @@ def _factor_group(term: FixedTerm, design: Design, family: Family) -> Group:
 
 
 def _unit_group(unit: Unit, design: Design, family: Family) -> Group:
-    coarser = design.coarser(unit)
-    if coarser:
-        # What the units of one coarser unit share is that unit's own effect to the data.
-        parent = max(coarser, key=lambda other: other.size)
-        groups = parent.codes[unit.first]
-        information = _mean_in(groups, unit_information(unit, design, family))
-        effects = UnitEffects(groups, information, _estimates(unit, groups, design, family))
+    parent = _parent(unit, design)
+    children = tuple(
+        Children(f"1|{child.name}", unit.codes[child.first])
+        for child in design.units
+        if _parent(child, design) is unit
+    )
+    if parent is not None:
+        groups, anchors, location = parent.codes[unit.first], [], np.zeros(parent.size)
     else:
-        effects = _anchored(unit, design, family)
+        groups, anchors, location = _anchored(unit, design, family)
+    effects = UnitEffects(
+        groups,
+        _mean_in(groups, unit_information(unit, design, family)),
+        _estimates(unit, groups, design, family),
+        tuple(anchors),
+        location,
+        children,
+    )
     return Group(
         unit.name,
         f"1|{unit.name}",
@@ -92,7 +105,12 @@ def _unit_group(unit: Unit, design: Design, family: Family) -> Group:
     )
 
 
-def _anchored(unit: Unit, design: Design, family: Family) -> UnitEffects:
+def _parent(unit: Unit, design: Design) -> Unit | None:
+    """Return the finest of the coarser unit terms: the data see its effect in the unit's."""
+    return max(design.coarser(unit), key=lambda other: other.size, default=None)
+
+
+def _anchored(unit: Unit, design: Design, family: Family) -> tuple[Array, list[Anchor], Array]:
     """Anchor the units on the fixed terms of their stratum, and on the intercept."""
     terms = [t for t in design.terms if not t.covariate and t.strata[0] == unit.name]
     codes, first = design.rows.codes(_factors_of(terms))
@@ -102,10 +120,7 @@ def _anchored(unit: Unit, design: Design, family: Family) -> UnitEffects:
         anchors = [Anchor("Intercept", None), *anchors]
     else:
         location = location - location.mean()
-    groups = codes[unit.first]
-    information = _mean_in(groups, unit_information(unit, design, family))
-    estimates = _estimates(unit, groups, design, family)
-    return UnitEffects(groups, information, estimates, tuple(anchors), location)
+    return codes[unit.first], anchors, location
 
 
 def _estimates(unit: Unit, groups: Array, design: Design, family: Family) -> Array:

@@ -92,6 +92,22 @@ class Anchor:
 
 
 @dataclass(frozen=True)
+class Children:
+    """A finer unit term whose mean in each unit the data see as the unit's own effect.
+
+    Attributes
+    ----------
+    variable : str
+        The name of its effects in the PyMC model.
+    parents : ndarray of int, one for each finer unit
+        The unit that it lies in.
+    """
+
+    variable: str
+    parents: Array
+
+
+@dataclass(frozen=True)
 class UnitEffects:
     """Iid effects of the units of one unit term.
 
@@ -106,6 +122,8 @@ class UnitEffects:
     anchors : tuple of Anchor
     location : ndarray, shape (G,)
         Where the anchored sums lie, roughly; the mixing of the two forms is about this point.
+    children : tuple of Children
+        Finer unit terms, which are in the PyMC model already.
     """
 
     groups: Array
@@ -113,58 +131,64 @@ class UnitEffects:
     estimates: Array
     anchors: tuple[Anchor, ...] = ()
     location: Array | float = 0.0
+    children: tuple[Children, ...] = ()
 
     def __call__(self, name: str, sigma, dims=None):
         """Add the effects to the PyMC model in context and return them."""
         import pymc as pm
 
-        sizes = np.bincount(self.groups)
         spread = (1 + self.information * sigma**2) ** 0.5
-        effects = self._group_means(name, sigma, spread, sizes)[self.groups]
-        if len(self.groups) > len(sizes):
-            effects = effects + self._deviations(name, sigma, spread, sizes)
+        shared = self._children_means()
+        effects = self._group_means(name, sigma, spread, shared)[self.groups]
+        if len(self.groups) > len(self.sizes):
+            effects = effects + self._deviations(name, sigma, spread, shared)
         return pm.Deterministic(name, effects, dims=dims)
 
-    def _deviations(self, name: str, sigma, spread, sizes: Array):
-        """Add effects that sum to zero in each group, from J - G coordinates; shape (J,)."""
+    @property
+    def sizes(self) -> Array:
+        """Units in each group, shape (G,)."""
+        return np.bincount(self.groups)
+
+    def _children_means(self):
+        """Return the mean of the finer effects in each unit, shape (J,), or zero."""
         import pymc as pm
-        import pytensor.tensor as pt
 
-        last = np.zeros(len(sizes), dtype=int)
-        last[self.groups] = np.arange(len(self.groups))
-        others = np.setdiff1d(np.arange(len(self.groups)), last)
-        spread = spread[self.groups[others]]
-        # Given sigma the data pull an effect to about this point; sampling about it leaves
-        # coordinates whose distribution hardly depends on sigma.
-        estimates = (
-            self.estimates[others]
-            - (np.sqrt(sizes) * self.estimates[last] / (np.sqrt(sizes) + sizes))[
-                self.groups[others]
-            ]
-        )
-        pull = (1 - 1 / spread**2) * estimates
-        scale = sigma / spread
-        w = pm.Normal(f"{name}_offset", -pull / scale, spread, shape=len(others)) * scale + pull
-        # Orthonormal: each coordinate less a common part, and what is left to the last unit.
-        sums = pt.inc_subtensor(pt.zeros(len(sizes))[self.groups[others]], w)
-        common = sums / (np.sqrt(sizes) + sizes)
-        spread_out = pt.set_subtensor(
-            pt.zeros(len(self.groups))[others], w - common[self.groups[others]]
-        )
-        return pt.set_subtensor(spread_out[last], -sums / np.sqrt(sizes))
+        model, total = pm.modelcontext(None), 0.0
+        for child in self.children:
+            sums = _sum_by(child.parents, model[child.variable], len(self.groups))
+            total = total + sums / np.bincount(child.parents)
+        return total
 
-    def _group_means(self, name: str, sigma, spread, sizes: Array):
+    def _group_means(self, name: str, sigma, spread, shared):
         """Add the mean effect of each group, N(0, sigma / sqrt(size)); shape (G,)."""
         import pymc as pm
 
-        label = f"{name}_mean_offset"
+        label, sizes = f"{name}_mean_offset", self.sizes
         if not self.anchors:
             return pm.Normal(label, 0, 1, shape=len(sizes)) * (sigma / np.sqrt(sizes))
+        level = self._level()
+        if self.children:
+            level = level + _sum_by(self.groups, shared, len(sizes)) / sizes
         # With weight 1 the sampler moves mean + level ("centred"), with weight 0 the mean alone.
-        weight = 1 - 1 / spread**2
-        shift = weight * (self._level() - self.location)
+        shift = (1 - 1 / spread**2) * (level - self.location)
         scale = sigma / spread / np.sqrt(sizes)
         return pm.Normal(label, shift / scale, spread, shape=len(sizes)) * scale - shift
+
+    def _deviations(self, name: str, sigma, spread, shared):
+        """Add effects that sum to zero in each group, from J - G coordinates; shape (J,)."""
+        import pymc as pm
+
+        coordinates = _GroupBasis(self.groups)
+        spread = spread[self.groups[coordinates.free]]
+        # Given sigma the data pull an effect to about this point, less what the finer units
+        # take; sampling about it leaves coordinates that hardly depend on sigma.
+        target = coordinates.of(self.estimates)
+        if self.children:
+            target = target - coordinates.of(shared)
+        pull = (1 - 1 / spread**2) * target
+        scale = sigma / spread
+        w = pm.Normal(f"{name}_offset", -pull / scale, spread, shape=len(coordinates.free))
+        return coordinates.effects(w * scale + pull)
 
     def _level(self):
         """Return the fixed part of each group, shape (G,) or ()."""
@@ -176,3 +200,46 @@ class UnitEffects:
             variable = model[anchor.variable]
             level = level + (variable if anchor.index is None else variable[anchor.index])
         return level
+
+
+class _GroupBasis:
+    """Orthonormal coordinates of the arrays that sum to zero in each group of units.
+
+    The last unit of a group takes what the others leave; each of the others gives up the same
+    part, so that the map costs O(J) and needs no matrix.
+    """
+
+    def __init__(self, groups: Array) -> None:
+        sizes = np.bincount(groups)
+        self.groups = groups
+        self.root = np.sqrt(sizes)
+        self.last = np.zeros(len(sizes), dtype=int)
+        self.last[groups] = np.arange(len(groups))
+        self.free = np.setdiff1d(np.arange(len(groups)), self.last)
+
+    def of(self, values):
+        """Return the coordinates of the deviations of some values, shape (J - G,)."""
+        sums = _sum_by(self.groups, values, len(self.root))
+        values = values - (sums / self.root**2)[self.groups]
+        common = -values[self.last] / (1 + self.root)
+        return values[self.free] + common[self.groups[self.free]]
+
+    def effects(self, coordinates):
+        """Return the effects of some coordinates, shape (J,)."""
+        import pytensor.tensor as pt
+
+        groups = self.groups[self.free]
+        sums = _sum_by(groups, coordinates, len(self.root))
+        common = sums / (self.root + self.root**2)
+        effects = pt.zeros(len(self.groups))[self.free]
+        effects = pt.set_subtensor(effects, coordinates - common[groups])
+        return pt.set_subtensor(effects[self.last], -sums / self.root)
+
+
+def _sum_by(groups: Array, values, size: int):
+    """Return the sum of some values in each group, for arrays and tensors alike."""
+    import pytensor.tensor as pt
+
+    if isinstance(values, np.ndarray):
+        return np.bincount(groups, values, minlength=size)
+    return pt.inc_subtensor(pt.zeros(size)[groups], values)

@@ -32,6 +32,11 @@ class Request:
     progressbar : bool
     options : dict
         Handed to the sampler as they are, such as ``target_accept``.
+
+    Raises
+    ------
+    ArgumentError
+        If the method is unknown or a count of draws, tune or chains is not positive.
     """
 
     method: str
@@ -42,24 +47,21 @@ class Request:
     progressbar: bool
     options: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse what no method can do, before anything is built."""
+        if self.method not in METHODS:
+            raise ArgumentError(
+                f"inference_method={self.method!r} is not supported"
+                f"{nearest(str(self.method), METHODS)}"
+            )
+        for name in ("draws", "tune", "chains"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ArgumentError(f"{name}={value!r}: expected a whole number from 1 up")
+
 
 def run_inference(model: bmb.Model, request: Request) -> tuple[xr.DataTree, Sampling]:
-    """Fit a built model by the method that was asked for.
-
-    Raises
-    ------
-    ArgumentError
-        If the method is unknown or a count of draws, tune or chains is not positive.
-    """
-    if request.method not in METHODS:
-        raise ArgumentError(
-            f"inference_method={request.method!r} is not supported"
-            f"{nearest(str(request.method), METHODS)}"
-        )
-    for name in ("draws", "tune", "chains"):
-        value = getattr(request, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ArgumentError(f"{name}={value!r}: expected a whole number from 1 up")
+    """Fit a built model by the method that was asked for."""
     return METHODS[request.method](model, request)
 
 
