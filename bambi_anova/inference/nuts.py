@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 #: A higher acceptance rate than usual keeps designs with few units clear of divergences, and a
 #: metric from the draws alone mixes the units' sigmas faster than nutpie's own default.
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "nutpie": {"target_accept": 0.9, "adaptation": "draw_diag"},
-    "pymc": {"target_accept": 0.9},
+    "nutpie": {"target_accept": 0.95, "adaptation": "draw_diag"},
+    "pymc": {"target_accept": 0.95},
 }
 
 
