@@ -5,12 +5,12 @@ Each check returns warnings; none of them stops the analysis.  Letters: N rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 
-from bambi_anova.design import RESIDUAL, Design, Unit
+from bambi_anova.design import RESIDUAL, Design, Unit, one_draw
 from bambi_anova.errors import (
     AnovaWarning,
     CovariateWarning,
@@ -23,21 +23,20 @@ from bambi_anova.errors import (
     listing,
 )
 from bambi_anova.families import Family
-from bambi_anova.formula import term_name
+from bambi_anova.formula import Term, quote, term_name
+from bambi_anova.rows import mentions
 
 #: A covariate with so few distinct values is probably a factor.
 FEW_VALUES = 5
 
 
-def check_design(design: Design, family: Family, data: pd.DataFrame) -> list[AnovaWarning]:
+def check_design(design: Design, family: Family) -> list[AnovaWarning]:
     """Return every warning that a design deserves.
 
     Parameters
     ----------
     design : Design
     family : Family
-    data : pandas.DataFrame
-        The user's data, in which a unit may stand that the formula does not name.
 
     Returns
     -------
@@ -48,7 +47,7 @@ def check_design(design: Design, family: Family, data: pd.DataFrame) -> list[Ano
         *_few_valued_covariates(design),
         *_dropped_units(design),
         *_missing_unit_of_term(design),
-        *_forgotten_unit(design, data),
+        *_forgotten_unit(design),
         *_missing_unit_by_factor(design, family),
         *_too_few_units(design),
         *_empty_cells(design),
@@ -72,8 +71,21 @@ def _few_valued_covariates(design: Design) -> Iterator[AnovaWarning]:
             yield CovariateWarning(
                 f"{name!r} is numeric and enters as a covariate (a straight line), with only "
                 f"{len(values)} distinct values: {listing(f'{v:g}' for v in values)}. "
-                f"If it is a factor, write C({name})"
+                f"If it is a factor, write {_as_factors(design, name)}"
             )
+
+
+def _as_factors(design: Design, name: str) -> str:
+    """Write a covariate's column, or the columns of its expression, as factors."""
+    columns = list(design.rows.data.columns)
+    read = [name] if name in columns else [c for c in columns if mentions(name, c)]
+    return " + ".join(f"C({quote(column)})" for column in read)
+
+
+def _written(design: Design, variables: Iterable[str], joined: str = "/") -> str:
+    """Write variables for a formula, columns in backticks where they need them."""
+    columns = design.rows.data.columns
+    return joined.join(quote(name) if name in columns else name for name in variables)
 
 
 def _dropped_units(design: Design) -> Iterator[AnovaWarning]:
@@ -101,21 +113,24 @@ def _missing_unit_of_term(design: Design) -> Iterator[AnovaWarning]:
             yield PseudoreplicationWarning(
                 f"{listing(map(repr, terms))}: constant within each of the {unit.size} levels of "
                 f"{name!r}, which has no unit term of its own, so its rows pass for independent "
-                f"evidence (pseudoreplication). Add Error({'/'.join(own)}) or (1|{name})"
+                f"evidence (pseudoreplication). Add Error({_written(design, own)}) or "
+                f"(1|{_written(design, own, ':')})"
             )
 
 
-def _forgotten_unit(design: Design, data: pd.DataFrame) -> Iterator[AnovaWarning]:
+def _forgotten_unit(design: Design) -> Iterator[AnovaWarning]:
     """A column that the formula leaves out, though treatments were given to its levels."""
     rows = design.rows
     suspects = [t for t in design.terms if t.factors and t.strata == (RESIDUAL,)]
     if not suspects:
         return
-    for name in data.columns:
-        if name in rows.factors or name in rows.groupings or name in rows.covariates:
+    response = design.formula.response
+    texts = [response.expression, response.trials or "", *design.formula.offsets]
+    texts += [*rows.factors, *rows.groupings, *rows.covariates]
+    for position, name in enumerate(rows.data.columns):
+        if any(name == text or mentions(text, name) for text in texts):
             continue
-        column = data.loc[rows.data.index, name] if rows.data.index.is_unique else None
-        unit = _as_unit(column, len(rows.data))
+        unit = _as_unit(rows.data.iloc[:, position], len(rows.data))
         if unit is None:
             continue
         whole = {f.name for f in design.factors if unit.is_constant(rows.factors[f.name].codes)}
@@ -126,13 +141,13 @@ def _forgotten_unit(design: Design, data: pd.DataFrame) -> Iterator[AnovaWarning
                 f"{listing(repr(t.name) for t in terms)}: constant within each of the {unit.size} "
                 f"levels of column {name!r}, which the formula does not name. If these are the "
                 f"units that were treated, rows within them are not independent evidence "
-                f"(pseudoreplication): add Error({name})"
+                f"(pseudoreplication): add Error({_written(design, [name])})"
             )
 
 
-def _as_unit(column: pd.Series | None, size: int) -> Unit | None:
+def _as_unit(column: pd.Series, size: int) -> Unit | None:
     """Take an unused column for units if its values are labels that come back."""
-    if column is None or pd.api.types.is_float_dtype(column):
+    if pd.api.types.is_float_dtype(column):
         return None
     try:
         codes, found = pd.factorize(column, use_na_sentinel=False)
@@ -161,17 +176,33 @@ def _missing_unit_by_factor(design: Design, family: Family) -> Iterator[AnovaWar
             and not _is_residual(design, family, [*named & set(design.rows.groupings), factor.name])
         ]
         if missing:
-            inside = missing[0] if len(missing) == 1 else f"({'*'.join(missing)})"
+            variables = [*named & set(design.rows.groupings), *missing]
+            # All of their crossings would have one row a level: that one is the residual.
+            joined = " + " if _is_residual(design, family, variables) else "*"
+            inside = _written(design, missing, joined)
+            inside = inside if len(missing) == 1 else f"({inside})"
+            unit = _written_unit(design, own)
             yield MissingUnitTermWarning(
                 f"{listing(map(repr, missing))} varies within {term_name(own)!r}, yet the formula "
                 f"gives every unit the same effect of it; its contrasts will look too certain if "
-                f"units differ. Add Error({'/'.join(own)}/{inside})"
+                f"units differ. Add Error({unit}/{inside})"
             )
+
+
+def _written_unit(design: Design, own: Term) -> str:
+    """Write the unit that a factor may vary in: ``block/plot``, or ``group:subject``."""
+    terms = [set(unit.variables) for unit in design.units if unit.own == own]
+    coarsest = [term for term in terms if not any(other < term for other in terms)]
+    if len(coarsest) == 1 and coarsest[0] != set(own):
+        unit = next(unit for unit in design.units if set(unit.variables) == coarsest[0])
+        return _written(design, unit.variables, ":")
+    return _written(design, own)
 
 
 def _is_residual(design: Design, family: Family, variables: list[str]) -> bool:
     """Whether a unit-by-factor term would have one row a level, as the residual has."""
-    return family.residual and len(design.rows.codes(variables)[1]) == len(design.rows.data)
+    levels = len(design.rows.codes(variables)[1])
+    return one_draw(design.rows, family) and levels == len(design.rows.data)
 
 
 def _too_few_units(design: Design) -> Iterator[AnovaWarning]:

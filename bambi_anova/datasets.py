@@ -60,7 +60,7 @@ def load_data(name: str | None = None) -> pd.DataFrame:
             [(key, d.rows, d.source, d.purpose) for key, d in DATASETS.items()],
             columns=["name", "rows", "source", "purpose"],
         )
-    if name not in DATASETS:
+    if not isinstance(name, str) or name not in DATASETS:
         raise ArgumentError(f"name={name!r} is not a data set{nearest(str(name), DATASETS)}")
     return DATASETS[name].read()
 

@@ -229,7 +229,7 @@ def build_design(formula: Formula, rows: Rows, family: Family) -> Design:
     the error strata of Nelder (1965, doi:10.1098/rspa.1965.0012).
     """
     units, dropped = _units(formula, rows, family)
-    own_units = [unit for unit in units if unit.own == unit.variables]
+    own_units = [unit for unit in units if not any(_extends(unit, other) for other in units)]
     factors = tuple(
         Factor(
             name,
@@ -242,6 +242,12 @@ def build_design(formula: Formula, rows: Rows, family: Family) -> Design:
     terms = tuple(_fixed_term(term, rows, units) for term in formula.terms)
     slopes = tuple(Slope(name, _unit(unit, rows)) for name, unit in formula.slopes)
     return Design(formula, rows, factors, terms, units, slopes, dropped)
+
+
+def one_draw(rows: Rows, family: Family) -> bool:
+    """Whether a unit term with one row a unit cannot be told from the chance in that row."""
+    trials = rows.response.trials
+    return family.residual or (trials is not None and bool(np.all(trials <= 1)))
 
 
 def nested(fine: Unit, coarse: Unit) -> bool:
@@ -270,10 +276,8 @@ def _units(
     """Keep the unit terms that the data can tell from each other and from the residual."""
     kept: list[Unit] = []
     dropped: list[DroppedUnit] = []
-    one_draw = family.residual or (
-        rows.response.trials is not None and bool(np.all(rows.response.trials <= 1))
-    )
-    for variables in formula.units:
+    single = one_draw(rows, family)
+    for variables in sorted(formula.units, key=len):  # of two names the shorter stays
         unit = _unit(variables, rows)
         if not unit.own:
             raise FormulaError(
@@ -283,14 +287,20 @@ def _units(
         twin = next((other for other in kept if _same(unit, other)), None)
         if twin is not None:
             dropped.append(DroppedUnit(unit.name, f"its units are those of {twin.name!r}"))
-        elif one_draw and unit.size == len(rows.data):
+        elif single and unit.size == len(rows.data):
             what = "the residual" if family.residual else "the chance in a single yes or no"
             dropped.append(
                 DroppedUnit(unit.name, f"with one row a unit it cannot be told from {what}")
             )
         else:
             kept.append(unit)
+    kept.sort(key=lambda unit: formula.units.index(unit.variables))
     return tuple(kept), tuple(dropped)
+
+
+def _extends(unit: Unit, other: Unit) -> bool:
+    """Whether one term is the other crossed with fixed factors."""
+    return unit.own == other.own and set(other.variables) < set(unit.variables)
 
 
 def _same(unit: Unit, other: Unit) -> bool:

@@ -118,7 +118,7 @@ def get_link(family: Family, name: str | dict | None) -> Link:
     'log'
     """
     if isinstance(name, dict):
-        if len(name) != 1:
+        if len(name) != 1 or not {"mu", "p"} & set(name):
             raise ArgumentError(f"link={name!r}: expected one link, that of the mean")
         (name,) = name.values()
     name = name or family.links[0]

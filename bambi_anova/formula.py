@@ -1,9 +1,10 @@
 """Text -> response, fixed terms, unit terms, slopes and offsets; no data involved.
 
 The algebra of terms (``*``, ``:``, ``/``, ``-``, ``**``, brackets, ``(1|s)``) is parsed by
-formulae.  Function calls are lifted out of the text first and put back afterwards, because
-formulae renders a call without its inner brackets: ``Error(s/(A*B))`` would come back as
-``Error(s / A * B)``, another design.
+formulae and expanded here by R's rules: formulae's own expansion tells ``A:B`` from ``B:A``
+and takes ``A*B`` apart on the right of ``a/b/``.  Function calls are lifted out of the text first
+and put back afterwards, because formulae renders a call without its inner brackets:
+``Error(s/(A*B))`` would come back as ``Error(s / A * B)``, another design.
 
 A *term* is a tuple of variables; a *variable* is a column's name or the text of a call.
 """
@@ -94,7 +95,11 @@ def parse_formula(text: str) -> Formula:
         raise FormulaError(f"formula: expected text such as 'y ~ A * B + Error(s)', got {text!r}")
     left, right = _split_sides(text)
     algebra, calls = _lift_calls(right, text)
-    description = _describe(algebra, text)
+    expanded = _expand(algebra, text)
+    if _NO_INTERCEPT in expanded:
+        raise FormulaError(
+            f"{text!r} removes the intercept; deflections need a grand mean: drop '0 +' or '- 1'"
+        )
 
     terms: list[Term] = []
     units: list[Term] = []
@@ -104,14 +109,8 @@ def parse_formula(text: str) -> Formula:
     def restore(name: str) -> str:
         return _variable(calls.get(name, name), categorical)
 
-    has_intercept = False
-    for term in description.common_terms:
-        if term.name == "Intercept":
-            has_intercept = True
-            continue
-        names = [component.name for component in term.components]
-        if not all(isinstance(name, str) for name in names):
-            raise FormulaError(f"{text!r}: {names[0]!r} is a number where a column was expected")
+    common = [term for term in expanded if not isinstance(term, _Bar) and term]
+    for names in common:
         heads = {_head(calls[name]) for name in names if name in calls}
         if heads & {"Error", "offset"}:
             if len(names) > 1:
@@ -126,30 +125,27 @@ def parse_formula(text: str) -> Formula:
                 offsets.append(inner)
         else:
             terms.append(tuple(dict.fromkeys(restore(name) for name in names)))
-    if not has_intercept:
-        raise FormulaError(
-            f"{text!r} removes the intercept; deflections need a grand mean: drop '0 +' or '- 1'"
-        )
-
-    _require_kept(calls, description, text)
+    _require_kept(calls, common, text)
 
     slopes = []
-    for group in description.group_terms:
-        unit = tuple(restore(component.name) for component in group.factor.components)
-        if group.expr.name == "Intercept":
+    for bar in expanded:
+        if not isinstance(bar, _Bar):
+            continue
+        unit = tuple(restore(name) for name in bar.unit)
+        if not bar.slope:
             units.append(unit)
-        elif len(group.expr.components) > 1:
+        elif len(bar.slope) > 1:
             raise FormulaError(
-                f"{text!r}: the slope '{group.expr.name}' of a unit must be one numeric column; "
-                "for factors write the unit-by-factor term, (1|s:A:B) or Error(s/(A*B))"
+                f"{text!r}: the slope '{':'.join(bar.slope)}' of a unit must be one numeric "
+                "column; for factors write the unit-by-factor term, (1|s:A:B) or Error(s/(A*B))"
             )
         else:
-            slopes.append((restore(group.expr.components[0].name), unit))
+            slopes.append((restore(bar.slope[0]), unit))
     return Formula(
         text=text,
         response=_response(left, text),
-        terms=_unique(terms),
-        units=_unique(units),
+        terms=tuple(_unique(terms)),
+        units=tuple(_unique(units)),
         slopes=tuple(dict.fromkeys(slopes)),
         offsets=tuple(offsets),
         categorical=frozenset(categorical),
@@ -175,12 +171,26 @@ def quote(name: str) -> str:
     >>> quote("dose"), quote("dose (mg)")
     ('dose', '`dose (mg)`')
     """
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else f"`{name}`"
+    return name if re.fullmatch(r"[A-Za-z]\w*", name) else f"`{name}`"
+
+
+def is_call(text: str) -> bool:
+    """Tell one call, such as ``log(x)``, from arithmetic with calls.
+
+    Examples
+    --------
+    >>> is_call("log(x)"), is_call("log(x) - log(y)"), is_call("x - 1")
+    (True, False, False)
+    """
+    match = _CALL.match(text)
+    return match is not None and _closing(text, match.end(), text) == len(text) - 1
 
 
 def _split_sides(text: str) -> tuple[str, str]:
-    sides = text.split("~")
-    if len(sides) != 2 or not sides[0].strip() or not sides[1].strip():
+    bare = re.sub(r"""`[^`]*`|'[^']*'|"[^"]*\"""", lambda quoted: "_" * len(quoted[0]), text)
+    at = bare.find("~")
+    sides = text[:at], text[at + 1 :]
+    if bare.count("~") != 1 or not sides[0].strip() or not sides[1].strip():
         raise FormulaError(
             f"formula {text!r}: expected one '~' with a response on its left and terms on its right"
         )
@@ -196,7 +206,7 @@ def _lift_calls(text: str, whole: str) -> tuple[str, dict[str, str]]:
     def lift(call: str) -> None:
         # The same call twice is the same variable: 'C(x)*A - C(x):A' must cancel.
         call = "".join(call.split()) if not set(call) & set("'\"`") else call
-        out.append(placeholders.setdefault(call, _PLACEHOLDER.format(len(placeholders))))
+        out.append(f" {placeholders.setdefault(call, _PLACEHOLDER.format(len(placeholders)))} ")
 
     while position < len(text):
         char = text[position]
@@ -222,7 +232,7 @@ def _lift_calls(text: str, whole: str) -> tuple[str, dict[str, str]]:
             end = word.end() - 1 if word else position
             out.append(text[position : end + 1])
         position = end + 1
-    algebra = "".join(out)
+    algebra = "".join(out).strip()
     _require_operators(algebra, whole)
     return algebra, {name: call for call, name in placeholders.items()}
 
@@ -256,22 +266,110 @@ def _closing(text: str, start: int, whole: str) -> int:
     raise FormulaError(f"{whole!r}: a bracket is never closed")
 
 
-def _describe(algebra: str, whole: str):
-    """Let formulae expand the algebra of terms."""
-    import formulae
+@dataclass(frozen=True)
+class _Bar:
+    """``(slope|unit)``; the empty term is the intercept."""
+
+    slope: Term
+    unit: Term
+
+
+#: What ``0`` and ``- 1`` leave behind.
+_NO_INTERCEPT: Term = ("",)
+
+
+def _expand(algebra: str, whole: str) -> list[Term | _Bar]:
+    """Parse the algebra of terms with formulae and expand it by R's rules."""
+    from formulae.parser import Parser
+    from formulae.scanner import Scanner
 
     try:
-        return formulae.model_description(f"y ~ {algebra}")
+        parser = Parser(Scanner(f"y ~ {algebra}").scan(add_intercept=False))
+        tree = parser.parse().right
     except Exception as error:  # formulae has no base class for its parse errors
         raise FormulaError(
             f"formula {whole!r} cannot be read: {error}. "
             "Expected e.g. 'y ~ A * B + Error(s/B)' or 'y ~ A * B + (1|s) + (1|s:B)'"
         ) from error
+    if not parser.at_end():  # formulae would drop the rest in silence
+        raise FormulaError(
+            f"{whole!r}: {parser.peek().lexeme!r} has no meaning here; check the brackets, "
+            "and write random intercepts as (1|s)"
+        )
+    return _walk(tree, whole)
 
 
-def _require_kept(calls: dict[str, str], description, whole: str) -> None:
+def _walk(node, whole: str) -> list:
+    """Return the terms of a node of formulae's tree."""
+    kind = type(node).__name__
+    if kind == "Grouping":
+        return _walk(node.expression, whole)
+    if kind == "Variable" and node.level is None:
+        return [(node.name.lexeme,)]
+    if kind == "QuotedName":
+        return [(node.expression.lexeme[1:-1],)]
+    if kind == "Literal" and node.lexeme is None:
+        if node.value in (0, 1):
+            return [()] if node.value else [_NO_INTERCEPT]
+        raise FormulaError(f"{whole!r}: {node.value!r} is a number where a column was expected")
+    if kind not in ("Binary", "Unary"):
+        raise FormulaError(f"{whole!r} cannot be read: expected columns, brackets and operators")
+    operator = node.operator.lexeme
+    left = _walk(node.left, whole) if kind == "Binary" else []
+    if operator == "**":
+        return _power(left, getattr(node.right, "value", None), whole)
+    right = _walk(node.right, whole)
+    if operator == "+":
+        return _unique([*left, *right])
+    if operator == "-" and (kind == "Binary" or right == [()]):
+        gone = {_key(term) for term in right}
+        kept = [term for term in left if _key(term) not in gone]
+        return [*kept, _NO_INTERCEPT] if () in right else kept
+    if operator == "|":
+        slopes = [term for term in left if term and term != _NO_INTERCEPT]
+        _require_columns([*slopes, *right], whole)
+        slopes = slopes if _NO_INTERCEPT in left else [(), *slopes]
+        if slopes:
+            return [_Bar(slope, unit) for unit in right for slope in slopes]
+    if operator == ":":
+        return _cross(left, right, whole)
+    if operator == "*":
+        return _unique([*left, *right, *_cross(left, right, whole)])
+    if operator == "/":
+        inside = tuple(name for term in left for name in term)
+        return _unique([*left, *_cross([inside], right, whole)])
+    raise FormulaError(f"{whole!r}: {operator!r} has no meaning here")
+
+
+def _cross(left: list, right: list, whole: str) -> list[Term]:
+    _require_columns([*left, *right], whole)
+    return _unique([tuple(dict.fromkeys((*a, *b))) for a in left for b in right])
+
+
+def _power(terms: list, exponent: object, whole: str) -> list[Term]:
+    if not isinstance(exponent, int) or not 0 < exponent < 10:
+        raise FormulaError(f"{whole!r}: expected a whole number from 1 to 9 after '**'")
+    result = terms
+    for _ in range(1, exponent):
+        result = _unique([*result, *_cross(result, terms, whole)])
+    return result
+
+
+def _require_columns(terms: list, whole: str) -> None:
+    if any(isinstance(term, _Bar) or term in ((), _NO_INTERCEPT) for term in terms):
+        raise FormulaError(f"{whole!r}: numbers and (1|s) can only be added with '+'")
+
+
+def _key(term: Term | _Bar) -> tuple:
+    """Tell terms apart whatever the order of their variables."""
+    if isinstance(term, _Bar):
+        return frozenset(term.slope), frozenset(term.unit)
+    return (frozenset(term),)
+
+
+def _require_kept(calls: dict[str, str], common: list[Term], whole: str) -> None:
     """Refuse '- Error(s)' and '- offset(x)', which subtract what was never added."""
-    kept = {c.name for term in description.common_terms for c in getattr(term, "components", ())}
+    kept = {name for term in common for name in term}
     for name, call in calls.items():
         if _head(call) in {"Error", "offset"} and name not in kept:
             raise FormulaError(f"{whole!r}: {call} can only be added with '+'")
@@ -280,13 +378,11 @@ def _require_kept(calls: dict[str, str], description, whole: str) -> None:
 def _strata(inner: str, whole: str, categorical: set[str]) -> list[Term]:
     """Expand the inside of one ``Error()`` into unit terms."""
     algebra, calls = _lift_calls(inner, whole)
-    description = _describe(f"0 + {algebra}", whole)
-    if description.group_terms or not description.common_terms:
+    expanded = _expand(algebra, whole) if algebra else []
+    terms = [term for term in expanded if not isinstance(term, _Bar)]
+    if not terms or len(terms) < len(expanded) or {(), _NO_INTERCEPT} & set(terms):
         raise FormulaError(f"{whole!r}: expected units inside Error(), such as Error(s/A)")
-    return [
-        tuple(_variable(calls.get(c.name, c.name), categorical) for c in term.components)
-        for term in description.common_terms
-    ]
+    return [tuple(_variable(calls.get(name, name), categorical) for name in t) for t in terms]
 
 
 def _variable(text: str, categorical: set[str]) -> str:
@@ -327,9 +423,9 @@ def _response(text: str, whole: str) -> Response:
     return Response(text, text.strip("`"))
 
 
-def _unique(terms: list[Term]) -> tuple[Term, ...]:
+def _unique(terms: list) -> list:
     """Drop terms that name the same variables in another order; keep the first."""
-    seen: dict[frozenset[str], Term] = {}
+    seen: dict[tuple, Term | _Bar] = {}
     for term in terms:
-        seen.setdefault(frozenset(term), term)
-    return tuple(seen.values())
+        seen.setdefault(_key(term), term)
+    return list(seen.values())

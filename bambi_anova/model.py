@@ -115,7 +115,7 @@ class Model:
         self.design = build_design(self.formula, rows, self.family)
         self.collapsed = collapse_rows(self.design, self.family, collapse)
         self.priors = make_priors(self.design, self.family, priors)
-        for warning in check_design(self.design, self.family, data):
+        for warning in check_design(self.design, self.family):
             _warn(warning)
 
     @classmethod

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 
@@ -29,6 +30,7 @@ _REAL_LINE = {
     "Gumbel",
     "ExGaussian",
     "AsymmetricLaplace",
+    "Moyal",
 }
 _IMPROPER = {"Flat", "HalfFlat"}
 
@@ -50,7 +52,7 @@ class Prior:
     given: object = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        args = ", ".join(f"{key}={np.round(value, 4):g}" for key, value in self.args.items())
+        args = ", ".join(f"{key}={value:.5g}" for key, value in self.args.items())
         return f"{self.name}({args})"
 
 
@@ -111,7 +113,7 @@ def gamma_from_mode(mode: float, sd: float) -> Prior:
     16.0
     """
     rate = (mode + np.sqrt(mode**2 + 4 * sd**2)) / (2 * sd**2)
-    return Prior("Gamma", {"alpha": 1 + mode * rate, "beta": rate})
+    return Prior("Gamma", {"alpha": float(1 + mode * rate), "beta": float(rate)})
 
 
 def make_priors(design: Design, family: Family, given: Mapping | None = None) -> Priors:
@@ -188,10 +190,10 @@ def _user_prior(name: str, value: object) -> Prior:
         )
     args = {}
     for key, arg in value.args.items():
-        number = np.asarray(arg, dtype=object)
-        if number.ndim > 0 or hasattr(arg, "args"):
-            raise PriorError(f"priors[{name!r}]: {key} must be one number, got {arg!r}")
-        args[key] = float(arg)
+        try:
+            args[key] = float(arg)
+        except (TypeError, ValueError):
+            raise PriorError(f"priors[{name!r}]: {key} must be one number, got {arg!r}") from None
     return Prior(value.name, args, given=value)
 
 
@@ -199,11 +201,14 @@ def _scale_prior(name: str, value: object) -> Prior:
     """Take a prior of a term's scale, on its own or inside Bambi's ``Normal(0, sigma)``."""
     inner = getattr(value, "args", {}).get("sigma")
     if hasattr(inner, "args") and getattr(value, "name", "") == "Normal":
-        if float(np.asarray(value.args.get("mu", 0.0))) != 0.0:  # type: ignore[attr-defined]
+        mu = np.asarray(value.args.get("mu", 0.0))  # type: ignore[attr-defined]
+        if mu.ndim or mu != 0:
             raise PriorError(f"priors[{name!r}]: the effects of a term have mean 0")
         value = inner
     prior = _user_prior(name, value)
-    if prior.name in _REAL_LINE or prior.args.get("lower", 0.0) < 0:
+    # Uniform starts at 0 unless told otherwise, TruncatedNormal at minus infinity.
+    lower = prior.args.get("lower", -np.inf if prior.name == "TruncatedNormal" else 0.0)
+    if prior.name in _REAL_LINE or lower < 0:
         raise PriorError(
             f"priors[{name!r}] is the prior of this term's standard deviation, which cannot be "
             f"negative; got {prior}. Use for example bambi.Prior('HalfNormal', sigma=1)"
@@ -212,8 +217,8 @@ def _scale_prior(name: str, value: object) -> Prior:
 
 
 def _auxiliary_prior(name: str, value: object) -> Prior | float:
-    if isinstance(value, (int, float)):
-        if not value > 0:
+    if isinstance(value, Real):
+        if not 0 < float(value) < np.inf:
             raise PriorError(f"priors[{name!r}]: expected a positive number, got {value!r}")
         return float(value)
     return _scale_prior(name, value)

@@ -100,7 +100,7 @@ def _read_binary(name: str, column: pd.Series, success: str | None) -> ResponseV
     levels = (
         [c for c in column.cat.categories if (column == c).any()]
         if isinstance(column.dtype, pd.CategoricalDtype)
-        else sorted(column.unique())
+        else _sorted(column.unique())
     )
     if len(levels) != 2:
         raise DataError(
@@ -112,6 +112,13 @@ def _read_binary(name: str, column: pd.Series, success: str | None) -> ResponseV
     chosen = named[success] if success is not None else levels[1]
     values = (column == chosen).to_numpy(dtype=float)
     return ResponseValues(name, values, np.ones(len(values)), chosen, guessed=success is None)
+
+
+def _sorted(levels) -> list:
+    try:
+        return sorted(levels)
+    except TypeError:  # levels of several kinds
+        return sorted(levels, key=str)
 
 
 def _read_proportion(name: str, successes: Array, trials: Array, index: pd.Index) -> ResponseValues:

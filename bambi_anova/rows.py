@@ -14,7 +14,7 @@ import pandas as pd
 
 from bambi_anova.errors import DataError, FormulaError, listing, nearest
 from bambi_anova.families import Family
-from bambi_anova.formula import Formula, Term, quote, term_name
+from bambi_anova.formula import Formula, Term, is_call, quote, term_name
 from bambi_anova.response import ResponseValues, read_response
 
 Array = np.ndarray
@@ -212,13 +212,20 @@ def _used_columns(formula: Formula, variables: _Variables, data: pd.DataFrame) -
         elif re.fullmatch(r"[\w. ]*[^\W\d][\w. ]*", text):
             _unknown_column(text, data)
         else:
-            used |= {name for name in data.columns if _mentions(text, name)}
+            used |= {name for name in data.columns if mentions(text, name)}
     for name in used & set(duplicated):
         raise DataError(f"data: there are several columns named {name!r}; rename them")
     return [name for name in data.columns if name in used]
 
 
-def _mentions(text: str, name: object) -> bool:
+def mentions(text: str, name: object) -> bool:
+    """Whether an expression reads a column.
+
+    Examples
+    --------
+    >>> mentions("log(dose + 1)", "dose"), mentions("log(dose + 1)", "os")
+    (True, False)
+    """
     if not isinstance(name, str):
         return False
     return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w(])", text) is not None
@@ -257,13 +264,16 @@ class _Evaluator:
             return pd.Series(float(text), index=self.frame.index)
         import formulae
 
+        # Outside a call formulae would read 'post - pre' as an algebra of terms: as 'post'.
+        expression = text if is_call(text) else f"I({text})"
         try:
             design = formulae.design_matrices(
-                f"0 + {text}", self.frame, "error", extra_namespace=dict(self.namespace)
+                f"0 + {expression}", self.frame, "error", extra_namespace=dict(self.namespace)
             )
             values = np.asarray(design.common)
         except Exception as error:  # whatever the user's expression raises
-            known = nearest(re.split(r"\W+", str(error))[-1], map(str, self.frame.columns))
+            words = re.findall(r"\w+", str(error)) or [text]
+            known = nearest(words[-1], map(str, self.frame.columns))
             raise DataError(f"formula: {text!r} cannot be evaluated: {error}{known}") from error
         if values.ndim == 2 and values.shape[1] != 1:
             raise DataError(
@@ -333,15 +343,17 @@ def _centred_expression(name: str, values: Array, evaluate: _Evaluator) -> str:
     ``scale(x)`` and ``center(x)`` depend on the rows they see; their numbers are written out too.
     """
     stateful = re.fullmatch(r"(?:scale|standardize|center)\((.+)\)", name)
-    if stateful is None:
-        if re.search(r"\b(scale|standardize|center)\(", name):
+    if stateful is None or name in evaluate.frame.columns:
+        if name not in evaluate.frame.columns and re.search(
+            r"\b(scale|standardize|center)\(", name
+        ):
             raise FormulaError(f"{name!r}: scale() and center() cannot stand inside another call")
-        return f"I({name if '(' in name else quote(name)} {_minus(values.mean())})"
+        text = quote(name) if name in evaluate.frame.columns else name
+        return f"I({text} {_minus(values.mean())})"
     inner = stateful[1]
     raw = _finite(evaluate(inner), inner)
-    text = inner if "(" in inner else quote(inner)
     ratio = np.format_float_positional(raw.std() / values.std(), trim="0")
-    return f"I(({text} {_minus(raw.mean())}) / {ratio})"
+    return f"I((({inner}) {_minus(raw.mean())}) / {ratio})"
 
 
 def _minus(number: float) -> str:

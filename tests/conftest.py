@@ -44,7 +44,7 @@ def check(build):
 
     def check(text, data, family="gaussian", **options):
         design = build(text, data, family, **options)
-        found = check_design(design, get_family(family), data)
+        found = check_design(design, get_family(family))
         return [(type(warning), str(warning)) for warning in found]
 
     return check

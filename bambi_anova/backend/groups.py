@@ -85,7 +85,8 @@ def _unit_group(unit: Unit, design: Design, family: Family) -> Group:
         if _parent(child, design) is unit
     )
     if parent is not None:
-        groups, anchors, location = parent.codes[unit.first], [], np.zeros(parent.size)
+        groups, location = parent.codes[unit.first], np.zeros(parent.size)
+        anchors: list[Anchor] = []
     else:
         groups, anchors, location = _anchored(unit, design, family)
     effects = UnitEffects(
