@@ -1,32 +1,14 @@
-"""What a model understood, as text for the notebook."""
+"""What a design is, as text for the notebook."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from bambi_anova.collapse import Collapsed
-from bambi_anova.design import Design, FixedTerm
 from bambi_anova.errors import listing
-from bambi_anova.families import Family, Link
-from bambi_anova.priors import Priors
 
-
-def describe(
-    design: Design,
-    collapsed: Collapsed,
-    priors: Priors,
-    family: Family,
-    link: Link,
-    parameterization: str,
-) -> str:
-    """Return the printout of a model: its design, rows and priors."""
-    rows, kept = len(design.rows.data), len(collapsed.first)
-    merged = f"{rows} rows" + (f" -> {kept} sufficient rows" if kept < rows else "")
-    head = _sections(
-        ("Formula", [design.formula.text]),
-        ("Family", [f"{family.name}, {link.name} link; {merged}; {parameterization}"]),
-    )
-    return f"{head}\n{describe_design(design)}\n{_sections(('Priors', _columns(priors.rows())))}"
+if TYPE_CHECKING:
+    from bambi_anova.design import Design, FixedTerm
 
 
 def describe_design(design: Design) -> str:
@@ -43,7 +25,7 @@ def describe_design(design: Design) -> str:
     Terms      variety  df 2  stratum block:variety, judged by 18 units
     Cells      variety: 3 cells of 24 rows; none empty
     """
-    return _sections(
+    return sections(
         ("Factors", _factors(design)),
         (
             "Covariates",
@@ -56,7 +38,7 @@ def describe_design(design: Design) -> str:
     )
 
 
-def _sections(*sections: tuple[str, list[str]]) -> str:
+def sections(*sections: tuple[str, list[str]]) -> str:
     """Write each title in front of the first of its lines."""
     return "\n".join(
         f"{title if i == 0 else '':<11}{line}".rstrip()
@@ -75,17 +57,17 @@ def _factors(design: Design) -> list[str]:
         place = [f"between {listing(factor.between)}"] if factor.between else []
         place += [f"within {listing(factor.within)}"] if factor.within else []
         rows.append((factor.name, listing(factor.levels, 8), "; ".join(place)))
-    return _columns(rows)
+    return columns(rows)
 
 
 def _units(design: Design) -> list[str]:
     rows = [(unit.name, f"{unit.size} units") for unit in design.units]
     rows += [(slope.name, f"{slope.unit.size} slopes") for slope in design.slopes]
-    return _columns(rows)
+    return columns(rows)
 
 
 def _terms(design: Design) -> list[str]:
-    return _columns(_term_row(term) for term in design.terms)
+    return columns(_term_row(term) for term in design.terms)
 
 
 def _term_row(term: FixedTerm) -> Sequence[str]:
@@ -103,7 +85,7 @@ def _cells(design: Design) -> list[str]:
     return [text + (f"{len(empty)} empty: {listing(empty)}" if empty else "none empty")]
 
 
-def _columns(rows: Iterable[Sequence[str]]) -> list[str]:
+def columns(rows: Iterable[Sequence[str]]) -> list[str]:
     """Align the fields of some rows."""
     rows = [list(row) for row in rows]
     if not rows:

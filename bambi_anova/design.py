@@ -12,6 +12,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from bambi_anova.describe import describe_design
 from bambi_anova.errors import FormulaError
 from bambi_anova.families import Family
 from bambi_anova.formula import Formula, Term, term_name
@@ -197,8 +198,6 @@ class Design:
         return tuple(other for other in self.units if other is not unit and nested(unit, other))
 
     def __str__(self) -> str:
-        from bambi_anova.describe import describe_design
-
         return describe_design(self)
 
     __repr__ = __str__

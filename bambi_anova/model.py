@@ -12,6 +12,7 @@ import pandas as pd
 
 from bambi_anova.checks import check_design
 from bambi_anova.collapse import collapse_rows
+from bambi_anova.describe import columns, sections
 from bambi_anova.design import build_design
 from bambi_anova.errors import AnovaWarning, ArgumentError, ConvergenceWarning
 from bambi_anova.families import get_family, get_link
@@ -237,11 +238,13 @@ class Model:
         return result
 
     def __str__(self) -> str:
-        from bambi_anova.describe import describe
-
-        return describe(
-            self.design, self.collapsed, self.priors, self.family, self.link, self.parameterization
+        rows, kept = len(self.design.rows.data), len(self.collapsed.first)
+        merged = f" -> {kept} sufficient rows" if kept < rows else ""
+        family = f"{self.family.name}, {self.link.name} link; {rows} rows{merged}"
+        head = sections(
+            ("Formula", [self.formula.text]), ("Family", [f"{family}; {self.parameterization}"])
         )
+        return f"{head}\n{self.design}\n{sections(('Priors', columns(self.priors.rows())))}"
 
     __repr__ = __str__
 
