@@ -43,11 +43,15 @@ class _Source:
     supported: bool = True
 
     @property
+    def df(self) -> int:
+        return int(str(self.labels["df"]))
+
+    @property
     def finite_sd(self) -> Array:
         if self.squares is None:
             assert self.sigma is not None  # for the type checker: the residual has a sigma
             return np.full(self.sigma.shape, np.nan)
-        return np.sqrt(self.squares / max(int(str(self.labels["df"])), 1))
+        return np.sqrt(self.squares / max(self.df, 1))
 
     @property
     def variance(self) -> Array:
@@ -89,8 +93,10 @@ def anova_table(
     """
     sources = _fixed_sources(cells, draws, design)
     if scale == "link":
-        sources += [_unit_source(unit, draws, design) for unit in design.units]
-        sources += _residual_source(draws, design)
+        units = [_unit_source(unit, draws, design) for unit in design.units]
+        taken = sum(term.df for term in design.terms) + sum(source.df for source in units)
+        taken += sum(slope.unit.size for slope in design.slopes)
+        sources += units + _residual_source(draws, design, taken)
     finite = np.stack([source.finite_sd for source in sources], axis=-1)
     vague = np.full(draws.sample_shape, np.nan)
     sigma = np.stack([vague if s.sigma is None else s.sigma for s in sources], axis=-1)
@@ -150,11 +156,12 @@ def _unit_source(unit: Unit, draws: Draws, design: Design) -> _Source:
     )
 
 
-def _residual_source(draws: Draws, design: Design) -> list[_Source]:
+def _residual_source(draws: Draws, design: Design, taken: int) -> list[_Source]:
+    """Return the residual's row; its degrees of freedom are what the others leave."""
     if "sigma" not in draws.auxiliary:
         return []
     size = len(design.rows.data)
-    freedom = size - sum(term.df for term in design.terms) - 1
+    freedom = max(size - 1 - taken, 0)
     labels = _labels(RESIDUAL, "residual", RESIDUAL, size, freedom)
     return [_Source(labels, draws.auxiliary["sigma"], None, 1)]
 

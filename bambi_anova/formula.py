@@ -221,8 +221,9 @@ def _variable(text: str, categorical: set[str]) -> str:
     """Turn ``C(x)`` into the factor ``x``; leave every other variable as it is."""
     if _head(text) != "C":
         return text
-    name = _inside(text).strip("` ")
-    if not re.fullmatch(r"[^(),]+", name):
+    inside = _inside(text)
+    name = inside.strip("` ")
+    if not re.fullmatch(r"`[^`]+`|[^(),]+", inside):
         raise FormulaError(
             f"{text!r}: C() takes one column; set levels with pandas.Categorical instead"
         )

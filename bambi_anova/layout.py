@@ -64,7 +64,7 @@ def _names(given: str | Sequence[str]) -> list[str]:
 def _as_factor(data: pd.DataFrame, name: str) -> str:
     numeric = pd.api.types.is_numeric_dtype(data[name])
     if numeric and not pd.api.types.is_bool_dtype(data[name]):
-        return f"C({name})"
+        return f"C({quote(name)})"
     return quote(name)
 
 
@@ -102,7 +102,7 @@ def _to_long(
         raise ArgumentError(f"dv={dv!r} is a column already; name the response of wide data anew")
     factors = list(next(iter(cells.values())))
     for factor in factors:
-        if factor in data.columns:
+        if factor in data.columns or factor == dv:
             raise ArgumentError(f"within: factor {factor!r} is a column already; name it otherwise")
     parts = []
     for column, levels in cells.items():
@@ -121,9 +121,11 @@ def _wide_cells(within: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         raise ArgumentError("within: expected columns for wide data, got an empty mapping")
     if all(isinstance(value, Mapping) for value in within.values()):
         cells = {column: dict(levels) for column, levels in within.items()}
-        factors = {tuple(levels) for levels in cells.values()}
-        if len(factors) > 1:
-            raise ArgumentError(f"within: every column needs the same factors, got {factors}")
+        factors = list(next(iter(cells.values())))
+        if any(set(levels) != set(factors) for levels in cells.values()):
+            found = sorted({factor for levels in cells.values() for factor in levels})
+            raise ArgumentError(f"within: every column needs the same factors, got {found}")
+        cells = {c: {name: levels[name] for name in factors} for c, levels in cells.items()}
         if len({tuple(levels.values()) for levels in cells.values()}) < len(cells):
             raise ArgumentError("within: two columns have the same levels")
         return cells

@@ -33,8 +33,10 @@ POPULATION_NAMES = {
 POPULATIONS = tuple(POPULATION_NAMES)
 SCALES = ("link", "response")
 
-#: Gauss-Hermite nodes for the mean of an inverse link over normal unit effects.
-NODES = 61
+#: Nodes for the mean of an inverse link over normal unit effects.  For smooth functions the
+#: trapezoidal rule against a normal density converges faster than Gauss-Hermite here, where the
+#: inverse link may be steep beside the units' sd.
+NODES = np.linspace(-8.5, 8.5, 171)
 
 
 def cell_means(draws: Draws, design: Design, link: Link, population: str, scale: str) -> Array:
@@ -69,7 +71,7 @@ def _super_response(draws: Draws, design: Design, link: Link) -> Array:
 def mean_over_normal(link: Link, mean: Array, sd: Array) -> Array:
     """Return the mean of the inverse link over N(mean, sd), elementwise.
 
-    Closed forms for the identity, log and probit links, Gauss-Hermite quadrature otherwise.
+    Closed forms for the identity, log and probit links, the trapezoidal rule otherwise.
 
     Examples
     --------
@@ -79,9 +81,9 @@ def mean_over_normal(link: Link, mean: Array, sd: Array) -> Array:
     """
     if link.name in _CLOSED_FORMS:
         return _CLOSED_FORMS[link.name](link, mean, sd)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    weights = np.exp(-(NODES**2) / 2)
     total = np.zeros(np.broadcast_shapes(mean.shape, sd.shape))
-    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
+    for node, weight in zip(NODES, weights / weights.sum(), strict=True):
         total += weight * link.inverse(mean + sd * node)
     return total
 
@@ -123,12 +125,26 @@ def unit_families(design: Design) -> tuple[UnitFamily, ...]:
     An entity belongs in a cell if the factors that are constant within it have the cell's levels
     and each of its unit terms has been observed there.
     """
-    owns = list(dict.fromkeys(unit.own for unit in design.units))
-    finest = [own for own in owns if not any(set(own) < set(other) for other in owns)]
+    entities = {unit.own: design.rows.codes(unit.own) for unit in design.units}
+
+    def holds(coarse: tuple[str, ...], fine: tuple[str, ...]) -> bool:
+        """Whether each entity of the fine kind lies within one of the coarse kind."""
+        codes, first = entities[fine]
+        whole = entities[coarse][0]
+        return bool(np.all(whole == whole[first][codes]))
+
+    # Nesting is read from the data: plots may nest in blocks without being named after them.
+    finest = [
+        own
+        for own in entities
+        if not any(holds(own, other) and not holds(other, own) for other in entities)
+    ]
     families = []
     placed: set[str] = set()
     for own in finest:
-        units = [u for u in design.units if set(u.own) <= set(own) and u.name not in placed]
+        units = [u for u in design.units if u.name not in placed and holds(u.own, own)]
+        if not units:
+            continue
         placed |= {unit.name for unit in units}
         families.append(UnitFamily(tuple(units), _members(design, own, units)))
     return tuple(families)

@@ -53,6 +53,8 @@ def summarise(draws: Array, ci_prob: float = 0.95, ci_kind: str = "hdi") -> pd.D
     with np.errstate(invalid="ignore", divide="ignore"):  # quantities that are constant
         table = arviz_stats.summary(data, ci_prob=ci_prob, ci_kind=ci_kind, round_to="none")
     table = table.reset_index(drop=True).astype(float)
+    # Rounding leaves a constant quantity an sd of some 1e-17.
+    table.loc[np.ptp(draws, axis=(0, 1)) == 0, "sd"] = 0.0
     bounds = bound_names(table, ci_kind)
     above, below = (draws > 0).mean(axis=(0, 1)), (draws < 0).mean(axis=(0, 1))
     table["pd"] = np.maximum(above, below)

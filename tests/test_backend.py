@@ -225,6 +225,24 @@ def test_the_likelihood_holds_with_an_offset(family, collapse):
 
 
 @pytest.mark.parametrize("family", RESPONSES)
+def test_bambis_log_likelihood_of_the_draws_is_that_of_all_rows(family):
+    data = experiment()
+    name = f"{family}, two tasks"
+    CASES[name] = Case(f"{RESPONSES[family]} ~ group * task + Error(s)", data, family)
+    model, posterior = built(name), made_up_posterior(name)
+    idata = xr.DataTree.from_dict({"posterior": posterior})
+    found = model.bambi_model.compute_log_likelihood(idata, inplace=False)["log_likelihood"]
+    (found,) = found.data_vars.values()
+    values = {key: value.to_numpy() for key, value in posterior.items()}
+    mu = model.link.inverse(linear_predictor(values, labels_of(model), data))
+    values = {key: value[..., None] for key, value in values.items() if value.ndim == 2}
+    rows = LOG_LIKELIHOODS[family](data, mu, values)
+    surplus = found.sum("__obs__").to_numpy() - rows.sum(axis=-1)
+    np.testing.assert_allclose(surplus, surplus[0, 0], atol=1e-6)
+    assert model.collapsed.merged
+
+
+@pytest.mark.parametrize("family", RESPONSES)
 def test_other_data_do_not_differ_by_a_constant(family):
     data = experiment()
     model = ba.Model(f"{RESPONSES[family]} ~ group * task + Error(s/task)", data, family=family)
@@ -311,6 +329,19 @@ def cases():
             "y ~ group * np.log(age) + Error(s)",
             data,
             covariates={"np.log(age)": centred(np.log(data["age"]))},
+        ),
+        "a function of one covariate before another": Case(
+            "y ~ np.log(age) + group * dose + Error(s)",
+            data,
+            covariates={"np.log(age)": centred(np.log(data["age"])), "dose": dose},
+        ),
+        "scaled covariates of two kinds": Case(
+            "y ~ scale(np.log(age)) + scale(dose):group + (scale(dose)|s)",
+            data,
+            covariates={
+                "scale(np.log(age))": standardised(np.log(data["age"])),
+                "scale(dose)": standardised(data["dose"]),
+            },
         ),
         "trials are a covariate": Case(
             "p(hits, shown) ~ group + scale(shown) + Error(s)",
@@ -558,7 +589,7 @@ def test_a_covariate_that_is_summed_in_the_response_stays_itself(name, column):
     np.testing.assert_array_equal(frame[column], data[column].iloc[collapsed.first])
     hits = np.bincount(collapsed.codes, data["hits"])
     shown = np.bincount(collapsed.codes, data["shown"])
-    response = model.bambi_model.response_component.term.data
+    response = model.bambi_model.response_term.data
     np.testing.assert_array_equal(np.asarray(response), np.column_stack([hits, shown]))
 
 
@@ -587,13 +618,36 @@ def test_new_data_are_predicted_as_the_user_writes_them():
     case = CASES["covariates and slopes"]
     new = case.data.sample(5, random_state=2)[["s", "task", "group", "age", "dose"]]
     idata = xr.DataTree.from_dict({"posterior": posterior})
-    found = model.bambi_model.predict(
-        idata, kind="response_params", data=new.assign(shown=1, hits=0), inplace=False
-    )
+    found = model.bambi_model.predict(idata, kind="response_params", data=new, inplace=False)
     covariates = {key: value.loc[new.index] for key, value in case.covariates.items()}
     values = {key: value.to_numpy() for key, value in posterior.items()}
     eta = linear_predictor(values, labels_of(model), new, covariates)
     np.testing.assert_allclose(found["posterior"]["p"], special.expit(eta), rtol=1e-8)
+
+
+def test_functions_of_ones_own_reach_bambi():
+    data = experiment()
+    own = {"decades": lambda years: years / 10}
+    model = ba.Model("y ~ group + decades(age) + Error(s)", data, extra_namespace=own)
+    slope = centred(data["age"] / 10)
+    found = surplus(
+        model, data, LOG_LIKELIHOODS["gaussian"], INVERSES["identity"], {"decades(age)": slope}
+    )
+    np.testing.assert_allclose(found, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("formula", "renamed"),
+    [
+        ("y ~ group + I(age / 2) + Error(s)", {}),
+        ("y ~ group + `years/2` + Error(s)", {"age": "years/2"}),
+        ("y ~ `a/b` + Error(s)", {"group": "a/b"}),
+        ("y ~ group + Error(`s/t`)", {"s": "s/t"}),
+    ],
+)
+def test_names_that_draws_cannot_have_are_refused_before_bambi_sees_them(formula, renamed):
+    with pytest.raises(ba.errors.AnovaError, match="/"):
+        ba.Model(formula, experiment().rename(columns=renamed))
 
 
 # -- Priors and predictive draws ---------------------------------------------------------------
@@ -663,7 +717,7 @@ def test_predictions_for_new_gaussian_data_are_single_observations(rows):
 def test_overparameterized_models_have_a_free_effect_for_every_level():
     options = {"data": experiment(), "parameterization": "overparameterized"}
     model = ba.Model("y ~ group * task + Error(s/task)", **options)
-    terms = model.bambi_model.components["mu"].group_specific_terms
+    terms = model.bambi_model.parameters["mu"].group_specific_terms
     sizes = {"1|group": 2, "1|task": 2, "1|group:task": 4, "1|s": 7, "1|s:task": 14}
     assert set(terms) == set(sizes)
     for term in terms.values():
@@ -692,7 +746,7 @@ def test_identified_models_have_sum_to_zero_effects_of_each_factor_term():
 def test_bambi_has_the_priors_that_the_model_prints(name):
     model = built(name)
     bambi_model = model.bambi_model
-    component = bambi_model.components[bambi_model.family.likelihood.parent]
+    component = bambi_model.parameters[bambi_model.family.likelihood.parent]
     args = {
         term.alias or term_name: term.prior.args["sigma"].args
         for term_name, term in component.group_specific_terms.items()

@@ -67,11 +67,11 @@ def facts(model):
 def cell_means(model):
     """The mean response of each cell, by its levels."""
     rows = model.design.rows
-    keys = zip(
-        *([coded.labels[code] for code in coded.codes] for coded in rows.factors.values()),
-        strict=True,
-    )
-    return pd.Series(rows.response.values).groupby(list(keys)).mean().to_dict()
+    labels = {
+        name: [coded.labels[code] for code in coded.codes] for name, coded in rows.factors.items()
+    }
+    frame = pd.DataFrame(labels).assign(response=rows.response.values)
+    return frame.groupby(list(labels))["response"].mean().to_dict()
 
 
 # -- Formulas ----------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def test_names_and_kinds_of_columns_do_not_matter(long, name, numeric):
     data[name] = data[name] if numeric else data[name].map({2.5: "low", 10: "high"})
     model = ba.Model.from_design(data, "score", "the person", between=name, within="my task")
     assert list(model.design.levels) == [name, "my task"]
-    assert [unit.name for unit in model.design.units] == ["the person"]
+    assert [unit.name for unit in model.design.units] == ["the person", "the person:my task"]
     assert len(model.design.factor(name).levels) == 2
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from bambi_anova.backend.frame import BambiFrame, make_frame
 from bambi_anova.backend.groups import Group, make_groups
-from bambi_anova.backend.likelihoods import CollapsedGaussian
+from bambi_anova.backend.likelihoods import CollapsedGaussian, weighted_family
 from bambi_anova.collapse import Collapsed
 from bambi_anova.design import Design
 from bambi_anova.families import Family, Link
@@ -68,12 +68,11 @@ def build_bambi_model(
             aliases[name] = group.name
     bambi_priors |= {name: _to_bambi(prior) for name, prior in priors.auxiliary.items()}
 
-    exact_gaussian = family.collapse == "gaussian" and collapsed.merged
     model = bmb.Model(
         text,
         frame.data,
-        family=CollapsedGaussian(collapsed.n, collapsed.within) if exact_gaussian else frame.family,
-        link=None if exact_gaussian else link.name,
+        family=_bambi_family(frame, collapsed, family),
+        link=link.name,
         priors=bambi_priors,
         auto_scale=False,
         center_predictors=False,
@@ -90,6 +89,14 @@ def _formula(frame: BambiFrame, covariates: list[str], groups: list[Group]) -> s
     offset = [f"offset({frame.offset})"] if frame.offset else []
     parts = ["1", *covariates, *offset, *(group.text for group in groups)]
     return f"{frame.response} ~ {' + '.join(parts)}"
+
+
+def _bambi_family(frame: BambiFrame, collapsed: Collapsed, family: Family) -> str | bmb.Family:
+    if collapsed.merged and family.collapse == "gaussian":
+        return CollapsedGaussian(collapsed.n, collapsed.within)
+    if collapsed.merged and family.collapse == "weights":
+        return weighted_family(family.name, collapsed.n)
+    return frame.family
 
 
 def _to_bambi(prior: Prior | float):

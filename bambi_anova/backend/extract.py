@@ -13,7 +13,7 @@ from bambi_anova.design import Design
 from bambi_anova.draws import Draws
 from bambi_anova.families import Link
 from bambi_anova.populations import cell_means
-from bambi_anova.priors import Priors
+from bambi_anova.priors import Prior, Priors
 
 Array = np.ndarray
 
@@ -35,6 +35,7 @@ def extract_draws(posterior: xr.Dataset, design: Design, priors: Priors) -> Draw
     def values(name: str) -> Array:
         return posterior[name].transpose("chain", "draw", ...).to_numpy()
 
+    sample_shape = values("Intercept").shape
     terms = [term for term in design.terms if term.factors]
     names = {term.name: factor_group_name(term) for term in terms}
     names |= {unit.name: f"1|{unit.name}" for unit in design.units}
@@ -43,7 +44,10 @@ def extract_draws(posterior: xr.Dataset, design: Design, priors: Priors) -> Draw
         cells=_cells(values, design),
         units={unit.name: values(f"1|{unit.name}") for unit in design.units},
         sigmas={key: values(f"{name}_sigma") for key, name in names.items()},
-        auxiliary={name: values(name) for name in priors.auxiliary if name in posterior},
+        auxiliary={
+            name: values(name) if isinstance(prior, Prior) else np.full(sample_shape, prior)
+            for name, prior in priors.auxiliary.items()
+        },
     )
 
 

@@ -99,8 +99,6 @@ def _add_response(
         return f"p({successes}, {add(trials, collapsed.trials.astype(int))})", "binomial"
     whole = family.response == "count"
     name = add(response.expression, collapsed.values.astype(int) if whole else collapsed.values)
-    if family.collapse == "weights" and collapsed.merged:
-        return f"weighted({name}, {add(_free('frequency', data), collapsed.n)})", family.name
     return name, family.name
 
 

@@ -1,10 +1,13 @@
-"""The gaussian likelihood of collapsed rows, as a Bambi family.
+"""The likelihoods of collapsed rows, as Bambi families.
 
-A row of n observations with mean m and within sum of squares w has log-likelihood
+A gaussian row of n observations with mean m and within sum of squares w has log-likelihood
 
     -n/2 log(2 pi sigma^2) - (n (m - mu)^2 + w) / (2 sigma^2),
 
-which is that of its n observations exactly.  Letters: M collapsed rows.
+which is that of its n observations exactly.  A row of another family that stands for n equal
+observations has n times the log-likelihood of one.
+
+Letters: M collapsed rows.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import bambi as bmb
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+import xarray as xr
+from bambi.defaults import get_builtin_family
 from bambi.families.univariate import Gaussian
 
 
@@ -60,5 +65,49 @@ class CollapsedGaussian(Gaussian):
         """Draw means for the collapsed rows, single observations for new data."""
         if kwargs.get("data") is None:
             return super().posterior_predictive(model, posterior, random_seed, **kwargs)
-        plain = Gaussian("gaussian", bmb.Likelihood("Normal"), "identity")
-        return plain.posterior_predictive(model, posterior, random_seed, **kwargs)
+        params, coords = self._make_dist_kwargs_and_coords(model, posterior, **kwargs)
+        draws = pm.draw(pm.Normal.dist(**params), random_seed=random_seed)
+        return xr.DataArray(draws, coords=coords)
+
+
+class WeightedDistribution:
+    """A distribution whose rows stand for n equal observations each.
+
+    Bambi's own ``weighted()`` passes parameters by position, which fails for distributions that
+    can be written in several ways (Student's t, gamma); here they go by name.
+    """
+
+    def __init__(self, distribution: type[pm.Distribution], n: np.ndarray):
+        self.distribution = distribution
+        self.n = n
+
+    def __call__(self, name, observed=None, dims=None, **params):
+        """Register the distribution in the PyMC model in context."""
+        return pm.CustomDist(
+            name, *params.values(), **self._functions(params), observed=observed, dims=dims
+        )
+
+    def dist(self, **params):
+        """Return one observation's distribution, as Bambi's predictions need it."""
+        return self.distribution.dist(**params)
+
+    def _functions(self, params):
+        names = list(params)
+
+        def logp(value, *args):
+            one = self.distribution.dist(**dict(zip(names, args, strict=True)))
+            return self.n * pm.logp(one, value)
+
+        def dist(*args):
+            *values, size = args
+            return self.distribution.dist(**dict(zip(names, values, strict=True)), size=size)
+
+        return {"logp": logp, "dist": dist}
+
+
+def weighted_family(name: str, n: np.ndarray) -> bmb.Family:
+    """Return Bambi's family of that name, with rows that stand for n observations each."""
+    family = get_builtin_family(name)
+    distribution = getattr(pm, family.likelihood.name)
+    family.likelihood.dist = WeightedDistribution(distribution, n)
+    return family

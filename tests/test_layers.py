@@ -1,0 +1,151 @@
+"""Who imports whom: modules look down only, and Bambi stays behind its wall."""
+
+import ast
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+import bambi_anova
+
+ROOT = Path(bambi_anova.__file__).parent
+
+#: From the ground up; a module may import what stands on an earlier line, and never its own line.
+ORDER = [
+    ["errors"],
+    ["families", "algebra", "datasets", "draws"],
+    ["formula", "trust", "effects"],
+    ["response", "layout", "tables", "describe"],
+    ["rows"],
+    ["design"],
+    ["collapse", "checks", "priors", "populations"],
+    ["anova"],
+    ["backend.frame", "backend.geometry", "backend.terms", "backend.likelihoods"],
+    ["backend.groups"],
+    ["backend.build", "backend.extract", "inference.nuts"],
+    ["inference"],
+    ["result"],
+    ["model"],
+    ["plots"],
+    ["cli"],
+]
+HEIGHT = {name: height for height, line in enumerate(ORDER) for name in line}
+
+#: A docstring, and the script that made a data set.
+APART = {"backend", "data.simulate_memory"}
+
+SAMPLERS = {"bambi", "pymc", "pytensor", "nutpie"}
+
+
+def name_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+PATHS = {name_of(path): path for path in ROOT.rglob("*.py")}
+MODULES = {name: path for name, path in PATHS.items() if name and name not in APART}
+
+
+def is_for_types_only(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def imports_in(tree, for_types=False):
+    """Every imported module, wherever in the code it is imported; annotations' are left out."""
+    found = set()
+    for node in ast.iter_child_nodes(tree):
+        if is_for_types_only(node) and not for_types:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where a name comes from"
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        found |= imports_in(node, for_types)
+    return found
+
+
+def imported(path, **options):
+    return imports_in(ast.parse(path.read_text()), **options)
+
+
+def own(names):
+    """Those of some imported names that are modules of the package."""
+    prefix = f"{bambi_anova.__name__}."
+    return {name.removeprefix(prefix) for name in names} & set(MODULES)
+
+
+def outside(names):
+    return {name.split(".")[0] for name in names}
+
+
+def test_every_module_has_its_place():
+    assert set(MODULES) == set(HEIGHT)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_import_only_what_stands_below_them(name):
+    above = {other for other in own(imported(MODULES[name])) if HEIGHT[other] >= HEIGHT[name]}
+    assert above == set()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_only_the_backend_and_inference_touch_bambi_and_pymc(name):
+    touched = outside(imported(MODULES[name])) & SAMPLERS
+    if name.split(".")[0] not in ("backend", "inference"):
+        assert touched == set()
+
+
+def test_the_wall_is_where_the_samplers_are_used():
+    users = {name for name in MODULES if outside(imported(MODULES[name])) & SAMPLERS}
+    assert {"backend.build", "backend.terms", "backend.likelihoods"} <= users
+
+
+@pytest.mark.parametrize("name", ["formula", "rows", "design", "collapse", "priors", "effects"])
+def test_the_pure_modules_do_not_know_the_model(name):
+    seen, todo = set(), {name}
+    while todo:
+        seen |= todo
+        todo = set().union(*(own(imported(MODULES[module])) for module in todo)) - seen
+    assert not {module for module in seen if module.split(".")[0] in ("backend", "inference")}
+    assert not seen & {"model", "result", "plots", "cli"}
+
+
+def test_effects_know_no_design_and_the_design_no_effects():
+    assert not own(imported(MODULES["effects"])) & {"design", "rows", "formula", "model"}
+    assert not own(imported(MODULES["design"])) & {"effects", "model", "collapse", "priors"}
+
+
+def test_the_model_loads_the_backend_only_when_it_is_asked_to():
+    tree = ast.parse(MODULES["model"].read_text())
+    at_the_top = imports_in(ast.Module([n for n in tree.body if not has_body(n)], []))
+    assert not {name for name in own(at_the_top) if name.split(".")[0] in ("backend", "inference")}
+    assert "backend.build" in own(imports_in(tree))
+
+
+def has_body(node):
+    return isinstance(node, (ast.ClassDef, ast.FunctionDef)) or is_for_types_only(node)
+
+
+def test_imports_are_found_wherever_they_stand():
+    code = """
+from bambi_anova.errors import listing
+if TYPE_CHECKING:
+    import bambi
+def f():
+    if True:
+        import pymc as pm
+    from bambi_anova import design
+"""
+    tree = ast.parse(code)
+    assert "pymc" in imports_in(tree)
+    assert "bambi" not in imports_in(tree)
+    assert "bambi" in imports_in(tree, for_types=True)
+    assert own(imports_in(tree)) == {"errors", "design"}
+
+
+def test_no_two_modules_import_each_other():
+    imports = {name: own(imported(path)) for name, path in MODULES.items()}
+    for one, other in combinations(MODULES, 2):
+        assert not (one in imports[other] and other in imports[one])
