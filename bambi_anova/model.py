@@ -110,6 +110,7 @@ class Model:
         self.family = get_family(family)
         self.link = get_link(self.family, link)
         self.parameterization = parameterization
+        self._namespace = dict(extra_namespace or {})
         rows = read_rows(
             self.formula, data, self.family, categorical or (), dropna, extra_namespace
         )
@@ -185,6 +186,7 @@ class Model:
             self.family,
             self.link,
             literal=self.parameterization == "overparameterized",
+            namespace=self._namespace,
         )
 
     def fit(

@@ -283,13 +283,24 @@ class _Evaluator:
         return pd.Series(values.reshape(len(self.frame)), index=self.frame.index)
 
 
+def _require_plain(name: str) -> None:
+    """Refuse names that Bambi ("|") or the groups of a DataTree ("/") would take apart."""
+    for char in "|/":
+        if char in name:
+            raise DataError(
+                f"column {name!r}: a name cannot hold {char!r}; rename the column, or "
+                "add the expression to the data frame under a plain name"
+            )
+
+
 def _is_covariate(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def _coded(column: pd.Series, name: str, least: int) -> Coded:
     """Code a categorical column: categories in their order, other values sorted."""
-    if name in RESERVED_FOR_TABLES or "|" in name:
+    _require_plain(name)
+    if name in RESERVED_FOR_TABLES:
         raise DataError(
             f"column {name!r}: this name is kept for the tables and draws; rename the column"
         )
@@ -328,6 +339,7 @@ def _finite(column: pd.Series, name: str) -> Array:
 
 
 def _covariate(column: pd.Series, name: str, evaluate: _Evaluator) -> Covariate:
+    _require_plain(name)
     if name in RESERVED_FOR_PARAMETERS:
         raise DataError(f"column {name!r}: this name is a parameter's; rename the column")
     values = _finite(column, name)

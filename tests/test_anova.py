@@ -9,6 +9,7 @@ import pytest
 import bambi_anova as ba
 from bambi_anova.anova import anova_table, within_batch
 from bambi_anova.draws import Draws
+from bambi_anova.errors import ArgumentError
 from bambi_anova.trust import Sampling
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
@@ -365,6 +366,12 @@ def test_intervals_are_named_for_each_quantity(ci_kind, ci_prob):
         low, high = (table[prefix + name].dropna() for name in bounds)
         assert len(low)
         assert (low < high).all()
+
+
+def test_a_table_without_rows_is_refused_in_words():
+    design = ba.Model("y ~ 1 + Error(s)", split_plot()).design
+    with pytest.raises(ArgumentError, match="no factor terms"):
+        table_of(design, scale="response")
 
 
 @pytest.mark.parametrize("formula", ["y ~ 1 + Error(s)", "y ~ x + Error(s)"])

@@ -6,6 +6,9 @@ common terms, centred at their mean over the rows of the data.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import bambi as bmb
 import formulae
 import numpy as np
@@ -29,6 +32,7 @@ def build_bambi_model(
     family: Family,
     link: Link,
     literal: bool = False,
+    namespace: Mapping[str, Any] | None = None,
 ) -> bmb.Model:
     """Build the Bambi model of a design.
 
@@ -42,6 +46,8 @@ def build_bambi_model(
     literal : bool
         Sample iid effects of every level, as Kruschke writes the model, instead of sum-to-zero
         effects in informed coordinates.
+    namespace : mapping, optional
+        The user's names for expressions in the formula.
 
     Returns
     -------
@@ -51,6 +57,8 @@ def build_bambi_model(
     frame = make_frame(design, collapsed, family)
     groups = make_groups(design, family)
     covariates = [t.covariate for t in design.terms if t.covariate and not t.factors]
+    # formulae cannot compare a call with a plain column, unless the column comes first.
+    covariates.sort(key=lambda name: "(" in name)
     text = _formula(frame, [design.rows.covariates[name].centred for name in covariates], groups)
 
     # formulae writes 'I(x-2)' its own way, and Bambi takes priors by that name.
@@ -76,7 +84,7 @@ def build_bambi_model(
         priors=bambi_priors,
         auto_scale=False,
         center_predictors=False,
-        extra_namespace=NAMESPACE,
+        extra_namespace={**NAMESPACE, **(namespace or {})},
     )
     if aliases:
         model.set_alias(aliases)

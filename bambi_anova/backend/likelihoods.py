@@ -107,7 +107,20 @@ class WeightedDistribution:
 
 def weighted_family(name: str, n: np.ndarray) -> bmb.Family:
     """Return Bambi's family of that name, with rows that stand for n observations each."""
-    family = get_builtin_family(name)
-    distribution = getattr(pm, family.likelihood.name)
-    family.likelihood.dist = WeightedDistribution(distribution, n)
+    plain = get_builtin_family(name)
+
+    class Weighted(type(plain)):  # type: ignore[misc]
+        """The family, with the log-likelihood of the collapsed rows weighted."""
+
+        def log_likelihood(self, model, posterior, data, **kwargs):
+            """Weight the rows that the model was fitted to; new data stand for themselves."""
+            values = super().log_likelihood(model, posterior, data, **kwargs)
+            return values * n if data is None else values
+
+    distribution = WeightedDistribution(getattr(pm, plain.likelihood.name), n)
+    likelihood = bmb.Likelihood(
+        plain.likelihood.name, plain.likelihood.params, plain.likelihood.parent, distribution
+    )
+    family = Weighted(plain.name, likelihood, plain.link)
+    family.default_priors = plain.default_priors
     return family
