@@ -164,7 +164,7 @@ INSIDE_SCALE = {
     "`my x`": lambda d: d["my x"],
     "`dose (mg)`": lambda d: d["dose (mg)"],
     "x - `my x`": lambda d: d["x"] - d["my x"],
-    "x * 2": lambda d: d["x"] / 2,
+    "x * 2": lambda d: d["x"] * 2,
 }
 
 
