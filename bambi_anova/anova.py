@@ -22,6 +22,7 @@ from scipy import sparse
 from bambi_anova.design import RESIDUAL, Design, Unit
 from bambi_anova.draws import Draws
 from bambi_anova.effects import Grid, deflection_effects, supported, term_basis
+from bambi_anova.errors import ArgumentError
 from bambi_anova.tables import bound_names, label, summarise
 from bambi_anova.trust import Sampling, is_trusted
 
@@ -97,6 +98,11 @@ def anova_table(
         taken = sum(term.df for term in design.terms) + sum(source.df for source in units)
         taken += sum(slope.unit.size for slope in design.slopes)
         sources += units + _residual_source(draws, design, taken)
+    if not sources:
+        raise ArgumentError(
+            f"scale={scale!r}: this model has no factor terms, and nothing else has an sd there; "
+            "use scale='link'"
+        )
     finite = np.stack([source.finite_sd for source in sources], axis=-1)
     vague = np.full(draws.sample_shape, np.nan)
     sigma = np.stack([vague if s.sigma is None else s.sigma for s in sources], axis=-1)
