@@ -111,11 +111,11 @@ def anova_table(
 
     labels = pd.DataFrame([source.labels for source in sources])
     support = np.array([source.supported for source in sources])
-    about = summarise(finite, ci_prob, ci_kind)
+    about = summarise(finite, ci_prob, ci_kind, sampling.weighting)
     table = label(about, labels, population, scale, support, sampling)
     table["trusted"] = _verdict(about, sampling)
     for prefix, values in (("sigma", sigma), ("share", share)):
-        summary = summarise(values, ci_prob, ci_kind)
+        summary = summarise(values, ci_prob, ci_kind, sampling.weighting)
         table[prefix] = summary["mean"]
         table[f"{prefix}_sd"] = summary["sd"]
         for name in bound_names(summary, ci_kind):

@@ -30,6 +30,10 @@ class ArgumentError(AnovaError):
     """An argument of a public function has a value that it cannot take."""
 
 
+class UnsupportedError(ArgumentError):
+    """A quick fit cannot evaluate this model; the message names the method that can."""
+
+
 class AnovaWarning(UserWarning):
     """Base class of the package's warnings."""
 

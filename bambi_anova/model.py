@@ -23,6 +23,7 @@ from bambi_anova.rows import read_rows
 if TYPE_CHECKING:
     import bambi as bmb
 
+    from bambi_anova.inference import Problem
     from bambi_anova.result import Result
 
 PARAMETERIZATIONS = ("identified", "overparameterized")
@@ -189,6 +190,20 @@ class Model:
             namespace=self._namespace,
         )
 
+    @property
+    def _problem(self) -> Problem:
+        from bambi_anova.inference import Problem
+
+        return Problem(
+            self.design,
+            self.collapsed,
+            self.priors,
+            self.family,
+            self.link,
+            literal=self.parameterization == "overparameterized",
+            build=lambda: self.bambi_model,
+        )
+
     def fit(
         self,
         inference_method: str = "nuts",
@@ -226,15 +241,17 @@ class Model:
         --------
         >>> result = model.fit(random_seed=1)  # doctest: +SKIP
         """
-        from bambi_anova.backend.extract import add_cells, extract_draws
-        from bambi_anova.inference import Request, run_inference
+        from bambi_anova.backend.extract import add_cells
+        from bambi_anova.inference import Request, check_method, run_inference
         from bambi_anova.result import Result
 
+        check_method(inference_method)
         request = Request(inference_method, draws, tune, chains, random_seed, progressbar, kwargs)
-        idata, sampling = run_inference(self.bambi_model, request)
-        extracted = extract_draws(idata["posterior"].to_dataset(), self.design, self.priors)
-        add_cells(idata, extracted, self.design, self.link)
-        result = Result(idata, self.design, self.family, self.link, extracted, sampling)
+        fit = run_inference(self._problem, request)
+        add_cells(fit.idata, fit.draws, self.design, self.link)
+        result = Result(
+            fit.idata, self.design, self.family, self.link, fit.draws, fit.sampling
+        )
         for complaint in result.complaints:
             _warn(ConvergenceWarning(complaint))
         return result

@@ -26,8 +26,8 @@ from bambi_anova.effects import (
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.families import Family, Link
 from bambi_anova.populations import POPULATIONS, SCALES, cell_means
-from bambi_anova.tables import label, summarise
-from bambi_anova.trust import Sampling, complaints
+from bambi_anova.tables import diagnose, label, summarise
+from bambi_anova.trust import Sampling, Verdict, complaints, is_trusted
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,7 +49,8 @@ class Result:
     - ``mcse_mean``, ``ess_bulk``, ``ess_tail``, ``r_hat``;
     - ``supported``: False where the quantity needs a cell without data, so that part of it
       rests on the prior alone;
-    - ``trusted``: no divergence, R-hat <= 1.01, bulk and tail ESS >= 400 for that quantity.
+    - ``trusted``: whether that quantity meets the thresholds of ``bambi_anova.trust``; of chains
+      no divergence, R-hat <= 1.01, bulk and tail ESS >= 400.
 
     Attributes
     ----------
@@ -245,23 +246,73 @@ class Result:
         with np.errstate(invalid="ignore", divide="ignore"):
             return arviz_stats.summary(self.idata, round_to="none").astype(float)
 
+    def trust(self) -> pd.DataFrame:
+        """Return how far each quantity of the fit can be believed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a quantity: every scalar parameter, the cell means and the deflections of every
+            term, both for new units and, where there are units, for these (link scale).  Columns
+            ``quantity``, ``population``, ``mean``, ``sd``, ``mcse_mean``, ``mcse_sd``,
+            ``ess_bulk``, ``ess_tail``, ``r_hat`` (of chains only), ``pareto_k`` (tail shape of
+            the draws or of their importance weights, whichever is heavier) and ``trusted``.
+
+        Examples
+        --------
+        >>> result.trust()  # doctest: +SKIP
+        """
+        return self._trust.copy()
+
+    @cached_property
+    def _trust(self) -> pd.DataFrame:
+        names, populations, draws = self._parameters()
+        for population in ("super", "finite") if self.design.units else ("super",):
+            cells = self._cells(population, "link")
+            parts = [mean_effects(self._grid, self._factors(None))] if self._grid.levels else []
+            parts += [deflection_effects(self._grid, term) for term in self._model_terms]
+            kinds = ["mean", *("deflection" for _ in self._model_terms)]
+            for kind, effects in zip(kinds, parts, strict=False):
+                for levels in effects.labels.itertuples(index=False):
+                    names.append(f"{kind} {':'.join(map(str, levels))}")
+                    populations.append(population)
+                draws.append(effects.of(cells))
+        table = diagnose(np.concatenate(draws, axis=-1), self.sampling.weighting)
+        order = ["mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat", "pareto_k"]
+        table = table[order].assign(trusted=is_trusted(table, self.sampling))
+        table.insert(0, "quantity", names)
+        table.insert(1, "population", populations)
+        return table
+
+    def _parameters(self) -> tuple[list[str], list[str], list[Array]]:
+        """Return the names, no populations, and the draws of the scalar parameters."""
+        posterior = self.idata["posterior"].to_dataset()
+        names = [str(name) for name in posterior if posterior[name].dims == ("chain", "draw")]
+        return names, [""] * len(names), [posterior[name].to_numpy()[..., None] for name in names]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Equal to "trusted" or "not trusted"; its ``reasons`` say why, in words."""
+        return Verdict(self.complaints)
+
     @property
     def complaints(self) -> list[str]:
         """What is wrong with the fit, in words; empty if nothing is."""
-        return complaints(self.diagnostics, self.sampling)
+        names = (self._trust["quantity"] + " " + self._trust["population"]).str.strip()
+        return complaints(self._trust.set_index(names), self.sampling)
 
     def __repr__(self) -> str:
         chains, draws = self.draws.sample_shape
         sampling = self.sampling
         time = f"{sampling.seconds:.1f} s"
-        if sampling.sampling_seconds is not None:
+        if sampling.sampling_seconds is not None and sampling.weighting is None:
             time += f", of it {sampling.sampling_seconds:.1f} s sampling"
-        verdict = "; ".join(self.complaints) or "no complaint"
+        kind = "chains" if sampling.weighting is None else "independent parts"
         return (
             f"Result of {self.design.formula.text}\n"
-            f"  {sampling.method}, {chains} chains of {draws} draws ({time})\n"
-            f"  diagnostics: {verdict}\n"
-            "  tables: means(), deflections(), contrasts(term), anova(); draws: idata"
+            f"  {sampling.method}, {chains} {kind} of {draws} draws ({time})\n"
+            f"  verdict: {self.verdict!r}\n"
+            "  tables: means(), deflections(), contrasts(term), anova(), trust(); draws: idata"
         )
 
     @cached_property
@@ -319,6 +370,7 @@ class Result:
         self, effects: Effects, population: str, scale: str, ci_prob: float, ci_kind: str
     ) -> pd.DataFrame:
         self._check(population, scale)
-        summary = summarise(effects.of(self._cells(population, scale)), ci_prob, ci_kind)
+        draws = effects.of(self._cells(population, scale))
+        summary = summarise(draws, ci_prob, ci_kind, self.sampling.weighting)
         support = supported(effects.weights, *self._support)
         return label(summary, effects.labels, population, scale, support, self.sampling)

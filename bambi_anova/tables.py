@@ -9,14 +9,23 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.errors import ArgumentError
+from bambi_anova.importance import Weighting, monte_carlo, tail_shapes
 from bambi_anova.trust import Sampling, is_trusted
 
 Array = np.ndarray
 
 INTERVALS = ("hdi", "eti")
+#: Columns that verdicts need and that ordinary tables leave to ``Result.trust``.
+FOR_VERDICTS = ["mcse_sd", "pareto_k"]
+DIAGNOSTICS = ["mcse_mean", "ess_bulk", "ess_tail", "r_hat", *FOR_VERDICTS]
 
 
-def summarise(draws: Array, ci_prob: float = 0.95, ci_kind: str = "hdi") -> pd.DataFrame:
+def summarise(
+    draws: Array,
+    ci_prob: float = 0.95,
+    ci_kind: str = "hdi",
+    weighting: Weighting | None = None,
+) -> pd.DataFrame:
     """Summarise draws by ArviZ.
 
     Parameters
@@ -26,13 +35,16 @@ def summarise(draws: Array, ci_prob: float = 0.95, ci_kind: str = "hdi") -> pd.D
         Probability of the interval, between 0 and 1.
     ci_kind : {"hdi", "eti"}
         Highest-density or equal-tailed interval.
+    weighting : Weighting, optional
+        Where importance-weighted draws come from: their Monte Carlo errors follow from it.
 
     Returns
     -------
     pandas.DataFrame
         K rows with columns ``mean``, ``sd``, interval bounds named as ArviZ names them (such as
         ``hdi95_lb``), ``pd`` (probability of direction: the larger of P(> 0) and P(< 0)),
-        ``mcse_mean``, ``ess_bulk``, ``ess_tail`` and ``r_hat``.
+        ``mcse_mean``, ``ess_bulk``, ``ess_tail``, ``r_hat``, ``mcse_sd`` and ``pareto_k`` (tail
+        shape of the draws or of their weights, whichever is heavier).
 
     Raises
     ------
@@ -45,21 +57,75 @@ def summarise(draws: Array, ci_prob: float = 0.95, ci_kind: str = "hdi") -> pd.D
     >>> table.columns[:5].tolist()
     ['mean', 'sd', 'hdi95_lb', 'hdi95_ub', 'pd']
     """
-    import arviz_stats
-    import xarray as xr
+    from arviz_stats.base import array_stats
 
     check_interval(ci_prob, ci_kind)
-    data = xr.Dataset({"q": (("chain", "draw", "row"), draws)})
-    with np.errstate(invalid="ignore", divide="ignore"):  # quantities that are constant
-        table = arviz_stats.summary(data, ci_prob=ci_prob, ci_kind=ci_kind, round_to="none")
-    table = table.reset_index(drop=True).astype(float)
-    # Rounding leaves a constant quantity an sd of some 1e-17.
-    table.loc[np.ptp(draws, axis=(0, 1)) == 0, "sd"] = 0.0
-    bounds = bound_names(table, ci_kind)
+    table = diagnose(draws, weighting)
+    interval = {"hdi": array_stats.hdi, "eti": array_stats.eti}[ci_kind]
+    name = f"{ci_kind}{100 * ci_prob:g}"
+    bounds = np.full((draws.shape[-1], 2), np.nan)
+    known = np.isfinite(draws).all(axis=(0, 1))
+    if known.any():
+        bounds[known] = interval(draws[..., known], ci_prob, axis=(0, 1))
+    table.insert(2, f"{name}_lb", bounds[:, 0])
+    table.insert(3, f"{name}_ub", bounds[:, 1])
     above, below = (draws > 0).mean(axis=(0, 1)), (draws < 0).mean(axis=(0, 1))
-    table["pd"] = np.maximum(above, below)
-    diagnostics = ["mcse_mean", "ess_bulk", "ess_tail", "r_hat"]
-    return table[["mean", "sd", *bounds, "pd", *diagnostics]]
+    table.insert(4, "pd", np.maximum(above, below))
+    return table
+
+
+def diagnose(draws: Array, weighting: Weighting | None = None) -> pd.DataFrame:
+    """Return what is known of the draws' accuracy.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (H, D, K)
+        Columns with values that are not finite have no diagnostics.
+    weighting : Weighting, optional
+
+    Returns
+    -------
+    pandas.DataFrame
+        K rows with columns ``mean``, ``sd``, ``mcse_mean``, ``ess_bulk``, ``ess_tail``,
+        ``r_hat`` (of chains only), ``mcse_sd`` and ``pareto_k``.
+
+    Examples
+    --------
+    >>> table = diagnose(np.random.default_rng(1).normal(size=(4, 500, 1)))
+    >>> bool(table["r_hat"][0] < 1.01)
+    True
+    """
+    known = np.isfinite(draws).all(axis=(0, 1))
+    own = draws[..., known]
+    with np.errstate(invalid="ignore", over="ignore"):
+        columns = {"mean": draws.mean(axis=(0, 1)), "sd": draws.std(axis=(0, 1), ddof=0)}
+    size = draws.shape[0] * draws.shape[1]
+    columns["sd"] *= np.sqrt(size / max(size - 1, 1))
+    # Rounding leaves a constant quantity an sd of some 1e-17.
+    columns["sd"][known] *= np.ptp(own, axis=(0, 1)) > 0
+    worth = {name: np.full(draws.shape[-1], np.nan) for name in DIAGNOSTICS}
+    if known.any():
+        found = _chain_worth(own) if weighting is None else monte_carlo(own, weighting)
+        tails = tail_shapes(own.reshape(-1, own.shape[-1]), "both")
+        found["pareto_k"] = np.maximum(tails, found.get("pareto_k", -np.inf))
+        for name, values in found.items():
+            worth[name][known] = values
+    return pd.DataFrame(columns | worth)
+
+
+def _chain_worth(draws: Array) -> dict[str, Array]:
+    """Return Monte Carlo errors, effective sample sizes and R-hat of Markov chains."""
+    from arviz_stats.base import array_stats
+
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    with np.errstate(invalid="ignore", divide="ignore"):  # quantities that are constant
+        return {
+            "mcse_mean": array_stats.mcse(draws, **axes, method="mean"),
+            "mcse_sd": array_stats.mcse(draws, **axes, method="sd"),
+            "ess_bulk": array_stats.ess(draws, **axes, method="bulk"),
+            "ess_tail": array_stats.ess(draws, **axes, method="tail", prob=(0.05, 0.95)),
+            "r_hat": array_stats.rhat(draws, **axes, method="rank"),
+        }
 
 
 def label(
@@ -73,7 +139,7 @@ def label(
     """Put what the rows are about in front, and what may be believed behind."""
     about = labels.assign(population=population, scale=scale)
     judged = summary.assign(supported=supported, trusted=is_trusted(summary, sampling))
-    return pd.concat([about, judged], axis=1)
+    return pd.concat([about, judged.drop(columns=FOR_VERDICTS)], axis=1)
 
 
 def bound_names(table: pd.DataFrame, ci_kind: str) -> list[str]:

@@ -1,71 +1,44 @@
-"""Ways to fit a built Bambi model: one contract in, one contract out.
+"""Ways to fit a model: one contract in, one contract out (``contract``).
 
-A method takes the built ``bambi.Model`` and a ``Request``; it returns the posterior as an ArviZ
-DataTree and what is known of the run.
+``nuts`` goes through Bambi and PyMC; ``laplace``, ``pathfinder`` and ``advi`` propose
+hyperparameters on the arrays of ``latent``, and ``quick`` makes weighted draws of them all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.inference.contract import Fit, Problem, Request
+from bambi_anova.inference.laplace import fit_laplace
 from bambi_anova.inference.nuts import fit_nuts
-from bambi_anova.trust import Sampling
 
-if TYPE_CHECKING:
-    import bambi as bmb
-    import xarray as xr
+#: "auto" is "laplace" and, where that is not to be trusted, "nuts" started from it.
+AUTO = "auto"
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for.
-
-    Attributes
-    ----------
-    method : str
-        One of ``METHODS``.
-    draws, tune, chains : int
-    random_seed : int or None
-    progressbar : bool
-    options : dict
-        Handed to the sampler as they are, such as ``target_accept``.
+def run_inference(problem: Problem, request: Request) -> Fit:
+    """Fit a model by the method that was asked for.
 
     Raises
     ------
     ArgumentError
-        If the method is unknown or a count of draws, tune or chains is not positive.
+        If the method is unknown.
     """
-
-    method: str
-    draws: int
-    tune: int
-    chains: int
-    random_seed: int | None
-    progressbar: bool
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse what no method can do, before anything is built."""
-        if self.method not in METHODS:
-            raise ArgumentError(
-                f"inference_method={self.method!r} is not supported"
-                f"{nearest(str(self.method), METHODS)}"
-            )
-        for name in ("draws", "tune", "chains"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ArgumentError(f"{name}={value!r}: expected a whole number from 1 up")
+    check_method(request.method)
+    return METHODS[request.method](problem, request)
 
 
-def run_inference(model: bmb.Model, request: Request) -> tuple[xr.DataTree, Sampling]:
-    """Fit a built model by the method that was asked for."""
-    return METHODS[request.method](model, request)
+def check_method(name: str) -> None:
+    """Refuse a method that does not exist."""
+    if name not in METHODS and name != AUTO:
+        raise ArgumentError(
+            f"inference_method={name!r} is not supported{nearest(str(name), [*METHODS, AUTO])}"
+        )
 
 
-METHODS: dict[str, Callable[[Any, Any], tuple[Any, Sampling]]] = {
+METHODS: dict[str, Callable[[Problem, Request], Fit]] = {
+    "laplace": fit_laplace,
     "nuts": fit_nuts,
     "nutpie": fit_nuts,
     "pymc": fit_nuts,

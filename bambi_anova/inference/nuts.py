@@ -6,13 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bambi_anova.errors import ArgumentError
+from bambi_anova.inference.contract import Fit, Problem, Request
 from bambi_anova.trust import Sampling
 
 if TYPE_CHECKING:
-    import bambi as bmb
     import xarray as xr
-
-    from bambi_anova.inference import Request
 
 
 #: A higher acceptance rate than usual keeps designs with few units clear of divergences, and a
@@ -23,15 +21,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def fit_nuts(model: bmb.Model, request: Request) -> tuple[xr.DataTree, Sampling]:
-    """Sample the posterior of a built Bambi model.
+def fit_nuts(problem: Problem, request: Request) -> Fit:
+    """Sample the posterior of the Bambi model; the draws come as Bambi makes them."""
+    from bambi_anova.backend.extract import extract_draws
 
-    Returns
-    -------
-    idata : xarray.DataTree
-        As Bambi makes it: its names, dimensions and groups.
-    sampling : Sampling
-    """
+    model = problem.build()
     sampler = "nutpie" if request.method == "nuts" else request.method
     started = time.perf_counter()
     try:
@@ -51,12 +45,14 @@ def fit_nuts(model: bmb.Model, request: Request) -> tuple[xr.DataTree, Sampling]
         ) from error
     seconds = time.perf_counter() - started
     divergences = int(idata["sample_stats"]["diverging"].sum())
-    return idata, Sampling(
+    sampling = Sampling(
         method=sampler,
         divergences=divergences,
         seconds=seconds,
         sampling_seconds=_sampling_seconds(idata),
     )
+    draws = extract_draws(idata["posterior"].to_dataset(), problem.design, problem.priors)
+    return Fit(idata, draws, sampling)
 
 
 def _options(sampler: str, request: Request) -> dict[str, Any]:

@@ -1,0 +1,125 @@
+"""What importance-weighted draws are worth, quantity by quantity.
+
+Quick fits draw settings of the hyperparameters, several draws at each, weigh them and resample.
+The draws that come of one setting depend on each other, copies of one draw most of all; settings
+are independent.  So Monte Carlo errors add up settings, not draws, and effective sample sizes are
+what they imply.  That the errors themselves can be believed, the Pareto k says: the tail shape
+of weight times distance from the mean (Vehtari et al. 2024, arXiv:1507.02646, section 2.5).
+
+Letters: H chains, D draws, N = H D, K quantities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse, stats
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Weighting:
+    """Where resampled draws come from.
+
+    Attributes
+    ----------
+    setting : ndarray of int, shape (H, D)
+        The setting of each draw.
+    proposal : ndarray of int, shape (H, D)
+        The proposed draw that it is a copy of.
+    log_weight : ndarray, shape (H, D)
+        Log importance ratio of that proposed draw, before smoothing, a constant apart.
+    pareto_k : float
+        Of all proposed draws' ratios.
+    effective : float
+        Effective settings.
+    proposed : int
+        How many draws were proposed.
+    """
+
+    setting: Array
+    proposal: Array
+    log_weight: Array
+    pareto_k: float
+    effective: float
+    proposed: int
+
+
+def monte_carlo(values: Array, weighting: Weighting) -> dict[str, Array]:
+    """Return Monte Carlo errors, effective sample sizes and Pareto k, each of shape (K,).
+
+    Parameters
+    ----------
+    values : ndarray, shape (H, D, K)
+    weighting : Weighting
+
+    Returns
+    -------
+    dict
+        ``mcse_mean``, ``mcse_sd``, ``ess_bulk`` (of the normal scores of the ranks), ``ess_tail``
+        (the lesser of those for the 5% and 95% quantiles) and ``pareto_k``.
+    """
+    flat = values.reshape(-1, values.shape[-1])
+    size = len(flat)
+    _, setting = np.unique(weighting.setting.ravel(), return_inverse=True)
+    gather = sparse.csr_array((np.ones(size), (setting, np.arange(size))))
+
+    def error(quantity: Array) -> Array:
+        sums = gather @ (quantity - quantity.mean(axis=0))
+        return np.sqrt((sums**2).sum(axis=0)) / size
+
+    def effective(quantity: Array) -> Array:
+        with np.errstate(invalid="ignore", divide="ignore"):  # constant quantities
+            return np.minimum(quantity.var(axis=0) / error(quantity) ** 2, size)
+
+    sd = flat.std(axis=0, ddof=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mcse_sd = error((flat - flat.mean(axis=0)) ** 2) / (2 * sd)
+    tails = [effective(1.0 * (flat <= q)) for q in np.quantile(flat, [0.05, 0.95], axis=0)]
+    scores = stats.norm.ppf((stats.rankdata(flat, axis=0) - 0.375) / (size + 0.25))
+    return {
+        "mcse_mean": error(flat),
+        "mcse_sd": mcse_sd,
+        "ess_bulk": effective(scores),
+        "ess_tail": np.fmin(*tails),
+        "pareto_k": pareto_k(flat, weighting),
+    }
+
+
+def pareto_k(flat: Array, weighting: Weighting) -> Array:
+    """Return the tail shape of weight times distance from the mean, for values (N, K)."""
+    _, first = np.unique(weighting.proposal.ravel(), return_index=True)
+    log_weight = weighting.log_weight.ravel()[first]
+    weight = np.exp(log_weight - log_weight.max())
+    distance = np.abs(flat[first] - flat.mean(axis=0))
+    return tail_shapes(weight[:, None] * distance, "right")
+
+
+def tail_shapes(values: Array, tail: str) -> Array:
+    """Return the Pareto k of a tail of each column, -inf for a constant one.
+
+    Parameters
+    ----------
+    values : ndarray, shape (N, K)
+    tail : {"left", "right", "both"}
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> k = tail_shapes(rng.standard_t(df=[[1, 30]], size=(4000, 2)), "both")
+    >>> (k > 0.7).tolist()
+    [True, False]
+    """
+    return np.array([_tail_shape(column, tail) for column in values.T])
+
+
+def _tail_shape(values: Array, tail: str) -> float:
+    from arviz_stats.base import array_stats
+
+    try:
+        k = array_stats.pareto_khat(values, chain_axis=None, draw_axis=-1, r_eff=1.0, tail=tail)
+    except ValueError:  # all values of the tail are equal: it has an end
+        return -np.inf
+    return float(k)

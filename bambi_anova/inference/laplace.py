@@ -1,0 +1,38 @@
+"""Nested Laplace: the hyperparameters' proposal from slices through the marginal posterior.
+
+Given the hyperparameters the latent coordinates are nearly normal, and Laplace's approximation
+gives the marginal posterior of the hyperparameters (Rue, Martino & Chopin 2009,
+doi:10.1111/j.1467-9868.2008.00700.x).  It is climbed from several starting points; through each
+mode a slice along every coordinate, tabulated, carries that coordinate to a standard normal one.
+In these coordinates a Student t with the correlations of the curvature proposes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bambi_anova.inference.contract import Fit, Problem, Request
+from bambi_anova.inference.quick import fit_quick
+from bambi_anova.latent.explore import cut_slices, find_peaks
+from bambi_anova.latent.landscape import Landscape
+from bambi_anova.latent.proposal import Plain, Proposal, propose, propose_from_slices, share
+
+#: Points drawn from the prior to start climbing from.
+STARTS = 64
+
+
+def fit_laplace(problem: Problem, request: Request) -> Fit:
+    """Fit by nested Laplace, corrected by importance weights."""
+    return fit_quick(problem, request, propose_by_slices)
+
+
+def propose_by_slices(landscape: Landscape, rng: np.random.Generator) -> list[Proposal]:
+    """Return a proposal for each mode of the hyperparameters' marginal posterior."""
+    size = landscape.model.core_size
+    if not landscape.model.scales:
+        return [propose(Plain(), np.zeros(0), np.zeros((0, 0)), size)]
+    peaks = find_peaks(landscape.log_marginal, landscape.prior_draws(rng, STARTS))
+    proposals = [
+        propose_from_slices(peak, cut_slices(landscape.log_marginal, peak), size) for peak in peaks
+    ]
+    return share(proposals, [peak.log_mass for peak in peaks])

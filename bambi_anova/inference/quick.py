@@ -1,0 +1,210 @@
+"""What the quick fits share: from a proposal for the hyperparameters to weighted, resampled draws.
+
+1. A method proposes a distribution of the hyperparameters (``laplace``, ``pathfinder``, ``advi``).
+2. Pilot rounds learn from weighted draws where the core and the entities need more room.
+3. A last round draws hyperparameters, core and leaves, each weighted by the exact joint density.
+4. The weights' tail is smoothed (Pareto-smoothed importance sampling; Vehtari et al. 2024,
+   arXiv:1507.02646) and each of the H parts is resampled on its own.
+5. Scales are moved given the effects that they govern, which leaves the posterior as it is and
+   parts copies from each other.
+
+Letters: S scales, P core coordinates, J units, G settings, R draws a setting, H parts ("chains"),
+D draws a part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from bambi_anova.importance import Weighting
+from bambi_anova.inference.contract import Fit, Problem, Request
+from bambi_anova.latent.joint import Candidates
+from bambi_anova.latent.landscape import Batch, Landscape
+from bambi_anova.latent.model import LatentModel
+from bambi_anova.latent.posterior import LatentDraws, bambi_posterior, package_draws
+from bambi_anova.latent.proposal import Proposal
+from bambi_anova.trust import Sampling
+
+Array = np.ndarray
+
+#: R: a setting costs about as much as four draws from it.
+EACH = 4
+PILOT_SETTINGS = 300
+PILOT_EACH = 2
+MOST_PILOTS = 6
+#: Above this part of effective draws there is nothing left to learn.
+GOOD = 0.5
+#: Effective settings to aim at, and the most settings to spend.
+AIM = 900
+MOST_SETTINGS = 6000
+
+
+Proposer = Callable[[Landscape, np.random.Generator], list[Proposal]]
+
+
+def fit_quick(problem: Problem, request: Request, propose: Proposer) -> Fit:
+    """Fit by a method that proposes hyperparameters.
+
+    Raises
+    ------
+    UnsupportedError
+        If the model is not latent Gaussian.
+    """
+    request.refuse_options()
+    started = time.perf_counter()
+    rng = np.random.default_rng(request.random_seed)
+    model = problem.latent_model()
+    landscape = Landscape(model)
+    proposals = propose(landscape, rng)
+    latent, weighting = sample(landscape, proposals, request.chains, request.draws, rng)
+    idata = bambi_posterior(model, problem.design, problem.collapsed, latent)
+    draws = package_draws(model, problem.design, latent)
+    seconds = time.perf_counter() - started
+    idata["posterior"].attrs |= {
+        "inference_library": "bambi_anova",
+        "inference_method": request.method,
+        "sampling_time": seconds,
+        "evaluations": landscape.evaluations,
+        "pareto_k": weighting.pareto_k,
+    }
+    return Fit(idata, draws, Sampling(request.method, 0, seconds, seconds, weighting))
+
+
+def sample(
+    landscape: Landscape,
+    proposals: Sequence[Proposal],
+    chains: int,
+    draws: int,
+    rng: np.random.Generator,
+) -> tuple[LatentDraws, Weighting]:
+    """Turn proposals for the hyperparameters into draws from the joint posterior."""
+    proposals, candidates, efficiency = _learn(landscape, list(proposals), rng)
+    per_part = max(0.3 * draws, AIM / max(efficiency, 1e-6) / chains)
+    per_part = int(np.ceil(min(per_part, max(MOST_SETTINGS / chains, 0.3 * draws))))
+    batch = landscape.draw(proposals, chains * per_part, EACH, candidates, rng, keep_units=True)
+    smoothed, k = _smooth(batch.log_weight)
+    chosen = _resample(smoothed, chains, draws, rng)
+    latent = _take(landscape.model, batch, chosen)
+    latent = _move_scales(landscape.model, batch.u, chosen, latent, rng)
+    by_setting = batch.weights.sum(axis=1)
+    weighting = Weighting(
+        setting=chosen // EACH,
+        proposal=chosen,
+        log_weight=batch.log_weight.ravel()[chosen],
+        pareto_k=k,
+        effective=float(1 / (by_setting**2).sum()),
+        proposed=batch.log_weight.size,
+    )
+    return latent, weighting
+
+
+def _learn(
+    landscape: Landscape, proposals: list[Proposal], rng: np.random.Generator
+) -> tuple[list[Proposal], Candidates, float]:
+    """Improve the proposals by pilot rounds, as long as that helps."""
+    candidates = Candidates.normal(landscape.model)
+    best, best_efficiency = proposals, 0.0
+    for pilot in range(MOST_PILOTS):
+        settings = PILOT_SETTINGS * (1 + pilot // 2)
+        batch = landscape.draw(proposals, settings, PILOT_EACH, candidates, rng)
+        if pilot == 0:
+            candidates = candidates.suited_to(batch.spread)
+        efficiency = batch.efficiency
+        if efficiency > best_efficiency:
+            best, best_efficiency = proposals, efficiency
+        if efficiency > GOOD or (pilot > 2 and efficiency < 1.1 * best_efficiency):
+            break
+        proposals = _improve(proposals, batch)
+    return best, candidates, best_efficiency
+
+
+def _improve(proposals: list[Proposal], batch: Batch) -> list[Proposal]:
+    """Let each proposal learn from the draws that it explains."""
+    u = np.repeat(batch.u, batch.noise.shape[2], axis=1)
+    noise = batch.noise.reshape(len(batch.noise), -1)
+    weights = batch.weights
+    if len(proposals) == 1:
+        return [proposals[0].learn(u, noise, weights.ravel())]
+    parts = np.array([p.log_share + p.log_density(batch.u, batch.noise) for p in proposals])
+    parts = np.exp(parts - parts.max(axis=0))
+    parts *= weights / parts.sum(axis=0)
+    totals = parts.sum(axis=(1, 2))
+    return [
+        p.learn(u, noise, (own / own.sum()).ravel()) if total > 0.02 else p
+        for p, own, total in zip(proposals, parts, totals, strict=True)
+    ]
+
+
+def _smooth(log_weight: Array) -> tuple[Array, float]:
+    """Return smoothed weights of shape (G, R) and the Pareto k of the raw ones."""
+    from arviz_stats.base import array_stats
+
+    if np.ptp(log_weight) < 1e-9:
+        return np.ones(log_weight.shape), -np.inf
+    smoothed, k = array_stats.psislw(-log_weight.ravel(), r_eff=1.0)
+    return np.exp(smoothed - smoothed.max()).reshape(log_weight.shape), float(k)
+
+
+def _resample(weights: Array, chains: int, draws: int, rng: np.random.Generator) -> Array:
+    """Choose proposed draws in proportion to their weights, part by part, shape (H, D).
+
+    Systematic resampling: a draw of weight w is taken floor(w D) or ceil(w D) times.
+    """
+    parts = weights.reshape(chains, -1)
+    chosen = np.empty((chains, draws), dtype=np.int64)
+    for part, own in enumerate(parts):
+        heap = np.cumsum(own) / own.sum()
+        marks = (np.arange(draws) + rng.uniform()) / draws
+        index = np.minimum(np.searchsorted(heap, marks), len(own) - 1)
+        chosen[part] = part * parts.shape[1] + rng.permutation(index)
+    return chosen
+
+
+def _take(model: LatentModel, batch: Batch, chosen: Array) -> LatentDraws:
+    """Return the chosen draws; unit effects are taken out of the batch to save room."""
+    flat = chosen.ravel()
+    core = batch.core.reshape(model.core_size, -1)[:, flat].reshape(-1, *chosen.shape)
+    units = {}
+    for key in list(batch.units):
+        proposed = batch.units.pop(key)
+        proposed = proposed.reshape(len(proposed), -1)
+        units[key] = proposed[:, flat].reshape(-1, *chosen.shape)
+    values = model.values(batch.u)[:, flat // EACH].reshape(-1, *chosen.shape)
+    return LatentDraws(values, core, units)
+
+
+def _move_scales(
+    model: LatentModel,
+    u: Array,
+    chosen: Array,
+    latent: LatentDraws,
+    rng: np.random.Generator,
+    sweeps: int = 8,
+) -> LatentDraws:
+    """Move each scale given its effects, by Metropolis steps on all draws at once."""
+    values = latent.values.copy()
+    for index, scale in enumerate(model.scales):
+        effects = [latent.core[model.core_scale == index]]
+        effects += [latent.units[block.key] for block in model.leaves if block.key == scale.name]
+        count = sum(len(part) for part in effects)
+        if scale.name in model.auxiliary or not count:
+            continue
+        squares = sum(np.einsum("khd,khd->hd", part, part) for part in effects)
+        here = u[index, chosen // EACH]
+
+        def log_density(u, scale=scale, count=count, squares=squares):
+            sigma = scale.value(u)
+            return scale.log_density(u) - count * np.log(sigma) - squares / (2 * sigma**2)
+
+        height = log_density(here)
+        for _ in range(sweeps):
+            there = here + 2.4 / np.sqrt(1 + 2 * count) * rng.standard_normal(here.shape)
+            proposed = log_density(there)
+            accept = np.log(rng.uniform(size=here.shape)) < proposed - height
+            here = np.where(accept, there, here)
+            height = np.where(accept, proposed, height)
+        values[index] = scale.value(here)
+    return LatentDraws(values, latent.core, latent.units)

@@ -1,0 +1,193 @@
+"""The posterior precision of the latent coordinates: build, factor, solve, sample.
+
+With v the coordinates divided by their prior scales, v ~ N(0, I) a priori, the precision is
+I + S A' W A S.  Entities touch each other only through the core, so in the order (leaves, core)
+it is an arrow: its Cholesky factor costs O(E D^3 + E D P^2 + P^3), linear in the entities.
+
+Letters: M rows, P core coordinates, E entities, D coordinates an entity, G columns (settings).
+Columns stand last for the leaves, first for the core's matrices, where LAPACK wants them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from bambi_anova.latent.model import LatentModel
+
+Array = np.ndarray
+
+
+class Curvature:
+    """The linear map from the rows' weights to the entries of A' W A.
+
+    Built once for a model: every entry is a sum over rows of a product of two columns of A.
+    """
+
+    def __init__(self, model: LatentModel) -> None:
+        self.p, self.e, self.d = model.core_size, model.entities, model.slots
+        columns = model.columns
+        row, col, value = _padded(columns)
+        first, second = col[:, :, None], col[:, None, :]
+        p, d = self.p, self.d
+        place = np.maximum(second - p, 0) % max(d, 1)
+        slot = np.maximum(first - p, 0)
+        both_core = (first < p) & (second < p)
+        border = (first >= p) & (second < p)
+        both_leaf = (first >= p) & (second >= p)
+        sizes = p * p, self.e * d * p, self.e * d * d
+        target = np.select(
+            [both_core, border, both_leaf],
+            [
+                first * p + second,
+                sizes[0] + slot * p + second,
+                sizes[0] + sizes[1] + slot * d + place,
+            ],
+            default=-1,
+        )
+        product = value[:, :, None] * value[:, None, :]
+        keep = (target >= 0) & (product != 0)
+        rows = np.broadcast_to(row[:, :, None], target.shape)[keep]
+        self.map = sparse.csr_array(
+            (product[keep], (target[keep], rows)), shape=(sum(sizes), columns.shape[0])
+        )
+        self.splits = np.cumsum(sizes)[:2]
+
+    def entries(self, weights: Array) -> tuple[Array, Array, Array]:
+        """Return A' W A for weights of shape (M, G).
+
+        Returns
+        -------
+        core : ndarray, shape (P, P, G)
+        border : ndarray, shape (E, D, P, G)
+        leaf : ndarray, shape (E, D, D, G)
+        """
+        core, border, leaf = np.split(self.map @ weights, self.splits)
+        size = weights.shape[1]
+        return (
+            core.reshape(self.p, self.p, size),
+            border.reshape(self.e, self.d, self.p, size),
+            leaf.reshape(self.e, self.d, self.d, size),
+        )
+
+
+def _padded(columns: sparse.csr_array) -> tuple[Array, Array, Array]:
+    """Return the nonzero columns of each row side by side, padded with zero values."""
+    counts = np.diff(columns.indptr)
+    width = int(counts.max())
+    row = np.repeat(np.arange(columns.shape[0]), counts)
+    place = np.arange(columns.nnz) - np.repeat(columns.indptr[:-1], counts)
+    col = np.zeros((columns.shape[0], width), dtype=np.int64)
+    value = np.zeros((columns.shape[0], width))
+    col[row, place] = columns.indices
+    value[row, place] = columns.data
+    return np.repeat(np.arange(columns.shape[0])[:, None], width, axis=1), col, value
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """Cholesky factor of G arrow matrices.
+
+    Attributes
+    ----------
+    leaf : ndarray, shape (E, D, D, G)
+        Lower factors of the entities' blocks.
+    border : ndarray, shape (E, D, P, G)
+        Solved against them.
+    core_inverse : ndarray, shape (G, P, P)
+        Inverses of the lower factors of the Schur complements.
+    """
+
+    leaf: Array
+    border: Array
+    core_inverse: Array
+
+    @property
+    def leaf_log_det(self) -> Array:
+        """Log determinant of each entity's factor, shape (E, G)."""
+        diagonal = np.einsum("eddg->edg", self.leaf)
+        return np.log(diagonal).sum(axis=1)
+
+    @property
+    def core_log_det(self) -> Array:
+        """Log determinant of the core's factor, shape (G,)."""
+        return -np.log(np.einsum("gpp->gp", self.core_inverse)).sum(axis=1)
+
+    def solve(self, core: Array, leaf: Array) -> tuple[Array, Array]:
+        """Solve for right-hand sides of shapes (P, G) and (E, D, G)."""
+        inner = forward(self.leaf, leaf)
+        rest = core - np.einsum("edpg,edg->pg", self.border, inner)
+        v = self.core_noise((self.core_inverse @ rest.T[:, :, None])[:, :, 0].T)
+        return v, self.leaves_given(v, inner)
+
+    def leaves_given(self, core: Array, inner: Array) -> Array:
+        """Return L^-T (inner - Y core), shape (E, D, G): leaves for some core coordinates."""
+        return backward(self.leaf, inner - np.einsum("edpg,pg->edg", self.border, core))
+
+    def core_noise(self, noise: Array) -> Array:
+        """Return core coordinates of mean zero from standard normal noise, both (P, G)."""
+        return (self.core_inverse.transpose(0, 2, 1) @ noise.T[:, :, None])[:, :, 0].T
+
+    def columns(self, which: slice) -> Arrow:
+        """Return the factors of some of the columns."""
+        return Arrow(self.leaf[..., which], self.border[..., which], self.core_inverse[which])
+
+
+def factor(core: Array, border: Array, leaf: Array) -> Arrow:
+    """Factor arrows given by their parts, shapes (P, P, G), (E, D, P, G) and (E, D, D, G)."""
+    lower = cholesky(leaf)
+    solved = _forward_border(lower, border)
+    e, d, p, g = solved.shape
+    flat = np.ascontiguousarray(solved.reshape(e * d, p, g).transpose(2, 0, 1))
+    schur = core.transpose(2, 0, 1) - flat.transpose(0, 2, 1) @ flat
+    return Arrow(lower, solved, np.linalg.inv(np.linalg.cholesky(schur)))
+
+
+def cholesky(blocks: Array) -> Array:
+    """Return lower factors of small matrices, shape (E, D, D, G); all of them at once."""
+    size = blocks.shape[1]
+    lower = np.zeros_like(blocks)
+    for j in range(size):
+        pivot = blocks[:, j, j] - (lower[:, j, :j] ** 2).sum(axis=1)
+        lower[:, j, j] = np.sqrt(pivot)
+        for i in range(j + 1, size):
+            rest = blocks[:, i, j]
+            if j:
+                rest = rest - (lower[:, i, :j] * lower[:, j, :j]).sum(axis=1)
+            lower[:, i, j] = rest / lower[:, j, j]
+    return lower
+
+
+def forward(lower: Array, right: Array) -> Array:
+    """Return L^-1 b for factors (E, D, D, G) and right-hand sides (E, D, G)."""
+    solved = np.empty_like(right)
+    for i in range(right.shape[1]):
+        rest = right[:, i]
+        for j in range(i):
+            rest = rest - lower[:, i, j] * solved[:, j]
+        solved[:, i] = rest / lower[:, i, i]
+    return solved
+
+
+def backward(lower: Array, right: Array) -> Array:
+    """Return L^-T b for factors (E, D, D, G) and right-hand sides (E, D, ...G)."""
+    solved = np.empty(np.broadcast_shapes(right.shape, lower[:, :, 0].shape))
+    size = right.shape[1]
+    for i in reversed(range(size)):
+        rest = right[:, i]
+        for j in range(i + 1, size):
+            rest = rest - lower[:, j, i] * solved[:, j]
+        solved[:, i] = rest / lower[:, i, i]
+    return solved
+
+
+def _forward_border(lower: Array, border: Array) -> Array:
+    solved = np.empty_like(border)
+    for i in range(border.shape[1]):
+        rest = border[:, i]
+        for j in range(i):
+            rest = rest - lower[:, i, j, None] * solved[:, j]
+        solved[:, i] = rest / lower[:, i, i, None]
+    return solved

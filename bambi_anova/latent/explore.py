@@ -1,0 +1,138 @@
+"""The posterior of the hyperparameters: find its modes, cut slices through them.
+
+Evaluations come in batches, which cost little more than one; so derivatives are differences, and
+the climb starts from many points at once.
+
+Letters: H hyperparameters, G settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bambi_anova.latent.slices import Slice
+
+Array = np.ndarray
+LogDensity = Callable[[Array], Array]
+
+#: Nodes of a slice, in conditional standard deviations from the mode.
+OFFSETS = np.array([0.4, 0.8, 1.2, 1.7, 2.3, 3.0, 4.0, 5.5, 8.0, 12.0])
+OFFSETS = np.concatenate([-OFFSETS[::-1], [0.0], OFFSETS])
+MAX_CLIMBS = 40
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A mode of the log density.
+
+    Attributes
+    ----------
+    u : ndarray, shape (H,)
+    height : float
+    precision : ndarray, shape (H, H)
+        Minus the matrix of second derivatives, made positive definite.
+    """
+
+    u: Array
+    height: float
+    precision: Array
+
+    @property
+    def log_mass(self) -> float:
+        """Laplace's approximation of the log of its mass, a constant apart."""
+        return self.height - np.linalg.slogdet(self.precision)[1] / 2
+
+
+def find_peaks(log_density: LogDensity, starts: Array, keep: int = 3) -> list[Peak]:
+    """Climb from the best starting points; return the distinct modes, the highest first.
+
+    Parameters
+    ----------
+    log_density : callable
+        (H, G) -> (G,).
+    starts : ndarray, shape (H, G)
+    keep : int
+        From how many starting points to climb.
+    """
+    heights = log_density(starts)
+    order = np.argsort(-np.where(np.isfinite(heights), heights, -np.inf))
+    chosen: list[Array] = []
+    for index in order:
+        far = all(np.abs(starts[:, index] - other).max() > 1.5 for other in chosen)
+        if far and len(chosen) < keep:
+            chosen.append(starts[:, index])
+    peaks: list[Peak] = []
+    for start in chosen:
+        peak = _climb(log_density, start)
+        if all(_distance(peak, other) > 2 for other in peaks):
+            peaks.append(peak)
+    peaks.sort(key=lambda peak: -peak.log_mass)
+    return [peak for peak in peaks if peak.log_mass > peaks[0].log_mass - 6]
+
+
+def _distance(one: Peak, other: Peak) -> float:
+    gap = one.u - other.u
+    return float(min(np.sqrt(gap @ peak.precision @ gap) for peak in (one, other)))
+
+
+def _climb(log_density: LogDensity, start: Array) -> Peak:
+    """Climb by Newton's method with difference quotients, steps bounded."""
+    u, widths = start, np.full(len(start), 0.1)
+    parts = np.array([1.0, 0.5, 0.2, 0.05])
+    for _ in range(MAX_CLIMBS):
+        height, gradient, hessian = _differences(log_density, u, widths)
+        precision = _positive(-hessian)
+        step = np.linalg.solve(precision, gradient)
+        step *= min(1.0, 2.0 / np.abs(step).max(initial=1e-300))
+        widths = np.clip(0.7 / np.sqrt(np.diag(precision)), 1e-3, 0.5)
+        if gradient @ step < 0.02:
+            break
+        trials = u[:, None] + step[:, None] * parts
+        values = log_density(trials)
+        best = int(np.nanargmax(np.where(np.isfinite(values), values, -np.inf)))
+        if not values[best] > height:
+            break
+        u = trials[:, best]
+    return Peak(u, height, precision)
+
+
+def _differences(
+    log_density: LogDensity, u: Array, widths: Array
+) -> tuple[float, Array, Array]:
+    """Return value, gradient and Hessian by differences over the given widths."""
+    size = len(u)
+    first, second = np.triu_indices(size, 1)
+    unit = np.diag(widths)
+    points = np.vstack([np.zeros((1, size)), unit, -unit, unit[first] + unit[second]])
+    values = log_density(u[:, None] + points.T)
+    values = np.where(np.isfinite(values), values, values[0] - 1e3)
+    centre, up, down = values[0], values[1 : size + 1], values[size + 1 : 2 * size + 1]
+    gradient = (up - down) / (2 * widths)
+    hessian = np.diag((up - 2 * centre + down) / widths**2)
+    mixed = values[2 * size + 1 :] - up[first] - up[second] + centre
+    hessian[first, second] = mixed / (widths[first] * widths[second])
+    hessian[second, first] = hessian[first, second]
+    return float(centre), gradient, hessian
+
+
+def _positive(matrix: Array) -> Array:
+    """Return the nearest matrix whose curvature is positive in every direction."""
+    values, vectors = np.linalg.eigh(matrix)
+    values = np.maximum(np.abs(values), 0.05)
+    return (vectors * values) @ vectors.T
+
+
+def cut_slices(log_density: LogDensity, peak: Peak) -> list[Slice]:
+    """Tabulate the density along each coordinate through a mode."""
+    size = len(peak.u)
+    spread = 1 / np.sqrt(np.diag(peak.precision))
+    nodes = peak.u[:, None] + spread[:, None] * OFFSETS  # (H, K)
+    points = np.repeat(peak.u[:, None], size * len(OFFSETS), axis=1)
+    for i in range(size):
+        points[i, i * len(OFFSETS) : (i + 1) * len(OFFSETS)] = nodes[i]
+    values = log_density(points).reshape(size, -1)
+    values = np.where(np.isfinite(values), values, peak.height - 300)
+    return [Slice(x, y) for x, y in zip(nodes, values, strict=True)]

@@ -1,0 +1,191 @@
+"""A latent model's posterior, evaluated for many settings at a time, in pieces that fit the cache.
+
+Letters: M rows, P core coordinates, E entities, D coordinates an entity, H hyperparameters,
+G settings, R draws a setting, N = G R draws, K candidates, J units of one term.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from bambi_anova.latent.joint import Candidates, draw_given_modes
+from bambi_anova.latent.mode import ModeFinder
+from bambi_anova.latent.model import LatentModel
+from bambi_anova.latent.proposal import Proposal
+
+Array = np.ndarray
+
+#: Numbers that one piece of work holds at a time, about.
+PIECE = 400_000
+#: More threads than this share one memory bus for nothing.
+MOST_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Weighted draws from the joint posterior.
+
+    Attributes
+    ----------
+    u : ndarray, shape (H, G)
+    noise : ndarray, shape (P, G, R)
+    core : ndarray, shape (P, G, R)
+    units : dict of str to ndarray, each of shape (J, G, R)
+        Effects of the unit terms that are leaves; empty if they were not asked for.
+    log_weight : ndarray, shape (G, R)
+        Log of the posterior density over the proposal's, a constant apart.
+    spread : ndarray, shape (E,)
+        See ``JointDraws.spread``.
+    """
+
+    u: Array
+    noise: Array
+    core: Array
+    units: dict[str, Array]
+    log_weight: Array
+    spread: Array
+
+    @property
+    def weights(self) -> Array:
+        """Weights that sum to one, shape (G, R)."""
+        return special.softmax(self.log_weight)
+
+    @property
+    def efficiency(self) -> float:
+        """Effective draws as a part of all draws."""
+        weights = self.weights
+        return float(1 / (weights**2).sum() / weights.size)
+
+
+class Landscape:
+    """Evaluates and samples one model's posterior.
+
+    Parameters
+    ----------
+    model : LatentModel
+    """
+
+    def __init__(self, model: LatentModel) -> None:
+        self.model = model
+        self.find_modes = ModeFinder(model)
+        self.evaluations = 0
+
+    def log_marginal(self, u: Array) -> Array:
+        """Return Laplace's log p(y, u) at hyperparameters (H, G), shape (G,)."""
+        self.evaluations += u.shape[1]
+
+        def evaluate(piece: slice) -> Array:
+            return self.find_modes(u[:, piece]).log_marginal
+
+        return np.concatenate(_on_all_cores(evaluate, _pieces(u.shape[1], self._setting_size)))
+
+    @property
+    def _setting_size(self) -> int:
+        """How many numbers finding one mode holds, about."""
+        m = self.model
+        return 4 * len(m.offset) + m.entities * m.slots * (m.core_size + m.slots + 3)
+
+    def prior_draws(self, rng: np.random.Generator, count: int) -> Array:
+        """Return hyperparameters drawn from the prior, roughly; shape (H, count)."""
+        draws = [scale.draw(rng, count) for scale in self.model.scales]
+        return np.array(draws).reshape(-1, count)
+
+    def draw(
+        self,
+        proposals: Sequence[Proposal],
+        settings: int,
+        each: int,
+        candidates: Candidates,
+        rng: np.random.Generator,
+        keep_units: bool = False,
+    ) -> Batch:
+        """Draw hyperparameters, core and leaves, and weigh them.
+
+        Parameters
+        ----------
+        proposals : sequence of Proposal
+            Drawn from by their shares.
+        settings, each : int
+            G and R.
+        candidates : Candidates
+        rng : numpy.random.Generator
+        keep_units : bool
+            Whether to return the unit effects.
+        """
+        self.evaluations += settings
+        u, noise, log_proposal = _propose(proposals, settings, each, rng)
+        model = self.model
+        columns = each * candidates.count
+        draw_size = columns * (3 * len(model.offset) + 5 * model.entities * model.slots)
+        shape = (settings, each)
+        core = np.empty((model.core_size, *shape))
+        log_ratio = np.empty(shape)
+        units = {
+            block.key: np.empty((len(block.index), *shape)) for block in model.leaves if keep_units
+        }
+        generators = rng.spawn(settings)
+
+        def work(piece: slice) -> Array:
+            modes = self.find_modes(u[:, piece])
+            spread = np.zeros(model.entities)
+            for part in _pieces(modes.u.shape[1], draw_size):
+                here = slice(piece.start + part.start, piece.start + part.stop)
+                drawn = draw_given_modes(
+                    model, modes.columns(part), noise[:, here], candidates, generators[here.start]
+                )
+                core[:, here] = drawn.core.reshape(model.core_size, -1, each)
+                log_ratio[here] = drawn.log_ratio.reshape(-1, each)
+                leaf = drawn.leaf.reshape(model.entities * model.slots, -1, each)
+                for block in model.leaves if keep_units else ():
+                    units[block.key][:, here] = leaf[block.index]
+                spread += drawn.spread * (part.stop - part.start)
+            return spread
+
+        spreads = _on_all_cores(work, _pieces(settings, self._setting_size))
+        spread = np.sum(spreads, axis=0) / settings
+        return Batch(u, noise, core, units, log_ratio - log_proposal, spread)
+
+
+def _propose(
+    proposals: Sequence[Proposal], settings: int, each: int, rng: np.random.Generator
+) -> tuple[Array, Array, Array]:
+    """Draw u (H, G) and noise (P, G, R); return them with their log density (G, R)."""
+    shares = np.exp([proposal.log_share for proposal in proposals])
+    component = rng.choice(len(proposals), size=settings, p=shares / shares.sum())
+    h = proposals[0].size
+    u = np.empty((h, settings))
+    noise = np.empty((len(proposals[0].mean) - h, settings, each))
+    for number, proposal in enumerate(proposals):
+        own = component == number
+        u[:, own] = proposal.draw(rng, int(own.sum()))
+        noise[:, own] = proposal.draw_noise(rng, u[:, own], each)
+    parts = [proposal.log_share + proposal.log_density(u, noise) for proposal in proposals]
+    return u, noise, parts[0] if len(parts) == 1 else special.logsumexp(parts, axis=0)
+
+
+def _pieces(count: int, size: int) -> list[slice]:
+    """Cut ``count`` settings of ``size`` numbers each into pieces."""
+    step = max(1, min(count, PIECE // max(size, 1)))
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
+
+
+def _on_all_cores(work: Callable[[slice], Array], pieces: list[slice]) -> list[Array]:
+    """Call ``work`` on each piece; NumPy lets go of the interpreter while it computes."""
+    threads = min(_cores(), MOST_THREADS, len(pieces))
+    if threads < 2:
+        return [work(piece) for piece in pieces]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, pieces))
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
