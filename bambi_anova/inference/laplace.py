@@ -13,7 +13,7 @@ import numpy as np
 
 from bambi_anova.inference.contract import Fit, Problem, Request
 from bambi_anova.inference.quick import fit_quick
-from bambi_anova.latent.explore import cut_slices, find_peaks
+from bambi_anova.latent.explore import cut_slices, find_arms, find_peaks
 from bambi_anova.latent.landscape import Landscape
 from bambi_anova.latent.proposal import Plain, Proposal, propose, propose_from_slices, share
 
@@ -32,7 +32,11 @@ def propose_by_slices(landscape: Landscape, rng: np.random.Generator) -> list[Pr
     if not landscape.model.scales:
         return [propose(Plain(), np.zeros(0), np.zeros((0, 0)), size)]
     peaks = find_peaks(landscape.log_marginal, landscape.prior_draws(rng, STARTS))
-    proposals = [
-        propose_from_slices(peak, cut_slices(landscape.log_marginal, peak), size) for peak in peaks
-    ]
+    f = landscape.log_marginal
+    slices = [cut_slices(f, peak) for peak in peaks]
+    for peak, own in zip(tuple(peaks), tuple(slices), strict=True):
+        arms = find_arms(f, peak, own, landscape.model.variance_scales)
+        peaks += arms
+        slices += [cut_slices(f, arm) for arm in arms]
+    proposals = [propose_from_slices(p, s, size) for p, s in zip(peaks, slices, strict=True)]
     return share(proposals, [peak.log_mass for peak in peaks])

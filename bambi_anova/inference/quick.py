@@ -39,6 +39,9 @@ MOST_PILOTS = 6
 GOOD = 0.5
 #: Effective settings to aim at, and the most settings to spend.
 AIM = 900
+#: Share of draws from a wider proposal, which bounds the weights, and how much wider.
+DEFENCE = 0.05
+WIDE = 1.5
 MOST_SETTINGS = 6000
 
 
@@ -84,6 +87,7 @@ def sample(
     proposals, candidates, efficiency = _learn(landscape, list(proposals), rng)
     per_part = max(0.3 * draws, AIM / max(efficiency, 1e-6) / chains)
     per_part = int(np.ceil(min(per_part, max(MOST_SETTINGS / chains, 0.3 * draws))))
+    proposals = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
     batch = landscape.draw(proposals, chains * per_part, EACH, candidates, rng, keep_units=True)
     smoothed, k = _smooth(batch.log_weight)
     chosen = _resample(smoothed, chains, draws, rng)
@@ -111,7 +115,7 @@ def _learn(
         settings = PILOT_SETTINGS * (1 + pilot // 2)
         batch = landscape.draw(proposals, settings, PILOT_EACH, candidates, rng)
         if pilot == 0:
-            candidates = candidates.suited_to(batch.spread)
+            candidates = candidates.suited_to(batch.spread, landscape.model.slots)
         efficiency = batch.efficiency
         if efficiency > best_efficiency:
             best, best_efficiency = proposals, efficiency

@@ -8,7 +8,7 @@ Letters: H hyperparameters, G settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,11 @@ LogDensity = Callable[[Array], Array]
 OFFSETS = np.array([0.4, 0.8, 1.2, 1.7, 2.3, 3.0, 4.0, 5.5, 8.0, 12.0])
 OFFSETS = np.concatenate([-OFFSETS[::-1], [0.0], OFFSETS])
 MAX_CLIMBS = 40
+#: How far out along a slice to look for arms, and what moving the others must gain there.
+FAR = 3.0
+GAIN = 0.7
+#: How far below its mode an arm still matters.
+DEEP = 7.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,73 @@ def _distance(one: Peak, other: Peak) -> float:
     return float(min(np.sqrt(gap @ peak.precision @ gap) for peak in (one, other)))
 
 
+def find_arms(
+    log_density: LogDensity, peak: Peak, slices: Sequence[Slice], among: Array
+) -> list[Peak]:
+    """Return points on arms of the density that the slices through a mode miss.
+
+    Far out along one coordinate others may have to move for the density to stay high: a small
+    standard deviation of blocks wants a large one of the plots within them.  Slices through a
+    point on such an arm cover it.
+
+    Parameters
+    ----------
+    log_density : callable
+    peak : Peak
+    slices : sequence of Slice
+        Through the peak.
+    among : ndarray of int
+        The coordinates that may have arms.
+    """
+    arms: list[Peak] = []
+    found = []
+    for i in among:
+        free = among[among != i]
+        for side in (-FAR, FAR):
+            start = peak.u.copy()
+            start[i] = slices[i].quantile(np.array(side))
+            moved, gain, height = _climb_some(log_density, peak, start, free)
+            if gain > GAIN and height > peak.height - DEEP:
+                found.append((height, moved))
+    for _, moved in sorted(found, key=lambda pair: -pair[0]):
+        height, _, hessian = _differences(log_density, moved, _widths(peak.precision))
+        arm = Peak(moved, height, _positive(-hessian))
+        if all(_distance(arm, other) > 2 for other in [peak, *arms]):
+            arms.append(arm)
+    return arms
+
+
+def _climb_some(
+    log_density: LogDensity, peak: Peak, start: Array, free: Array
+) -> tuple[Array, float, float]:
+    """Climb along some coordinates by a few Newton steps; return point, gain and height."""
+
+    def restricted(part: Array) -> Array:
+        points = np.repeat(u[:, None], part.shape[1], axis=1)
+        points[free] = part
+        return log_density(points)
+
+    u, widths, first = start, _widths(peak.precision)[free], None
+    height = float("nan")
+    for _ in range(3 if len(free) else 0):
+        height, gradient, hessian = _differences(restricted, u[free], widths)
+        first = height if first is None else first
+        step = np.linalg.solve(_positive(-hessian), gradient)
+        step *= min(1.0, 1.5 / np.abs(step).max(initial=1e-300))
+        trials = u[free][:, None] + step[:, None] * np.array([1.0, 0.4])
+        values = restricted(trials)
+        best = int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))
+        if not values[best] > height + 0.1:
+            break
+        u, height = u.copy(), float(values[best])
+        u[free] = trials[:, best]
+    return u, height - first if first is not None else 0.0, height
+
+
+def _widths(precision: Array) -> Array:
+    return np.clip(0.7 / np.sqrt(np.diag(precision)), 1e-3, 0.5)
+
+
 def _climb(log_density: LogDensity, start: Array) -> Peak:
     """Climb by Newton's method with difference quotients, steps bounded."""
     u, widths = start, np.full(len(start), 0.1)
@@ -87,7 +159,7 @@ def _climb(log_density: LogDensity, start: Array) -> Peak:
         precision = _positive(-hessian)
         step = np.linalg.solve(precision, gradient)
         step *= min(1.0, 2.0 / np.abs(step).max(initial=1e-300))
-        widths = np.clip(0.7 / np.sqrt(np.diag(precision)), 1e-3, 0.5)
+        widths = _widths(precision)
         if gradient @ step < 0.02:
             break
         trials = u[:, None] + step[:, None] * parts

@@ -47,19 +47,21 @@ class Candidates:
         """Return the choice to begin with."""
         return cls(1 if model.likelihood.quadratic else 4, np.ones(model.entities))
 
-    def suited_to(self, spread: Array) -> Candidates:
+    def suited_to(self, spread: Array, slots: int) -> Candidates:
         """Return the choice that the entities' relative weights call for.
 
         Parameters
         ----------
+        slots : int
+            D: room in many coordinates at once is mostly empty.
         spread : ndarray, shape (E,)
             Squared coefficient of variation of the weights within an entity.
         """
         if self.count == 1:
             return self
         total = float(spread.sum())
-        count = next((k for k, most in ((2, 0.5), (4, 2.0), (8, 8.0)) if total < most), 16)
-        return Candidates(count, np.where(spread > 0.03, 1.4, 1.0))
+        count = next((k for k, most in ((2, 0.1), (4, 1.2), (8, 6.0)) if total < most), 16)
+        return Candidates(count, np.where(spread > 0.15, 1 + 0.3 / slots, 1.0))
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def draw_given_modes(
     node = np.repeat(np.arange(settings), each)
     moved = modes.arrow.core_inverse.transpose(0, 2, 1) @ noise.transpose(1, 0, 2)
     shift = moved.transpose(1, 0, 2)  # L^-T noise
-    core = modes.core[:, node] + shift.reshape(p, -1)
+    core = modes.core[:, node] + shift.reshape(p, len(node))
     natural = model.core_mean + modes.core_sd[:, node] * core
     leaf, log_weights = _draw_candidates(model, modes, node, shift, natural, candidates, rng)
     kept, log_mean, spread = _keep_one(leaf, log_weights, rng)
@@ -144,8 +146,7 @@ def _draw_candidates(
     aux = model.likelihood_parameters(model.values(modes.u))
     aux = {name: np.repeat(value[node], count) for name, value in aux.items()}
     eta = np.repeat(model.offset + model.core_columns @ core, count, axis=1)
-    if d:
-        eta += model.leaf_columns @ leaf.reshape(e * d, -1)
+    eta += model.leaf_columns @ leaf.reshape(e * d, n * count)
     log_weights += (model.by_entity @ model.likelihood.log(eta, aux)).reshape(e, n, count)
     return leaf, log_weights
 

@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 
-from bambi_anova.latent.kernel_rows import jit, row
+from bambi_anova.latent.kernel_rows import jit, once, row
 
 # Rows of ``scales`` (5, H): hyperparameter, scale, d log scale / du, d log prior / du, and the
 # derivative of everything else in u.
@@ -28,7 +28,7 @@ U, SIGMA, LOG_SLOPE, PRIOR_SLOPE, U_BAR = range(5)
 MEAN, V, X, X_BAR, Q_BAR = range(5)
 
 
-@jit
+@once
 def log_density(theta, gradient, own, hyper, table, fixed, place, blocks, core, rows, start, index, value):
     """Return the log density at some parameters, a constant apart, and fill in its gradient.
 
@@ -127,10 +127,10 @@ def _factor_arrow(weight, spread, fixed, blocks, core, arrows, middle, state):
                 arrows[e, i, p + j] = scale * spread[first + j] * blocks[e, i, p + j]
             arrows[e, i, p + i] += 1
         total += _factor(arrows, e, p)
-        _solve(arrows, e, p, state[MEAN], first)
+        _solve(arrows, e, p, state, MEAN, first)
         _eliminate(e, first, arrows, middle, state)
     total += _factor(middle, 0, 0)
-    _solve(middle, 0, 0, state[MEAN], 0)
+    _solve(middle, 0, 0, state, MEAN, 0)
     return total
 
 
@@ -171,22 +171,22 @@ def _factor(a, e, at):
 
 
 @jit
-def _solve(a, e, at, right, first):
+def _solve(a, e, at, right, r, first):
     """Replace b by L^-1 b."""
     for i in range(a.shape[1]):
-        rest = right[first + i]
+        rest = right[r, first + i]
         for j in range(i):
-            rest -= a[e, i, at + j] * right[first + j]
-        right[first + i] = rest / a[e, i, at + i]
+            rest -= a[e, i, at + j] * right[r, first + j]
+        right[r, first + i] = rest / a[e, i, at + i]
 
 
 @jit
-def _solve_transposed(a, e, at, right, first):
+def _solve_transposed(a, e, at, right, r, first):
     """Replace b by L^-T b."""
     for i in range(a.shape[1] - 1, -1, -1):
-        right[first + i] /= a[e, i, at + i]
+        right[r, first + i] /= a[e, i, at + i]
         for j in range(i):
-            right[first + j] -= a[e, i, at + j] * right[first + i]
+            right[r, first + j] -= a[e, i, at + j] * right[r, first + i]
 
 
 @jit
@@ -196,13 +196,13 @@ def _substitute(theta, place, arrows, middle, state):
     for i in range(state.shape[1]):
         noise = theta[place[0, i]] if place[0, i] >= 0 else 0.0
         state[V, i] = state[MEAN, i] + noise
-    _solve_transposed(middle, 0, 0, state[V], 0)
+    _solve_transposed(middle, 0, 0, state, V, 0)
     for e in range(arrows.shape[0]):
         first = p + e * slots
         for i in range(slots):
             for j in range(p):
                 state[V, first + i] -= arrows[e, i, j] * state[V, j]
-        _solve_transposed(arrows, e, p, state[V], first)
+        _solve_transposed(arrows, e, p, state, V, first)
 
 
 @jit
@@ -241,19 +241,19 @@ def _backward(weight, spread, fixed, blocks, core, arrows, middle, state, spread
         state[Q_BAR, i] = pulled - state[V, i]
     for e in range(blocks.shape[0]):
         first = p + e * slots
-        _solve(arrows, e, p, state[Q_BAR], first)
+        _solve(arrows, e, p, state, Q_BAR, first)
         for i in range(slots):
             for j in range(p):
                 state[Q_BAR, j] -= arrows[e, i, j] * state[Q_BAR, first + i]
-    _solve(middle, 0, 0, state[Q_BAR], 0)
-    right_bar = np.empty(p)
+    _solve(middle, 0, 0, state, Q_BAR, 0)
+    right_bar = np.empty((1, p))
     for i in range(p):
-        right_bar[i] = state[Q_BAR, i]
-    _solve_transposed(middle, 0, 0, right_bar, 0)
+        right_bar[0, i] = state[Q_BAR, i]
+    _solve_transposed(middle, 0, 0, right_bar, 0, 0)
     core_bar = np.empty((1, p, p))
     for i in range(p):
         for j in range(i + 1):
-            core_bar[0, i, j] = -state[V, i] * state[Q_BAR, j] - right_bar[i] * state[MEAN, j]
+            core_bar[0, i, j] = -state[V, i] * state[Q_BAR, j] - right_bar[0, i] * state[MEAN, j]
         core_bar[0, i, i] -= 1 / middle[0, i, i]
     _factor_backward(middle, 0, 0, core_bar)
     weight_bar = 0.0
@@ -265,16 +265,16 @@ def _backward(weight, spread, fixed, blocks, core, arrows, middle, state, spread
             weight_bar += part
             core_bar[0, j, i] = core_bar[0, i, j]
         core_bar[0, i, i] *= 2
-        part = right_bar[i] * weight * spread[i] * fixed[2, i]
+        part = right_bar[0, i] * weight * spread[i] * fixed[2, i]
         spread_bar[i] += part
         weight_bar += part
-    block_bar, mean_bar = np.empty((1, slots, p + slots)), np.empty(slots)
+    block_bar, mean_bar = np.empty((1, slots, p + slots)), np.empty((1, slots))
     for e in range(blocks.shape[0]):
         first = p + e * slots
         _block_backward(e, first, arrows, state, core_bar, right_bar, block_bar, mean_bar)
         for i in range(slots):
             scale = weight * spread[first + i]
-            part = mean_bar[i] * scale * fixed[2, first + i]
+            part = mean_bar[0, i] * scale * fixed[2, first + i]
             for j in range(p):
                 term = block_bar[0, i, j] * scale * spread[j] * blocks[e, i, j]
                 spread_bar[j] += term
@@ -295,15 +295,15 @@ def _block_backward(e, first, arrows, state, core_bar, right_bar, block_bar, mea
     for i in range(slots):
         rest = state[Q_BAR, first + i]
         for j in range(p):
-            rest -= arrows[e, i, j] * right_bar[j]
+            rest -= arrows[e, i, j] * right_bar[0, j]
             block_bar[0, i, j] = (
-                -state[Q_BAR, first + i] * state[V, j] - state[MEAN, first + i] * right_bar[j]
+                -state[Q_BAR, first + i] * state[V, j] - state[MEAN, first + i] * right_bar[0, j]
             )
-        mean_bar[i] = rest
+        mean_bar[0, i] = rest
         for k in range(p):
             for j in range(p):
                 block_bar[0, i, j] -= arrows[e, i, k] * core_bar[0, k, j]
-    _solve_transposed(arrows, e, p, mean_bar, 0)
+    _solve_transposed(arrows, e, p, mean_bar, 0, 0)
     for i in range(slots - 1, -1, -1):
         inverse = 1 / arrows[e, i, p + i]
         for j in range(p):
@@ -314,7 +314,7 @@ def _block_backward(e, first, arrows, state, core_bar, right_bar, block_bar, mea
     for i in range(slots):
         for j in range(i + 1):
             total = -state[V, first + i] * state[Q_BAR, first + j]
-            total -= mean_bar[i] * state[MEAN, first + j]
+            total -= mean_bar[0, i] * state[MEAN, first + j]
             for k in range(p):
                 total -= block_bar[0, i, k] * arrows[e, j, k]
             block_bar[0, i, p + j] = total

@@ -9,28 +9,10 @@ import math
 
 import numba
 
-#: Which branch of ``row`` is a likelihood's, and the names of its further parameters in order.
-KINDS: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {
-    ("gaussian", "identity"): (0, ("sigma",)),
-    ("bernoulli", "logit"): (1, ()),
-    ("binomial", "logit"): (1, ()),
-    ("bernoulli", "probit"): (2, ()),
-    ("binomial", "probit"): (2, ()),
-    ("bernoulli", "cloglog"): (3, ()),
-    ("binomial", "cloglog"): (3, ()),
-    ("poisson", "log"): (4, ()),
-    ("negativebinomial", "log"): (5, ("alpha",)),
-    ("gamma", "log"): (6, ("alpha",)),
-    ("t", "identity"): (7, ("sigma", "nu")),
-    ("beta", "logit"): (8, ("kappa",)),
-}
-
-#: The rows' curvature is about proportional to this power of the first further parameter.
-CURVATURE_POWER = {"gaussian": -2.0, "gamma": 1.0, "t": -2.0, "beta": 1.0}
-
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
-jit = numba.njit(nogil=True, error_model="numpy")
+jit = numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+once = numba.njit(nogil=True, error_model="numpy", inline="always")
 
 
 @jit

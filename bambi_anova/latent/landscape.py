@@ -139,12 +139,13 @@ class Landscape:
                 drawn = draw_given_modes(
                     model, modes.columns(part), noise[:, here], candidates, generators[here.start]
                 )
-                core[:, here] = drawn.core.reshape(model.core_size, -1, each)
+                modes_here = part.stop - part.start
+                core[:, here] = drawn.core.reshape(model.core_size, modes_here, each)
                 log_ratio[here] = drawn.log_ratio.reshape(-1, each)
-                leaf = drawn.leaf.reshape(model.entities * model.slots, -1, each)
+                leaf = drawn.leaf.reshape(model.entities * model.slots, modes_here, each)
                 for block in model.leaves if keep_units else ():
                     units[block.key][:, here] = leaf[block.index]
-                spread += drawn.spread * (part.stop - part.start)
+                spread += drawn.spread * modes_here
             return spread
 
         spreads = _on_all_cores(work, _pieces(settings, self._setting_size))

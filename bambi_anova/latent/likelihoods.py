@@ -9,7 +9,7 @@ Letters: M collapsed rows, G columns (settings of the hyperparameters, or draws)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -54,11 +54,16 @@ class Likelihood:
         (eta, auxiliary) -> Derivatives.
     quadratic : bool
         Whether it is quadratic in eta, so that conditional posteriors are exactly normal.
+    key : tuple of str
+        Names of family and link.
+    data : Observed
     """
 
     log: Callable[[Array, Auxiliary], Array]
     derivatives: Callable[[Array, Auxiliary], Derivatives]
     quadratic: bool = False
+    key: tuple[str, str] = ("", "")
+    data: Observed | None = None
 
 
 def make_likelihood(family: Family, link: Link, collapsed: Collapsed) -> Likelihood:
@@ -82,7 +87,8 @@ def make_likelihood(family: Family, link: Link, collapsed: Collapsed) -> Likelih
         collapsed.n,
         collapsed.within,
     )
-    return make(Observed(*(np.asarray(column, dtype=float)[:, None] for column in columns)))
+    data = Observed(*(np.asarray(column, dtype=float)[:, None] for column in columns))
+    return replace(make(data), key=(family.name, link.name), data=data)
 
 
 def _gaussian(data: Observed) -> Likelihood:

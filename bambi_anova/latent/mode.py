@@ -98,7 +98,7 @@ class ModeFinder:
         return Modes(
             u,
             v[:p],
-            v[p:].reshape(model.entities, model.slots, -1),
+            v[p:].reshape(model.entities, model.slots, u.shape[1]),
             core_sd,
             leaf_sd,
             eta,
@@ -136,7 +136,7 @@ class ModeFinder:
 
     def _solve(self, arrow: Arrow, right: Array) -> Array:
         p = self.model.core_size
-        leaf = right[p:].reshape(self.model.entities, self.model.slots, -1)
+        leaf = right[p:].reshape(self.model.entities, self.model.slots, right.shape[1])
         core, leaf = arrow.solve(right[:p], leaf)
         return np.vstack([core, leaf.reshape(right[p:].shape)])
 

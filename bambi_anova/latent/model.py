@@ -90,6 +90,7 @@ class LatentModel:
     core_scale : ndarray of int, shape (P,)
         Which scale governs a coordinate; -1 for none.
     leaf_scale : ndarray of int, shape (D,)
+        The same for the coordinates of every entity.
     scales : tuple of Scale
         Of the effects, then of the likelihood; their coordinates are the H hyperparameters.
     auxiliary : dict of str to int or float
@@ -134,6 +135,12 @@ class LatentModel:
             (np.ones(size), (self.entity, np.arange(size))), shape=(self.entities, size)
         )
 
+    @cached_property
+    def variance_scales(self) -> Array:
+        """Which scales share out the scatter of the rows: those of units, and the likelihood's."""
+        fixed = {block.key for block in self.core if block.basis is not None}
+        return np.array([i for i, s in enumerate(self.scales) if s.name not in fixed], dtype=int)
+
     def values(self, u: Array) -> Array:
         """Return the scales at some hyperparameters, shape (H, G)."""
         values = [scale.value(row) for scale, row in zip(self.scales, u, strict=True)]
@@ -149,7 +156,7 @@ class LatentModel:
     def spreads(self, values: Array) -> tuple[Array, Array]:
         """Return the prior sd of core and leaf coordinates, shapes (P, G) and (D, G)."""
         extended = np.vstack([values, np.ones_like(values[:1])])
-        return self.core_sd * extended[self.core_scale], values[self.leaf_scale]
+        return self.core_sd * extended[self.core_scale], extended[self.leaf_scale]
 
     def likelihood_parameters(self, values: Array) -> dict[str, Array]:
         """Return the likelihood's further parameters at scales of shape (H, G)."""
@@ -332,7 +339,10 @@ class _Builder:
                 entries = (values[:, 0], (np.arange(size), unit.codes[self.rows]))
                 columns = sparse.csr_array(entries, shape=(size, unit.size))
                 self._add_core(key, columns, scale=self._scale_of[key])
-        if entity is not None:
+        if entity is None:
+            # One entity with one coordinate that touches no row: no special cases elsewhere.
+            self.slots, self.leaf_scale = 1, [-1]
+        else:
             self._place_leaves(entity)
 
     def _add_term(self, term: FixedTerm, literal: bool) -> None:

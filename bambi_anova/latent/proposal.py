@@ -25,6 +25,7 @@ Array = np.ndarray
 
 #: Degrees of freedom of the hyperparameters' Student t: tails that the posterior's stay within.
 FREEDOM = 8.0
+DEFENSIVE_FREEDOM = 4.0
 _LOG_ROOT = np.log(2 * np.pi) / 2
 
 
@@ -120,7 +121,8 @@ class Proposal:
         """Draw the core's noise given hyperparameters (H, G), shape (P, G, R)."""
         h = self.size
         centre = self.mean[h:, None] + self.factor[h:, :h] @ self._standard(u)
-        own = rng.standard_normal((len(self.mean) - h, u.shape[1] * each))
+        count = u.shape[1] * each
+        own = rng.standard_normal((len(self.mean) - h, count))
         own = (self.factor[h:, h:] @ own).reshape(len(centre), u.shape[1], each)
         return centre[:, :, None] + own
 
@@ -146,6 +148,14 @@ class Proposal:
         h = self.size
         gap = self.warp.coordinates(u) - self.mean[:h, None]
         return linalg.solve_triangular(self.factor[:h, :h], gap, lower=True)
+
+    def defended(self, part: float, width: float) -> tuple[Proposal, Proposal]:
+        """Return the proposal and a wider one that takes ``part`` of its share."""
+        wide = replace(self, factor=width * self.factor, freedom=DEFENSIVE_FREEDOM)
+        return self._with_share(1 - part), wide._with_share(part)
+
+    def _with_share(self, part: float) -> Proposal:
+        return replace(self, log_share=self.log_share + float(np.log(part)))
 
     def learn(self, u: Array, noise: Array, weights: Array) -> Proposal:
         """Return the proposal with mean and covariance of weighted draws.
