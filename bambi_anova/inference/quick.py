@@ -109,13 +109,13 @@ def _learn(
     landscape: Landscape, proposals: list[Proposal], rng: np.random.Generator
 ) -> tuple[list[Proposal], Candidates, float]:
     """Improve the proposals by pilot rounds, as long as that helps."""
-    candidates = Candidates.normal(landscape.model)
+    candidates = Candidates.first(landscape.model)
     best, best_efficiency = proposals, 0.0
     for pilot in range(MOST_PILOTS):
         settings = PILOT_SETTINGS * (1 + pilot // 2)
         batch = landscape.draw(proposals, settings, PILOT_EACH, candidates, rng)
         if pilot == 0:
-            candidates = candidates.suited_to(batch.spread, landscape.model.slots)
+            candidates = candidates.suited_to(batch.spread, batch.flatness)
         efficiency = batch.efficiency
         if efficiency > best_efficiency:
             best, best_efficiency = proposals, efficiency

@@ -107,8 +107,7 @@ class Arrow:
     @property
     def leaf_log_det(self) -> Array:
         """Log determinant of each entity's factor, shape (E, G)."""
-        diagonal = np.einsum("eddg->edg", self.leaf)
-        return np.log(diagonal).sum(axis=1)
+        return log_det(self.leaf)
 
     @property
     def core_log_det(self) -> Array:
@@ -158,6 +157,11 @@ def cholesky(blocks: Array) -> Array:
                 rest = rest - (lower[:, i, :j] * lower[:, j, :j]).sum(axis=1)
             lower[:, i, j] = rest / lower[:, j, j]
     return lower
+
+
+def log_det(lower: Array) -> Array:
+    """Return the log determinant of factors (E, D, D, ...), shape (E, ...)."""
+    return np.log(np.einsum("edd...->ed...", lower)).sum(axis=1)
 
 
 def forward(lower: Array, right: Array) -> Array:

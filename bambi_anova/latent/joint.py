@@ -19,11 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from bambi_anova.latent.arrow import backward
+from bambi_anova.latent.arrow import Curvature, backward, cholesky, log_det
 from bambi_anova.latent.mode import Modes
 from bambi_anova.latent.model import LatentModel
 
 Array = np.ndarray
+
+#: How far around the mode to look for the least curvature, in a row's own standard deviations.
+REACH = 1.5
 
 
 @dataclass(frozen=True)
@@ -34,34 +37,35 @@ class Candidates:
     ----------
     count : int
         K; even, or 1 where conditional posteriors are exactly normal.
-    width : ndarray, shape (E,)
-        Standard deviation of the noise: above 1 for entities whose posterior has heavier tails
-        than its curvature at the mode says.
+    mixed : bool
+        Whether half of the candidates come from a wider normal, for entities whose likelihood is
+        flatter in the tails than at the mode.
     """
 
     count: int
-    width: Array
+    mixed: bool
 
     @classmethod
-    def normal(cls, model: LatentModel) -> Candidates:
+    def first(cls, model: LatentModel) -> Candidates:
         """Return the choice to begin with."""
-        return cls(1 if model.likelihood.quadratic else 4, np.ones(model.entities))
+        return cls(1, False) if model.likelihood.quadratic else cls(4, True)
 
-    def suited_to(self, spread: Array, slots: int) -> Candidates:
-        """Return the choice that the entities' relative weights call for.
+    def suited_to(self, spread: Array, flatness: Array) -> Candidates:
+        """Return the choice that the entities call for.
 
         Parameters
         ----------
-        slots : int
-            D: room in many coordinates at once is mostly empty.
         spread : ndarray, shape (E,)
             Squared coefficient of variation of the weights within an entity.
+        flatness : ndarray, shape (E,)
+            See ``JointDraws.flatness``.
         """
         if self.count == 1:
             return self
         total = float(spread.sum())
+        mixed = bool(flatness.max() > 0.05)
         count = next((k for k, most in ((2, 0.1), (4, 1.2), (8, 6.0)) if total < most), 16)
-        return Candidates(count, np.where(spread > 0.15, 1 + 0.3 / slots, 1.0))
+        return Candidates(max(count, 4) if mixed else count, mixed)
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,15 @@ class JointDraws:
         normal in P dimensions.
     spread : ndarray, shape (E,)
         Squared coefficient of variation of the candidates' weights.
+    flatness : ndarray, shape (E,)
+        Mean log ratio of the wider normal's standard deviations to the narrower one's.
     """
 
     core: Array
     leaf: Array
     log_ratio: Array
     spread: Array
+    flatness: Array
 
 
 def draw_given_modes(
@@ -92,6 +99,7 @@ def draw_given_modes(
     modes: Modes,
     noise: Array,
     candidates: Candidates,
+    curvature: Curvature,
     rng: np.random.Generator,
 ) -> JointDraws:
     """Draw core and leaves at each setting, and weigh them.
@@ -104,6 +112,8 @@ def draw_given_modes(
     noise : ndarray, shape (P, G, R)
         The core's noise.
     candidates : Candidates
+    curvature : Curvature
+        The model's.
     rng : numpy.random.Generator
     """
     p, settings, each = noise.shape
@@ -112,7 +122,10 @@ def draw_given_modes(
     shift = moved.transpose(1, 0, 2)  # L^-T noise
     core = modes.core[:, node] + shift.reshape(p, len(node))
     natural = model.core_mean + modes.core_sd[:, node] * core
-    leaf, log_weights = _draw_candidates(model, modes, node, shift, natural, candidates, rng)
+    wide = _wide_factor(model, modes, curvature) if candidates.mixed else modes.arrow.leaf
+    leaf, log_weights = _draw_candidates(
+        model, modes, wide, node, shift, natural, candidates, rng
+    )
     kept, log_mean, spread = _keep_one(leaf, log_weights, rng)
     log_ratio = (
         log_mean.sum(axis=0)
@@ -120,12 +133,33 @@ def draw_given_modes(
         - (core**2).sum(axis=0) / 2
         - modes.arrow.core_log_det[node]
     )
-    return JointDraws(natural, kept, log_ratio, spread)
+    flatness = (modes.arrow.leaf_log_det - log_det(wide)).mean(axis=1) / model.slots
+    return JointDraws(natural, kept, log_ratio, spread, flatness)
+
+
+def _wide_factor(model: LatentModel, modes: Modes, curvature: Curvature) -> Array:
+    """Return the entities' factors for the rows' least curvature around the mode.
+
+    Where a likelihood flattens out, as for a unit that never fails, the posterior goes on much
+    farther than the curvature at its mode says.
+    """
+    aux = model.likelihood_parameters(model.values(modes.u))
+    here = model.likelihood.derivatives(modes.eta, aux).curvature
+    prior = model.leaf_squares @ np.tile(modes.leaf_sd**2, (model.entities, 1))
+    # A row's own standard deviation given the core, as if no other row spoke of its unit.
+    reach = REACH * np.sqrt(prior / (1 + here * prior))
+    sides = [model.likelihood.derivatives(modes.eta + s * reach, aux).curvature for s in (-1, 1)]
+    _, _, leaf = curvature.entries(np.minimum(here, np.minimum(*sides)))
+    leaf *= modes.leaf_sd[:, None] * modes.leaf_sd
+    slots = np.arange(model.slots)
+    leaf[:, slots, slots] += 1
+    return cholesky(leaf)
 
 
 def _draw_candidates(
     model: LatentModel,
     modes: Modes,
+    wide: Array,
     node: Array,
     shift: Array,
     core: Array,
@@ -134,15 +168,26 @@ def _draw_candidates(
 ) -> tuple[Array, Array]:
     """Return candidates (E, D, N, K) in natural units and their log weights (E, N, K)."""
     e, d, n = model.entities, model.slots, len(node)
-    noise, log_noise = _candidate_noise((e, d, n), candidates, rng)
+    count = candidates.count
     tilt = np.einsum("edpg,pgr->edgr", modes.arrow.border, shift).reshape(e, d, n, 1)
-    lower = modes.arrow.leaf[..., node, None]
-    leaf = modes.leaf[..., node, None] + backward(lower, noise - tilt)
-    log_weights = -log_noise - (leaf**2).sum(axis=1) / 2
-    log_weights -= modes.arrow.leaf_log_det[:, node, None]
+    narrow = modes.arrow.leaf[..., node, None]
+    centre = modes.leaf[..., node, None] + backward(narrow, -tilt)
+    if candidates.mixed:
+        wide = wide[..., node, None]
+        parts = [
+            backward(factor, _candidate_noise((e, d, n), count // 2, rng))
+            for factor in (narrow, wide)
+        ]
+        gap = np.concatenate(parts, axis=-1)
+        log_proposal = np.logaddexp(_log_normal(narrow, gap), _log_normal(wide, gap)) - np.log(2)
+    else:
+        noise = _candidate_noise((e, d, n), count, rng)
+        gap = backward(narrow, noise)
+        log_proposal = log_det(narrow) - (noise**2).sum(axis=1) / 2
+    leaf = centre + gap
+    log_weights = -log_proposal - (leaf**2).sum(axis=1) / 2
     leaf *= modes.leaf_sd[:, node, None]
 
-    count = candidates.count
     aux = model.likelihood_parameters(model.values(modes.u))
     aux = {name: np.repeat(value[node], count) for name, value in aux.items()}
     eta = np.repeat(model.offset + model.core_columns @ core, count, axis=1)
@@ -151,21 +196,24 @@ def _draw_candidates(
     return leaf, log_weights
 
 
-def _candidate_noise(
-    shape: tuple[int, int, int], candidates: Candidates, rng: np.random.Generator
-) -> tuple[Array, Array]:
-    """Return noise (E, D, N, K) and its log density (E, N, K), less the normal's constant."""
+def _log_normal(lower: Array, gap: Array) -> Array:
+    """Return the log density of N(0, (L L')^-1), less the constant of a standard normal."""
+    squares = 0.0
+    for i in range(gap.shape[1]):
+        squares = squares + (lower[:, i:, i] * gap[:, i:]).sum(axis=1) ** 2
+    return log_det(lower) - squares / 2
+
+
+def _candidate_noise(shape: tuple[int, int, int], count: int, rng: np.random.Generator) -> Array:
+    """Return standard normal noise (E, D, N, K), half of it in strata, the rest mirrored."""
     e, d, n = shape
-    noise = rng.standard_normal((e, d, n, 1)) if candidates.count <= 2 else None
-    if noise is None:
-        half = candidates.count // 2
-        strata = rng.permuted(np.tile(np.arange(half), (e, d, 1, 1)), axis=-1)
-        uniform = (strata + rng.uniform(size=(e, d, n, 1))) / half
+    if count <= 2:
+        noise = rng.standard_normal((e, d, n, 1))
+    else:
+        strata = rng.permuted(np.tile(np.arange(count // 2), (e, d, 1, 1)), axis=-1)
+        uniform = (strata + rng.uniform(size=(e, d, n, 1))) / (count // 2)
         noise = special.ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
-    if candidates.count > 1:
-        noise = np.concatenate([noise, -noise], axis=-1)
-    log_density = -(noise**2).sum(axis=1) / 2 - d * np.log(candidates.width)[:, None, None]
-    return noise * candidates.width[:, None, None, None], log_density
+    return noise if count == 1 else np.concatenate([noise, -noise], axis=-1)
 
 
 def _keep_one(

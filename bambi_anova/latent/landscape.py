@@ -40,8 +40,8 @@ class Batch:
         Effects of the unit terms that are leaves; empty if they were not asked for.
     log_weight : ndarray, shape (G, R)
         Log of the posterior density over the proposal's, a constant apart.
-    spread : ndarray, shape (E,)
-        See ``JointDraws.spread``.
+    spread, flatness : ndarray, shape (E,)
+        See ``JointDraws``.
     """
 
     u: Array
@@ -50,6 +50,7 @@ class Batch:
     units: dict[str, Array]
     log_weight: Array
     spread: Array
+    flatness: Array
 
     @property
     def weights(self) -> Array:
@@ -133,11 +134,16 @@ class Landscape:
 
         def work(piece: slice) -> Array:
             modes = self.find_modes(u[:, piece])
-            spread = np.zeros(model.entities)
+            measures = np.zeros((2, model.entities))
             for part in _pieces(modes.u.shape[1], draw_size):
                 here = slice(piece.start + part.start, piece.start + part.stop)
                 drawn = draw_given_modes(
-                    model, modes.columns(part), noise[:, here], candidates, generators[here.start]
+                    model,
+                    modes.columns(part),
+                    noise[:, here],
+                    candidates,
+                    self.find_modes.curvature,
+                    generators[here.start],
                 )
                 modes_here = part.stop - part.start
                 core[:, here] = drawn.core.reshape(model.core_size, modes_here, each)
@@ -145,12 +151,13 @@ class Landscape:
                 leaf = drawn.leaf.reshape(model.entities * model.slots, modes_here, each)
                 for block in model.leaves if keep_units else ():
                     units[block.key][:, here] = leaf[block.index]
-                spread += drawn.spread * modes_here
-            return spread
+                measures += modes_here * np.stack([drawn.spread, drawn.flatness])
+            return measures
 
-        spreads = _on_all_cores(work, _pieces(settings, self._setting_size))
-        spread = np.sum(spreads, axis=0) / settings
-        return Batch(u, noise, core, units, log_ratio - log_proposal, spread)
+        measures = _on_all_cores(work, _pieces(settings, self._setting_size))
+        spread, flatness = np.sum(measures, axis=0) / settings
+        log_weight = log_ratio - log_proposal
+        return Batch(u, noise, core, units, _finite(log_weight), spread, flatness)
 
 
 def _propose(
@@ -168,6 +175,11 @@ def _propose(
         noise[:, own] = proposal.draw_noise(rng, u[:, own], each)
     parts = [proposal.log_share + proposal.log_density(u, noise) for proposal in proposals]
     return u, noise, parts[0] if len(parts) == 1 else special.logsumexp(parts, axis=0)
+
+
+def _finite(log_weight: Array) -> Array:
+    """Give no weight to draws so far out that their density cannot be computed."""
+    return np.where(np.isfinite(log_weight), log_weight, -1e300)
 
 
 def _pieces(count: int, size: int) -> list[slice]:

@@ -128,6 +128,11 @@ class LatentModel:
         return self.columns[:, self.core_size :]
 
     @cached_property
+    def leaf_squares(self) -> sparse.csr_array:
+        """The squared entries of the leaves' part of A, shape (M, E D)."""
+        return self.leaf_columns.multiply(self.leaf_columns).tocsr()
+
+    @cached_property
     def by_entity(self) -> sparse.csr_array:
         """Sums over the rows of each entity, shape (E, M)."""
         size = len(self.entity)
