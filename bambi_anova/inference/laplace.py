@@ -19,6 +19,8 @@ from bambi_anova.latent.proposal import Plain, Proposal, propose, propose_from_s
 
 #: Points drawn from the prior to start climbing from.
 STARTS = 64
+#: Share of draws whose core is given more room, where it may need it.
+ROOM = 0.3
 
 
 def fit_laplace(problem: Problem, request: Request) -> Fit:
@@ -39,4 +41,8 @@ def propose_by_slices(landscape: Landscape, rng: np.random.Generator) -> list[Pr
         peaks += arms
         slices += [cut_slices(f, arm) for arm in arms]
     proposals = [propose_from_slices(p, s, size) for p, s in zip(peaks, slices, strict=True)]
-    return share(proposals, [peak.log_mass for peak in peaks])
+    shared = share(proposals, [peak.log_mass for peak in peaks])
+    if landscape.model.likelihood.quadratic:
+        return shared
+    room = landscape.core_room(peaks[0].u)
+    return [part for proposal in shared for part in proposal.with_room(room, ROOM)]

@@ -20,6 +20,7 @@ import numpy as np
 from scipy import special
 
 from bambi_anova.latent.arrow import Curvature, backward, cholesky, log_det
+from bambi_anova.latent.likelihoods import Auxiliary, Likelihood
 from bambi_anova.latent.mode import Modes
 from bambi_anova.latent.model import LatentModel
 
@@ -148,12 +149,17 @@ def _wide_factor(model: LatentModel, modes: Modes, curvature: Curvature) -> Arra
     prior = model.leaf_squares @ np.tile(modes.leaf_sd**2, (model.entities, 1))
     # A row's own standard deviation given the core, as if no other row spoke of its unit.
     reach = REACH * np.sqrt(prior / (1 + here * prior))
-    sides = [model.likelihood.derivatives(modes.eta + s * reach, aux).curvature for s in (-1, 1)]
-    _, _, leaf = curvature.entries(np.minimum(here, np.minimum(*sides)))
+    _, _, leaf = curvature.entries(least_curvature(model.likelihood, modes.eta, reach, aux))
     leaf *= modes.leaf_sd[:, None] * modes.leaf_sd
     slots = np.arange(model.slots)
     leaf[:, slots, slots] += 1
     return cholesky(leaf)
+
+
+def least_curvature(likelihood: Likelihood, eta: Array, reach: Array, aux: Auxiliary) -> Array:
+    """Return the least of the curvatures at and around a linear predictor, shape (M, G)."""
+    places = (eta, eta - reach, eta + reach)
+    return np.min([likelihood.derivatives(place, aux).curvature for place in places], axis=0)
 
 
 def _draw_candidates(

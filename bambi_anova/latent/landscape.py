@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from bambi_anova.latent.joint import Candidates, draw_given_modes
+from bambi_anova.latent.joint import REACH, Candidates, draw_given_modes, least_curvature
 from bambi_anova.latent.mode import ModeFinder
 from bambi_anova.latent.model import LatentModel
 from bambi_anova.latent.proposal import Proposal
@@ -91,6 +91,23 @@ class Landscape:
         """How many numbers finding one mode holds, about."""
         m = self.model
         return 4 * len(m.offset) + m.entities * m.slots * (m.core_size + m.slots + 3)
+
+    def core_room(self, u: Array) -> Array:
+        """Return a wider covariance of the core's noise, shape (P, P), at hyperparameters (H,).
+
+        It comes of the rows' least curvature around the mode: where a cell never fails the
+        posterior goes on farther than the curvature at its mode says.
+        """
+        modes = self.find_modes(u[:, None])
+        model = self.model
+        inverse = modes.arrow.core_inverse[0]
+        response = (model.core_columns @ (modes.core_sd * inverse.T)) ** 2
+        reach = REACH * np.sqrt(response.sum(axis=1, keepdims=True))
+        aux = model.likelihood_parameters(model.values(modes.u))
+        least = least_curvature(model.likelihood, modes.eta, reach, aux)
+        wide = self.find_modes.factor(least, modes.core_sd, modes.leaf_sd).core_inverse[0]
+        factor = (wide @ np.linalg.inv(inverse)).T
+        return factor @ factor.T
 
     def prior_draws(self, rng: np.random.Generator, count: int) -> Array:
         """Return hyperparameters drawn from the prior, roughly; shape (H, count)."""

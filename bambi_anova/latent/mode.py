@@ -82,7 +82,7 @@ class ModeFinder:
         arrow = None
         for step in range(MAX_STEPS):
             derivatives = model.likelihood.derivatives(eta, aux)
-            arrow = self._factor(derivatives.curvature, core_sd, leaf_sd)
+            arrow = self.factor(derivatives.curvature, core_sd, leaf_sd)
             working = derivatives.curvature * (eta - self._origin) + derivatives.slope
             target = self._solve(arrow, scales * (self.transposed @ working))
             v, new_eta, new_height = self._advance(
@@ -124,7 +124,8 @@ class ModeFinder:
         """Return the scale of every coordinate, shape (Q, G)."""
         return np.vstack([core_sd, np.tile(leaf_sd, (self.model.entities, 1))])
 
-    def _factor(self, weights: Array, core_sd: Array, leaf_sd: Array) -> Arrow:
+    def factor(self, weights: Array, core_sd: Array, leaf_sd: Array) -> Arrow:
+        """Factor the posterior precision of v for rows' curvatures (M, G) and prior scales."""
         core, border, leaf = self.curvature.entries(weights)
         core *= core_sd[:, None] * core_sd
         border *= leaf_sd[:, None] * core_sd

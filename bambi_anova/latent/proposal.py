@@ -154,6 +154,17 @@ class Proposal:
         wide = replace(self, factor=width * self.factor, freedom=DEFENSIVE_FREEDOM)
         return self._with_share(1 - part), wide._with_share(part)
 
+    def with_room(self, covariance: Array, part: float) -> tuple[Proposal, ...]:
+        """Return the proposal and one whose noise has another covariance, with ``part`` of its share.
+
+        Only the proposal itself if the covariance is hardly more than the identity.
+        """
+        if np.linalg.eigvalsh(covariance)[-1] < 1.3:
+            return (self,)
+        factor = self.factor.copy()
+        factor[self.size :, self.size :] = np.linalg.cholesky(covariance)
+        return self._with_share(1 - part), replace(self, factor=factor)._with_share(part)
+
     def _with_share(self, part: float) -> Proposal:
         return replace(self, log_share=self.log_share + float(np.log(part)))
 
