@@ -27,7 +27,7 @@ from bambi_anova.latent.model import LatentModel
 Array = np.ndarray
 
 #: How far around the mode to look for the least curvature, in a row's own standard deviations.
-REACH = 1.5
+REACH = 2.0
 
 
 @dataclass(frozen=True)
