@@ -18,7 +18,7 @@ from bambi_anova.latent.landscape import Landscape
 from bambi_anova.latent.proposal import Plain, Proposal, propose, propose_from_slices, share
 
 #: Points drawn from the prior to start climbing from.
-STARTS = 64
+STARTS = 32
 #: Share of draws whose core is given more room, where it may need it.
 ROOM = 0.3
 

@@ -32,7 +32,8 @@ Array = np.ndarray
 
 #: R: a setting costs about as much as four draws from it.
 EACH = 4
-PILOT_SETTINGS = 300
+SCOUTS = 100
+PILOT_SETTINGS = 250
 PILOT_EACH = 2
 MOST_PILOTS = 6
 #: Above this part of effective draws there is nothing left to learn.
@@ -110,12 +111,13 @@ def _learn(
 ) -> tuple[list[Proposal], Candidates, float]:
     """Improve the proposals by pilot rounds, as long as that helps."""
     candidates = Candidates.first(landscape.model)
+    if candidates.count > 1:
+        scout = landscape.draw(proposals, SCOUTS, PILOT_EACH, candidates, rng)
+        candidates = candidates.suited_to(scout.spread, scout.narrow_spread)
     best, best_efficiency = proposals, 0.0
     for pilot in range(MOST_PILOTS):
         settings = PILOT_SETTINGS * (1 + pilot // 2)
         batch = landscape.draw(proposals, settings, PILOT_EACH, candidates, rng)
-        if pilot == 0:
-            candidates = candidates.suited_to(batch.spread, batch.flatness)
         efficiency = batch.efficiency
         if efficiency > best_efficiency:
             best, best_efficiency = proposals, efficiency

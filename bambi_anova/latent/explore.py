@@ -71,8 +71,8 @@ def find_peaks(log_density: LogDensity, starts: Array, keep: int = 3) -> list[Pe
             chosen.append(starts[:, index])
     peaks: list[Peak] = []
     for start in chosen:
-        peak = _climb(log_density, start)
-        if all(_distance(peak, other) > 2 for other in peaks):
+        peak = _climb(log_density, start, peaks)
+        if peak is not None and all(_distance(peak, other) > 2 for other in peaks):
             peaks.append(peak)
     peaks.sort(key=lambda peak: -peak.log_mass)
     return [peak for peak in peaks if peak.log_mass > peaks[0].log_mass - 6]
@@ -150,8 +150,11 @@ def _widths(precision: Array) -> Array:
     return np.clip(0.7 / np.sqrt(np.diag(precision)), 1e-3, 0.5)
 
 
-def _climb(log_density: LogDensity, start: Array) -> Peak:
-    """Climb by Newton's method with difference quotients, steps bounded."""
+def _climb(log_density: LogDensity, start: Array, known: Sequence[Peak]) -> Peak | None:
+    """Climb by Newton's method with difference quotients, steps bounded.
+
+    Returns ``None`` when the climb comes to a peak that is known already.
+    """
     u, widths = start, np.full(len(start), 0.1)
     parts = np.array([1.0, 0.5, 0.2, 0.05])
     for _ in range(MAX_CLIMBS):
@@ -168,6 +171,8 @@ def _climb(log_density: LogDensity, start: Array) -> Peak:
         if not values[best] > height:
             break
         u = trials[:, best]
+        if any((u - peak.u) @ peak.precision @ (u - peak.u) < 1 for peak in known):
+            return None
     return Peak(u, height, precision)
 
 

@@ -28,6 +28,8 @@ Array = np.ndarray
 
 #: How far around the mode to look for the least curvature, in a row's own standard deviations.
 REACH = 2.0
+#: Spread of an entity's weights above which it draws from the wider normal too.
+HEAVY = 0.1
 
 
 @dataclass(frozen=True)
@@ -38,35 +40,41 @@ class Candidates:
     ----------
     count : int
         K; even, or 1 where conditional posteriors are exactly normal.
-    mixed : bool
-        Whether half of the candidates come from a wider normal, for entities whose likelihood is
-        flatter in the tails than at the mode.
+    mixed : ndarray of bool, shape (E,)
+        Which entities draw half of their candidates from a wider normal, because their posterior
+        has heavier tails than its curvature at the mode says.
     """
 
     count: int
-    mixed: bool
+    mixed: Array
 
     @classmethod
     def first(cls, model: LatentModel) -> Candidates:
-        """Return the choice to begin with."""
-        return cls(1, False) if model.likelihood.quadratic else cls(4, True)
+        """Return the choice that finds out what entities need."""
+        quadratic = model.likelihood.quadratic
+        return cls(1 if quadratic else 4, np.full(model.entities, not quadratic))
 
-    def suited_to(self, spread: Array, flatness: Array) -> Candidates:
+    def suited_to(self, spread: Array, narrow_spread: Array) -> Candidates:
         """Return the choice that the entities call for.
 
         Parameters
         ----------
-        spread : ndarray, shape (E,)
-            Squared coefficient of variation of the weights within an entity.
-        flatness : ndarray, shape (E,)
-            See ``JointDraws.flatness``.
+        spread, narrow_spread : ndarray, shape (E,)
+            See ``JointDraws``.
         """
         if self.count == 1:
             return self
-        total = float(spread.sum())
-        mixed = bool(flatness.max() > 0.05)
-        count = next((k for k, most in ((2, 0.1), (4, 1.2), (8, 6.0)) if total < most), 16)
-        return Candidates(max(count, 4) if mixed else count, mixed)
+        mixed = narrow_spread > HEAVY
+        count = max(
+            _least_count(float(narrow_spread[~mixed].sum()), ((2, 0.4), (4, 6.0), (8, 60.0))),
+            _least_count(float(spread[mixed].sum()), ((4, 4.0), (8, 15.0))) if mixed.any() else 2,
+        )
+        return Candidates(count, mixed)
+
+
+def _least_count(total: float, enough: tuple[tuple[int, float], ...]) -> int:
+    """Return how many candidates keep the noise of all entities' mean weights low."""
+    return next((count for count, most in enough if total < most), 16)
 
 
 @dataclass(frozen=True)
@@ -84,15 +92,15 @@ class JointDraws:
         normal in P dimensions.
     spread : ndarray, shape (E,)
         Squared coefficient of variation of the candidates' weights.
-    flatness : ndarray, shape (E,)
-        Mean log ratio of the wider normal's standard deviations to the narrower one's.
+    narrow_spread : ndarray, shape (E,)
+        What it would be if all candidates came from the narrower normal.
     """
 
     core: Array
     leaf: Array
     log_ratio: Array
     spread: Array
-    flatness: Array
+    narrow_spread: Array
 
 
 def draw_given_modes(
@@ -123,19 +131,19 @@ def draw_given_modes(
     shift = moved.transpose(1, 0, 2)  # L^-T noise
     core = modes.core[:, node] + shift.reshape(p, len(node))
     natural = model.core_mean + modes.core_sd[:, node] * core
-    wide = _wide_factor(model, modes, curvature) if candidates.mixed else modes.arrow.leaf
-    leaf, log_weights = _draw_candidates(
-        model, modes, wide, node, shift, natural, candidates, rng
-    )
-    kept, log_mean, spread = _keep_one(leaf, log_weights, rng)
+    wide = None
+    if candidates.mixed.any():
+        wide = _wide_factor(model, modes, curvature)
+        wide[~candidates.mixed] = modes.arrow.leaf[~candidates.mixed]
+    drawn = _draw_candidates(model, modes, wide, node, shift, natural, candidates.count, rng)
+    kept, log_mean, spreads = _keep_one(*drawn, rng)
     log_ratio = (
         log_mean.sum(axis=0)
         + model.log_prior(modes.u)[node]
         - (core**2).sum(axis=0) / 2
         - modes.arrow.core_log_det[node]
     )
-    flatness = (modes.arrow.leaf_log_det - log_det(wide)).mean(axis=1) / model.slots
-    return JointDraws(natural, kept, log_ratio, spread, flatness)
+    return JointDraws(natural, kept, log_ratio, *spreads)
 
 
 def _wide_factor(model: LatentModel, modes: Modes, curvature: Curvature) -> Array:
@@ -165,31 +173,40 @@ def least_curvature(likelihood: Likelihood, eta: Array, reach: Array, aux: Auxil
 def _draw_candidates(
     model: LatentModel,
     modes: Modes,
-    wide: Array,
+    wide: Array | None,
     node: Array,
     shift: Array,
     core: Array,
-    candidates: Candidates,
+    count: int,
     rng: np.random.Generator,
-) -> tuple[Array, Array]:
-    """Return candidates (E, D, N, K) in natural units and their log weights (E, N, K)."""
+) -> tuple[Array, Array, Array]:
+    """Draw candidates.
+
+    Returns
+    -------
+    leaf : ndarray, shape (E, D, N, K)
+        In natural units.
+    log_weights : ndarray, shape (E, N, K)
+    log_excess : ndarray, shape (E, N, K), or scalar
+        Log of their proposal density over that of the narrower normal.
+    """
     e, d, n = model.entities, model.slots, len(node)
-    count = candidates.count
     tilt = np.einsum("edpg,pgr->edgr", modes.arrow.border, shift).reshape(e, d, n, 1)
     narrow = modes.arrow.leaf[..., node, None]
     centre = modes.leaf[..., node, None] + backward(narrow, -tilt)
-    if candidates.mixed:
-        wide = wide[..., node, None]
-        parts = [
-            backward(factor, _candidate_noise((e, d, n), count // 2, rng))
-            for factor in (narrow, wide)
-        ]
-        gap = np.concatenate(parts, axis=-1)
-        log_proposal = np.logaddexp(_log_normal(narrow, gap), _log_normal(wide, gap)) - np.log(2)
-    else:
+    if wide is None:
         noise = _candidate_noise((e, d, n), count, rng)
         gap = backward(narrow, noise)
         log_proposal = log_det(narrow) - (noise**2).sum(axis=1) / 2
+        log_excess = np.zeros(())
+    else:
+        factors = (narrow, wide[..., node, None])
+        shape, half = (e, d, n), count // 2
+        parts = [backward(factor, _candidate_noise(shape, half, rng)) for factor in factors]
+        gap = np.concatenate(parts, axis=-1)
+        log_narrow, log_wide = (_log_normal(factor, gap) for factor in factors)
+        log_proposal = _log_sum(log_narrow, log_wide) - np.log(2)
+        log_excess = log_proposal - log_narrow
     leaf = centre + gap
     log_weights = -log_proposal - (leaf**2).sum(axis=1) / 2
     leaf *= modes.leaf_sd[:, node, None]
@@ -199,7 +216,12 @@ def _draw_candidates(
     eta = np.repeat(model.offset + model.core_columns @ core, count, axis=1)
     eta += model.leaf_columns @ leaf.reshape(e * d, n * count)
     log_weights += (model.by_entity @ model.likelihood.log(eta, aux)).reshape(e, n, count)
-    return leaf, log_weights
+    return leaf, log_weights, log_excess
+
+
+def _log_sum(a: Array, b: Array) -> Array:
+    """Return log(exp(a) + exp(b)), faster than ``logaddexp``."""
+    return np.maximum(a, b) + np.log(1 + np.exp(-np.abs(a - b)))
 
 
 def _log_normal(lower: Array, gap: Array) -> Array:
@@ -223,18 +245,24 @@ def _candidate_noise(shape: tuple[int, int, int], count: int, rng: np.random.Gen
 
 
 def _keep_one(
-    leaf: Array, log_weights: Array, rng: np.random.Generator
-) -> tuple[Array, Array, Array]:
-    """Keep a candidate in proportion to its weight; return it, the log means and their spread."""
+    leaf: Array, log_weights: Array, log_excess: Array, rng: np.random.Generator
+) -> tuple[Array, Array, tuple[Array, Array]]:
+    """Keep a candidate in proportion to its weight; return it, the log means and both spreads."""
     count = log_weights.shape[-1]
     if count == 1:
-        return leaf[..., 0], log_weights[..., 0], np.zeros(len(leaf))
+        none = np.zeros(len(leaf))
+        return leaf[..., 0], log_weights[..., 0], (none, none)
     largest = log_weights.max(axis=-1)
     weights = np.exp(log_weights - largest[..., None])
     heap = np.cumsum(weights, axis=-1)
     total = heap[..., -1]
-    spread = (count * (weights**2).sum(axis=-1) / total**2).mean(axis=1) - 1
+    squares = count * weights**2 / total[..., None] ** 2
+    spread = squares.sum(axis=-1).mean(axis=1) - 1
+    narrow = spread
+    if log_excess.ndim:
+        with np.errstate(over="ignore"):
+            narrow = (squares * np.exp(log_excess)).sum(axis=-1).mean(axis=1) - 1
     mark = rng.uniform(size=total.shape) * total
     chosen = (heap < mark[..., None]).sum(axis=-1)
     kept = np.take_along_axis(leaf, chosen[:, None, :, None], axis=-1)[..., 0]
-    return kept, largest + np.log(total / count), spread
+    return kept, largest + np.log(total / count), (spread, narrow)

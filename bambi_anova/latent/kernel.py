@@ -2,39 +2,42 @@
 
 ``whitening`` says which map this is.  Here: the map (scales; eliminate the entities; factor the
 core; substitute back), the log density at its end, and the same way back by hand (reverse mode;
-for the Cholesky factors: Murray 2016, arXiv:1602.07527, section 3.2).  Loops over few arrays and
-no NumPy calls: these compile in seconds, and cost nothing where matrices have three rows.
+for the Cholesky factors: Murray 2016, arXiv:1602.07527, section 3.2).
 
-An entity's block stands as D rows of P + D numbers: its border to the core, then the lower
-triangle of its own part.  The core is one such block without a border.
+Entities stand side by side in *lanes*, the last axis of every array, and each line of algebra is
+a loop over lanes, which the processor takes several at a time.  An entity's block has D rows and
+three parts: its border to the core (P columns), its right-hand side b (one column), and the lower
+triangle of its own part (D columns).  Border and b are treated alike: b is the border to one more
+core coordinate, whose v is -1.  The core has one lane, and b as its last row.  Cholesky factors
+hold the inverse of their diagonal.
 
 numba is heavy: import this module late.
 
-Letters: M rows, P core coordinates, E entities, D coordinates an entity, Q = P + E D,
-H hyperparameters, K nodes of a prior's table.  A bar, as in ``v_bar``, is the derivative of the
-log density in what stands before it.
+Letters: M rows, P core coordinates, D coordinates an entity, H hyperparameters, K nodes of a
+prior's table, L lanes, B rows of blocks (D for each group of L entities), Q = P + B L.  A bar, as
+in ``v_bar``, is the derivative of the log density in what stands before it.
 """
 
 import math
 
 import numpy as np
 
-from bambi_anova.latent.kernel_rows import jit, once, row
+from bambi_anova.latent.kernel_rows import jit, lanes, once, row
 
-# Rows of ``scales`` (5, H): hyperparameter, scale, d log scale / du, d log prior / du, and the
-# derivative of everything else in u.
-U, SIGMA, LOG_SLOPE, PRIOR_SLOPE, U_BAR = range(5)
-# Rows of ``state`` (5, Q): L^-1 b, v, x, and derivatives in x and in q = L^-1 b + z.
-MEAN, V, X, X_BAR, Q_BAR = range(5)
+# Rows of ``scales`` (4, H): the scale, d log scale / du, d log prior / du, and the derivative of
+# everything else in u.
+SIGMA, LOG_SLOPE, PRIOR_SLOPE, U_BAR = range(4)
 
 
 @once
-def log_density(theta, gradient, own, hyper, table, fixed, place, blocks, core, rows, start, index, value):
+def log_density(
+    theta, gradient, own, hyper, table, columns, place, blocks, core, rows, start, index, value
+):
     """Return the log density at some parameters, a constant apart, and fill in its gradient.
 
     Parameters
     ----------
-    theta, gradient : ndarray, shape (N,)
+    theta, gradient : ndarray
         Whitened hyperparameters, then the noise z of the coordinates.
     own : ndarray, shape (7,)
         Of the likelihood: kind, power and reference of the curvature; which scales are its two
@@ -43,44 +46,53 @@ def log_density(theta, gradient, own, hyper, table, fixed, place, blocks, core, 
         Bounds, start and step of the table, centre and factor of u.
     table : ndarray, shape (H, K, 4)
         Log prior densities as cubic pieces.
-    fixed : ndarray, shape (3, Q)
-        Prior mean, prior sd where no scale governs it, and A' times the working response.
-    place : ndarray of int, shape (2, Q)
-        Where a coordinate's noise stands in ``theta`` (-1: it stands for no unit), and its scale
-        (-1 for none).
-    blocks : ndarray, shape (E, D, P + D)
-    core : ndarray, shape (1, P, P)
-        Parts of A' W A.
+    columns : ndarray, shape (3, P + 1 + D)
+        Of the columns of a block: its scale (-1 for none), prior sd where no scale governs it, and
+        prior mean.
+    place : ndarray of int, shape (B, L)
+        Where a coordinate's noise stands in ``theta``; -1: it stands for no unit.
+    blocks : ndarray, shape (B, P + 1 + D, L)
+    core : ndarray, shape (P + 1, P + 1)
+        Parts of A' W A, and A' times the working response.
     rows : ndarray, shape (5, M)
         Offset, y, trials, n, within.
     start, index, value : ndarray
-        A as in a CSR matrix.
+        A as in a CSR matrix; columns count the core, then the lanes.
     """
-    h, p, q = hyper.shape[0], core.shape[1], fixed.shape[1]
-    scales, state, spread = np.zeros((5, h)), np.zeros((5, q)), np.empty(q)
-    arrows, middle = np.empty(blocks.shape), np.empty(core.shape)
+    h, p = hyper.shape[0], core.shape[0] - 1
+    scales, spread = np.zeros((4, h)), np.empty(columns.shape[1])
     total = _scales(theta, hyper, table, scales)
-    for i in range(q):
-        spread[i] = fixed[1, i] * (scales[SIGMA, place[1, i]] if place[1, i] >= 0 else 1.0)
+    for i in range(columns.shape[1]):
+        which = int(columns[0, i])
+        spread[i] = columns[1, i] * (scales[SIGMA, which] if which >= 0 else 1.0)
     weight = 1.0
     if own[1] != 0:
         weight = (scales[SIGMA, int(own[3])] / own[2]) ** own[1]
-    total -= _factor_arrow(weight, spread, fixed, blocks, core, arrows, middle, state)
-    _substitute(theta, place, arrows, middle, state)
-    for i in range(q):
-        state[X, i] = fixed[0, i] + spread[i] * state[V, i]
-        if place[0, i] >= 0:
-            total -= state[V, i] * state[V, i] / 2
-    total += _rows(own, rows, start, index, value, scales, state)
-    spread_bar = np.empty(q)
-    weight_bar = _backward(weight, spread, fixed, blocks, core, arrows, middle, state, spread_bar)
-    _collect(own, hyper, place, scales, state, spread_bar, weight_bar, gradient)
+    factors, middle = np.empty(blocks.shape), np.empty((p + 1, p + 1, 1))
+    total += _eliminate(weight, spread, blocks, core, factors, middle)
+    x, x_bar = np.empty(p + place.size), np.zeros(p + place.size)
+    leaf, leaf_bar = x[p:].reshape(place.shape), x_bar[p:].reshape(place.shape)
+    v, v_core = np.empty((place.shape[0], 1, place.shape[1])), np.empty((p + 1, 1, 1))
+    total -= _substitute(theta, h, place, factors, middle, v, v_core)
+    for i in range(p):
+        x[i] = columns[2, i] + spread[i] * v_core[i, 0, 0]
+    slots = len(spread) - p - 1
+    for r in range(place.shape[0]):
+        for e in range(place.shape[1]):
+            leaf[r, e] = spread[p + 1 + r % slots] * v[r, 0, e]
+    total += _rows(own, rows, start, index, value, scales, x, x_bar)
+    spread_bar = np.zeros(len(spread))
+    weight_bar = _backward(
+        theta, gradient, h, place, weight, spread, blocks, core, factors, middle, v, v_core,
+        x_bar, leaf_bar, spread_bar,
+    )  # fmt: skip
+    _collect(own, hyper, columns, scales, spread_bar, weight_bar, gradient)
     return total
 
 
 @jit
 def _scales(theta, hyper, table, scales):
-    """Fill in hyperparameters, scales and their slopes; return the log prior."""
+    """Fill in the scales and their slopes; return the log prior."""
     total = 0.0
     for k in range(hyper.shape[0]):
         u = hyper[k, 4]
@@ -94,7 +106,6 @@ def _scales(theta, hyper, table, scales):
             scales[SIGMA, k] = lower + (upper - lower) * part
         else:
             scales[SIGMA, k] = lower + slope
-        scales[U, k] = u
         scales[LOG_SLOPE, k] = slope / scales[SIGMA, k]
         at = (u - hyper[k, 2]) / hyper[k, 3]
         node = int(min(max(at, 0.0), table.shape[1] - 1.0))
@@ -105,108 +116,125 @@ def _scales(theta, hyper, table, scales):
     return total
 
 
-@jit
-def _factor_arrow(weight, spread, fixed, blocks, core, arrows, middle, state):
-    """Factor the precision, fill in L^-1 b; return the log determinant of the factor."""
-    p, slots = core.shape[1], blocks.shape[1]
+@lanes
+def _take(a, i, j, b, k, l, c, m, n):
+    """Subtract a product, lane by lane."""
+    for e in range(a.shape[2]):
+        a[i, j, e] -= b[k, l, e] * c[m, n, e]
+
+
+@lanes
+def _times(a, i, j, b, k, l):
+    for e in range(a.shape[2]):
+        a[i, j, e] *= b[k, l, e]
+
+
+@lanes
+def _dot(a, i, j, b, k, l):
     total = 0.0
-    for i in range(p):
-        scale = weight * spread[i]
-        state[MEAN, i] = scale * fixed[2, i]
-        for j in range(i + 1):
-            middle[0, i, j] = scale * spread[j] * core[0, i, j]
-        middle[0, i, i] += 1
-    for e in range(blocks.shape[0]):
-        first = p + e * slots
-        for i in range(slots):
-            scale = weight * spread[first + i]
-            state[MEAN, first + i] = scale * fixed[2, first + i]
-            for j in range(p):
-                arrows[e, i, j] = scale * spread[j] * blocks[e, i, j]
-            for j in range(i + 1):
-                arrows[e, i, p + j] = scale * spread[first + j] * blocks[e, i, p + j]
-            arrows[e, i, p + i] += 1
-        total += _factor(arrows, e, p)
-        _solve(arrows, e, p, state, MEAN, first)
-        _eliminate(e, first, arrows, middle, state)
-    total += _factor(middle, 0, 0)
-    _solve(middle, 0, 0, state, MEAN, 0)
+    for e in range(a.shape[2]):
+        total += a[i, j, e] * b[k, l, e]
     return total
 
 
 @jit
-def _eliminate(e, first, arrows, middle, state):
-    """Solve an entity's border and take its part from the core's."""
-    p = middle.shape[1]
-    for i in range(arrows.shape[1]):
-        for k in range(i):
-            for j in range(p):
-                arrows[e, i, j] -= arrows[e, i, p + k] * arrows[e, k, j]
-        inverse = 1 / arrows[e, i, p + i]
-        for j in range(p):
-            arrows[e, i, j] *= inverse
-        for j in range(p):
-            state[MEAN, j] -= arrows[e, i, j] * state[MEAN, first + i]
-            for k in range(j + 1):
-                middle[0, j, k] -= arrows[e, i, j] * arrows[e, i, k]
+def _eliminate(weight, spread, blocks, core, factors, middle):
+    """Factor the precision and solve for b; return minus the log determinant of the factor."""
+    at = core.shape[0]
+    slots = len(spread) - at
+    total = 0.0
+    for i in range(at):
+        for j in range(i + 1):
+            middle[i, j, 0] = weight * spread[i] * spread[j] * core[i, j]
+        middle[i, i, 0] += 1
+    for r in range(blocks.shape[0]):
+        i = r % slots
+        for j in range(at + i + 1):
+            scale = weight * spread[at + i] * spread[j]
+            for e in range(blocks.shape[2]):
+                factors[r, j, e] = scale * blocks[r, j, e]
+        for e in range(blocks.shape[2]):
+            factors[r, at + i, e] += 1
+    for first in range(0, blocks.shape[0], slots):
+        total += _factor(factors, first, slots, slots, at)
+        for r in range(first, first + slots):
+            for j in range(at):
+                for k in range(j + 1):
+                    middle[j, k, 0] -= _dot(factors, r, j, factors, r, k)
+    return total + _factor(middle, np.int64(0), at, at - 1, np.int64(0))
 
 
 @jit
-def _factor(a, e, at):
-    """Replace the lower triangle by its Cholesky factor; return the factor's log determinant."""
-    total = 1.0
-    log_total = 0.0
-    for i in range(a.shape[1]):
-        for j in range(i):
-            rest = a[e, i, at + j]
-            for k in range(j):
-                rest -= a[e, i, at + k] * a[e, j, at + k]
-            a[e, i, at + j] = rest / a[e, j, at + j]
-        pivot = a[e, i, at + i]
-        for k in range(i):
-            pivot -= a[e, i, at + k] * a[e, i, at + k]
-        a[e, i, at + i] = math.sqrt(pivot)
-        log_total += math.log(a[e, i, at + i])
-    return log_total
+def _factor(a, first, size, pivots, at):
+    """Factor blocks, solve their borders; return minus the log determinant."""
+    for i in range(size):
+        r = first + i
+        for k in range(min(i, pivots)):
+            _times(a, r, at + k, a, first + k, at + k)
+            for j in range(at):
+                _take(a, r, j, a, r, at + k, a, first + k, j)
+            for j in range(k + 1, min(i + 1, pivots)):
+                _take(a, r, at + j, a, r, at + k, a, first + j, at + k)
+        if i < pivots:
+            for e in range(a.shape[2]):
+                a[r, at + i, e] = 1 / math.sqrt(a[r, at + i, e])
+            for j in range(at):
+                _times(a, r, j, a, r, at + i)
+    total = 0.0
+    for e in range(a.shape[2]):
+        product = 1.0
+        for i in range(pivots):
+            product *= a[first + i, at + i, e]
+        total += math.log(product)
+    return total
 
 
 @jit
-def _solve(a, e, at, right, r, first):
+def _solve(a, first, size, at, right):
     """Replace b by L^-1 b."""
-    for i in range(a.shape[1]):
-        rest = right[r, first + i]
-        for j in range(i):
-            rest -= a[e, i, at + j] * right[r, first + j]
-        right[r, first + i] = rest / a[e, i, at + i]
+    for i in range(first, first + size):
+        for j in range(first, i):
+            _take(right, i, 0, a, i, at + j - first, right, j, 0)
+        _times(right, i, 0, a, i, at + i - first)
 
 
 @jit
-def _solve_transposed(a, e, at, right, r, first):
+def _solve_transposed(a, first, size, at, right):
     """Replace b by L^-T b."""
-    for i in range(a.shape[1] - 1, -1, -1):
-        right[r, first + i] /= a[e, i, at + i]
-        for j in range(i):
-            right[r, first + j] -= a[e, i, at + j] * right[r, first + i]
+    for i in range(first + size - 1, first - 1, -1):
+        _times(right, i, 0, a, i, at + i - first)
+        for j in range(first, i):
+            _take(right, j, 0, a, i, at + j - first, right, i, 0)
 
 
 @jit
-def _substitute(theta, place, arrows, middle, state):
-    """Fill in v = L^-T (L^-1 b + z)."""
-    p, slots = middle.shape[1], arrows.shape[1]
-    for i in range(state.shape[1]):
-        noise = theta[place[0, i]] if place[0, i] >= 0 else 0.0
-        state[V, i] = state[MEAN, i] + noise
-    _solve_transposed(middle, 0, 0, state, V, 0)
-    for e in range(arrows.shape[0]):
-        first = p + e * slots
-        for i in range(slots):
-            for j in range(p):
-                state[V, first + i] -= arrows[e, i, j] * state[V, j]
-        _solve_transposed(arrows, e, p, state, V, first)
+def _substitute(theta, h, place, factors, middle, v, v_core):
+    """Fill in v = L^-T (L^-1 b + z); return half its square."""
+    p = middle.shape[0] - 1
+    slots = factors.shape[1] - p - 1
+    total = 0.0
+    for i in range(p):
+        v_core[i, 0, 0] = middle[p, i, 0] + theta[h + i]
+    _solve_transposed(middle, np.int64(0), p, np.int64(0), v_core)
+    v_core[p, 0, 0] = -1.0
+    for i in range(p):
+        total += v_core[i, 0, 0] ** 2
+    for first in range(0, place.shape[0], slots):
+        for r in range(first, first + slots):
+            for e in range(place.shape[1]):
+                v[r, 0, e] = theta[place[r, e]] if place[r, e] >= 0 else 0.0
+            for j in range(p + 1):
+                known = v_core[j, 0, 0]
+                for e in range(place.shape[1]):
+                    v[r, 0, e] -= factors[r, j, e] * known
+        _solve_transposed(factors, first, slots, p + 1, v)
+        for r in range(first, first + slots):
+            total += _dot(v, r, 0, v, r, 0)
+    return total / 2
 
 
 @jit
-def _rows(own, rows, start, index, value, scales, state):
+def _rows(own, rows, start, index, value, scales, x, x_bar):
     """Return the log-likelihood; add its derivatives in x and, through the scales, in u."""
     kind, one, other = int(own[0]), int(own[3]), int(own[5])
     first = scales[SIGMA, one] if one >= 0 else own[4]
@@ -215,7 +243,7 @@ def _rows(own, rows, start, index, value, scales, state):
     for m in range(rows.shape[1]):
         eta = rows[0, m]
         for k in range(start[m], start[m + 1]):
-            eta += value[k] * state[X, index[k]]
+            eta += value[k] * x[index[k]]
         log, slope, by_first, by_second = row(
             kind, eta, rows[1, m], rows[2, m], rows[3, m], rows[4, m], first, second
         )
@@ -223,7 +251,7 @@ def _rows(own, rows, start, index, value, scales, state):
         first_bar += by_first
         second_bar += by_second
         for k in range(start[m], start[m + 1]):
-            state[X_BAR, index[k]] += value[k] * slope
+            x_bar[index[k]] += value[k] * slope
     if one >= 0:
         scales[U_BAR, one] += first_bar * first * scales[LOG_SLOPE, one]
     if other >= 0:
@@ -231,125 +259,128 @@ def _rows(own, rows, start, index, value, scales, state):
     return total
 
 
-@jit
-def _backward(weight, spread, fixed, blocks, core, arrows, middle, state, spread_bar):
+@once
+def _backward(
+    theta, gradient, h, place, weight, spread, blocks, core, factors, middle, v, v_core,
+    x_bar, leaf_bar, spread_bar,
+):  # fmt: skip
     """Fill in derivatives in z and in the logarithms of the spreads; return the log weight's."""
-    p, q, slots = core.shape[1], state.shape[1], blocks.shape[1]
-    for i in range(q):
-        pulled = spread[i] * state[X_BAR, i]
-        spread_bar[i] = pulled * state[V, i]
-        state[Q_BAR, i] = pulled - state[V, i]
-    for e in range(blocks.shape[0]):
-        first = p + e * slots
-        _solve(arrows, e, p, state, Q_BAR, first)
+    at = core.shape[0]
+    p, slots = at - 1, len(spread) - at
+    q_bar, q_core = np.empty(v.shape), np.empty(v_core.shape)
+    for i in range(p):
+        pulled = spread[i] * x_bar[i]
+        spread_bar[i] = pulled * v_core[i, 0, 0]
+        q_core[i, 0, 0] = pulled - v_core[i, 0, 0]
+    for first in range(0, v.shape[0], slots):
         for i in range(slots):
+            r, scale, total = first + i, spread[at + i], 0.0
+            for e in range(v.shape[2]):
+                pulled = scale * leaf_bar[r, e]
+                total += pulled * v[r, 0, e]
+                q_bar[r, 0, e] = pulled - v[r, 0, e]
+            spread_bar[at + i] += total
+        _solve(factors, first, slots, at, q_bar)
+        for r in range(first, first + slots):
             for j in range(p):
-                state[Q_BAR, j] -= arrows[e, i, j] * state[Q_BAR, first + i]
-    _solve(middle, 0, 0, state, Q_BAR, 0)
-    right_bar = np.empty((1, p))
+                q_core[j, 0, 0] -= _dot(factors, r, j, q_bar, r, 0)
+            for e in range(v.shape[2]):
+                if place[r, e] >= 0:
+                    gradient[place[r, e]] = q_bar[r, 0, e]
+    _solve(middle, np.int64(0), p, np.int64(0), q_core)
     for i in range(p):
-        right_bar[0, i] = state[Q_BAR, i]
-    _solve_transposed(middle, 0, 0, right_bar, 0, 0)
-    core_bar = np.empty((1, p, p))
-    for i in range(p):
-        for j in range(i + 1):
-            core_bar[0, i, j] = -state[V, i] * state[Q_BAR, j] - right_bar[0, i] * state[MEAN, j]
-        core_bar[0, i, i] -= 1 / middle[0, i, i]
-    _factor_backward(middle, 0, 0, core_bar)
-    weight_bar = 0.0
-    for i in range(p):
-        for j in range(i + 1):
-            part = core_bar[0, i, j] * weight * spread[i] * spread[j] * core[0, i, j]
-            spread_bar[i] += part
-            spread_bar[j] += part
-            weight_bar += part
-            core_bar[0, j, i] = core_bar[0, i, j]
-        core_bar[0, i, i] *= 2
-        part = right_bar[0, i] * weight * spread[i] * fixed[2, i]
-        spread_bar[i] += part
-        weight_bar += part
-    block_bar, mean_bar = np.empty((1, slots, p + slots)), np.empty((1, slots))
-    for e in range(blocks.shape[0]):
-        first = p + e * slots
-        _block_backward(e, first, arrows, state, core_bar, right_bar, block_bar, mean_bar)
+        gradient[h + i] = q_core[i, 0, 0]
+    core_bar = np.zeros((at, at, 1))
+    weight_bar = _core_backward(weight, spread, core, middle, v_core, q_core, core_bar, spread_bar)
+    bar = np.empty((slots, at + slots, v.shape[2]))
+    for first in range(0, v.shape[0], slots):
+        _block_backward(first, factors, v, v_core, q_bar, core_bar, bar)
         for i in range(slots):
-            scale = weight * spread[first + i]
-            part = mean_bar[0, i] * scale * fixed[2, first + i]
-            for j in range(p):
-                term = block_bar[0, i, j] * scale * spread[j] * blocks[e, i, j]
-                spread_bar[j] += term
-                part += term
-            for j in range(i + 1):
-                term = block_bar[0, i, p + j] * scale * spread[first + j] * blocks[e, i, p + j]
-                spread_bar[first + j] += term
-                part += term
-            spread_bar[first + i] += part
-            weight_bar += part
+            for j in range(at + i + 1):
+                part = weight * spread[at + i] * spread[j]
+                part *= _dot(bar, i, j, blocks, first + i, j)
+                spread_bar[at + i] += part
+                spread_bar[j] += part
+                weight_bar += part
     return weight_bar
 
 
 @jit
-def _block_backward(e, first, arrows, state, core_bar, right_bar, block_bar, mean_bar):
-    """Go back through the elimination of an entity, to its block and its part of b."""
-    p, slots = core_bar.shape[1], arrows.shape[1]
+def _core_backward(weight, spread, core, middle, v_core, q_core, bar, spread_bar):
+    """Go back through the core's factor, to a symmetric derivative; return the log weight's."""
+    at = core.shape[0]
+    for i in range(at):
+        for j in range(min(i + 1, at - 1)):
+            bar[i, j, 0] = -v_core[i, 0, 0] * q_core[j, 0, 0]
+        if i < at - 1:
+            bar[i, i, 0] -= middle[i, i, 0]
+    _factor_backward(middle, np.int64(0), at, at - 1, np.int64(0), bar)
+    weight_bar = 0.0
+    for i in range(at):
+        for j in range(min(i + 1, at - 1)):
+            part = bar[i, j, 0] * weight * spread[i] * spread[j] * core[i, j]
+            spread_bar[i] += part
+            spread_bar[j] += part
+            weight_bar += part
+            bar[j, i, 0] = bar[i, j, 0]
+        bar[i, i, 0] *= 2
+    return weight_bar
+
+
+@jit
+def _block_backward(first, factors, v, v_core, q_bar, core_bar, bar):
+    """Go back through the elimination of some entities, to the derivative in their blocks."""
+    at, slots = core_bar.shape[0], bar.shape[0]
     for i in range(slots):
-        rest = state[Q_BAR, first + i]
-        for j in range(p):
-            rest -= arrows[e, i, j] * right_bar[0, j]
-            block_bar[0, i, j] = (
-                -state[Q_BAR, first + i] * state[V, j] - state[MEAN, first + i] * right_bar[0, j]
-            )
-        mean_bar[0, i] = rest
-        for k in range(p):
-            for j in range(p):
-                block_bar[0, i, j] -= arrows[e, i, k] * core_bar[0, k, j]
-    _solve_transposed(arrows, e, p, mean_bar, 0, 0)
+        r = first + i
+        for j in range(at):
+            known = v_core[j, 0, 0]
+            for e in range(v.shape[2]):
+                bar[i, j, e] = -q_bar[r, 0, e] * known
+            for k in range(at):
+                known = core_bar[k, j, 0]
+                for e in range(v.shape[2]):
+                    bar[i, j, e] -= factors[r, k, e] * known
     for i in range(slots - 1, -1, -1):
-        inverse = 1 / arrows[e, i, p + i]
-        for j in range(p):
-            block_bar[0, i, j] *= inverse
-        for k in range(i):
-            for j in range(p):
-                block_bar[0, k, j] -= arrows[e, i, p + k] * block_bar[0, i, j]
+        for j in range(at):
+            _times(bar, i, j, factors, first + i, at + i)
+            for k in range(i):
+                _take(bar, k, j, factors, first + i, at + k, bar, i, j)
     for i in range(slots):
         for j in range(i + 1):
-            total = -state[V, first + i] * state[Q_BAR, first + j]
-            total -= mean_bar[0, i] * state[MEAN, first + j]
-            for k in range(p):
-                total -= block_bar[0, i, k] * arrows[e, j, k]
-            block_bar[0, i, p + j] = total
-        block_bar[0, i, p + i] -= 1 / arrows[e, i, p + i]
-    _factor_backward(arrows, e, p, block_bar)
+            for e in range(v.shape[2]):
+                bar[i, at + j, e] = -v[first + i, 0, e] * q_bar[first + j, 0, e]
+            for k in range(at):
+                _take(bar, i, at + j, bar, i, k, factors, first + j, k)
+        for e in range(v.shape[2]):
+            bar[i, at + i, e] -= factors[first + i, at + i, e]
+    _factor_backward(factors, first, slots, slots, at, bar)
 
 
 @jit
-def _factor_backward(lower, e, at, bar):
-    """Replace the derivative in a Cholesky factor by that in the matrix's lower triangle."""
-    for j in range(lower.shape[1] - 1, -1, -1):
-        pivot = lower[e, j, at + j]
-        own = bar[0, j, at + j]
-        for i in range(j + 1, lower.shape[1]):
-            bar[0, i, at + j] /= pivot
-            own -= bar[0, i, at + j] * lower[e, i, at + j]
-        own /= pivot
+def _factor_backward(lower, first, size, pivots, at, bar):
+    """Replace the derivative in Cholesky factors by that in the lower triangles they come from."""
+    for j in range(pivots - 1, -1, -1):
+        for i in range(j + 1, size):
+            _times(bar, i, at + j, lower, first + j, at + j)
+            _take(bar, j, at + j, bar, i, at + j, lower, first + i, at + j)
+        _times(bar, j, at + j, lower, first + j, at + j)
         for k in range(j):
-            bar[0, j, at + k] -= own * lower[e, j, at + k]
-        for i in range(j + 1, lower.shape[1]):
-            below = bar[0, i, at + j]
-            for k in range(j):
-                bar[0, j, at + k] -= below * lower[e, i, at + k]
-                bar[0, i, at + k] -= below * lower[e, j, at + k]
-        bar[0, j, at + j] = own / 2
+            _take(bar, j, at + k, bar, j, at + j, lower, first + j, at + k)
+            for i in range(j + 1, size):
+                _take(bar, j, at + k, bar, i, at + j, lower, first + i, at + k)
+                _take(bar, i, at + k, bar, i, at + j, lower, first + j, at + k)
+        for e in range(bar.shape[2]):
+            bar[j, at + j, e] /= 2
 
 
 @jit
-def _collect(own, hyper, place, scales, state, spread_bar, weight_bar, gradient):
-    """Put the gradient together."""
-    for i in range(place.shape[1]):
-        if place[0, i] >= 0:
-            gradient[place[0, i]] = state[Q_BAR, i]
-        if place[1, i] >= 0:
-            scales[U_BAR, place[1, i]] += spread_bar[i] * scales[LOG_SLOPE, place[1, i]]
+def _collect(own, hyper, columns, scales, spread_bar, weight_bar, gradient):
+    """Fill in the gradient of the hyperparameters."""
+    for i in range(columns.shape[1]):
+        which = int(columns[0, i])
+        if which >= 0:
+            scales[U_BAR, which] += spread_bar[i] * scales[LOG_SLOPE, which]
     if own[1] != 0:
         which = int(own[3])
         scales[U_BAR, which] += own[1] * weight_bar * scales[LOG_SLOPE, which]

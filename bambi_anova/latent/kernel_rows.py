@@ -11,8 +11,10 @@ import numba
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
-jit = numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-once = numba.njit(nogil=True, error_model="numpy", inline="always")
+_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+jit = numba.njit(**_OPTIONS)
+lanes = numba.njit(forceinline=True, fastmath={"reassoc", "contract", "nsz"}, **_OPTIONS)
+once = numba.njit(inline="always", **_OPTIONS)
 
 
 @jit

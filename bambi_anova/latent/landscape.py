@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 from bambi_anova.latent.joint import REACH, Candidates, draw_given_modes, least_curvature
-from bambi_anova.latent.mode import ModeFinder
+from bambi_anova.latent.mode import COARSE, ModeFinder
 from bambi_anova.latent.model import LatentModel
 from bambi_anova.latent.proposal import Proposal
 
@@ -40,7 +40,7 @@ class Batch:
         Effects of the unit terms that are leaves; empty if they were not asked for.
     log_weight : ndarray, shape (G, R)
         Log of the posterior density over the proposal's, a constant apart.
-    spread, flatness : ndarray, shape (E,)
+    spread, narrow_spread : ndarray, shape (E,)
         See ``JointDraws``.
     """
 
@@ -50,7 +50,7 @@ class Batch:
     units: dict[str, Array]
     log_weight: Array
     spread: Array
-    flatness: Array
+    narrow_spread: Array
 
     @property
     def weights(self) -> Array:
@@ -76,15 +76,24 @@ class Landscape:
         self.model = model
         self.find_modes = ModeFinder(model)
         self.evaluations = 0
+        self._height = -np.inf
 
     def log_marginal(self, u: Array) -> Array:
         """Return Laplace's log p(y, u) at hyperparameters (H, G), shape (G,)."""
         self.evaluations += u.shape[1]
 
-        def evaluate(piece: slice) -> Array:
-            return self.find_modes(u[:, piece]).log_marginal
+        def evaluate(piece: slice) -> tuple[Array, Array]:
+            modes = self.find_modes(u[:, piece])
+            height = np.where(np.isfinite(modes.log_marginal), modes.log_marginal, -np.inf)
+            return modes.log_marginal, modes.eta[:, [int(np.argmax(height))]]
 
-        return np.concatenate(_on_all_cores(evaluate, _pieces(u.shape[1], self._setting_size)))
+        found = _on_all_cores(evaluate, _pieces(u.shape[1], self._setting_size))
+        # The next modes will be sought near the best so far.
+        for log_marginal, eta in found:
+            if np.nanmax(log_marginal, initial=-np.inf) > self._height:
+                self._height = float(np.nanmax(log_marginal))
+                self.find_modes.start = eta
+        return np.concatenate([log_marginal for log_marginal, _ in found])
 
     @property
     def _setting_size(self) -> int:
@@ -150,7 +159,7 @@ class Landscape:
         generators = rng.spawn(settings)
 
         def work(piece: slice) -> Array:
-            modes = self.find_modes(u[:, piece])
+            modes = self.find_modes(u[:, piece], COARSE)
             measures = np.zeros((2, model.entities))
             for part in _pieces(modes.u.shape[1], draw_size):
                 here = slice(piece.start + part.start, piece.start + part.stop)
@@ -168,13 +177,13 @@ class Landscape:
                 leaf = drawn.leaf.reshape(model.entities * model.slots, modes_here, each)
                 for block in model.leaves if keep_units else ():
                     units[block.key][:, here] = leaf[block.index]
-                measures += modes_here * np.stack([drawn.spread, drawn.flatness])
+                measures += modes_here * np.stack([drawn.spread, drawn.narrow_spread])
             return measures
 
         measures = _on_all_cores(work, _pieces(settings, self._setting_size))
-        spread, flatness = np.sum(measures, axis=0) / settings
+        spread, narrow_spread = np.sum(measures, axis=0) / settings
         log_weight = log_ratio - log_proposal
-        return Batch(u, noise, core, units, _finite(log_weight), spread, flatness)
+        return Batch(u, noise, core, units, _finite(log_weight), spread, narrow_spread)
 
 
 def _propose(

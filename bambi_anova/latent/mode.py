@@ -23,7 +23,11 @@ Array = np.ndarray
 
 #: Steps of Newton's method; a quadratic log-likelihood needs one.
 MAX_STEPS = 30
-TOLERANCE = 1e-3
+#: Largest change of the linear predictor in the last step: small where marginal densities are
+#: compared, larger where the approximation only proposes (what is left is of the order of its
+#: square, and weights correct it).
+FINE = 1e-3
+COARSE = 0.2
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class ModeFinder:
         self.transposed = model.columns.T.tocsr()
         self.start = self._first_predictor()
 
-    def __call__(self, u: Array) -> Modes:
+    def __call__(self, u: Array, tolerance: float = FINE) -> Modes:
         """Find the modes at hyperparameters of shape (H, G)."""
         model = self.model
         values = model.values(u)
@@ -90,7 +94,7 @@ class ModeFinder:
             )
             change = np.abs(new_eta - eta).max(axis=0)
             eta, height = new_eta, new_height
-            if model.likelihood.quadratic or np.all(change < TOLERANCE):
+            if model.likelihood.quadratic or np.all(change < tolerance):
                 break
         assert arrow is not None  # for the type checker
         p = model.core_size

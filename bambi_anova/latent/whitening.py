@@ -35,6 +35,8 @@ Array = np.ndarray
 #: 9 powers of ten of a scale.
 REACH = (-37.0, 21.0)
 STEP = 0.01
+#: Entities that the kernel takes side by side, at the most.
+MOST_LANES = 64
 #: Points drawn from the prior to start climbing from.
 STARTS = 64
 
@@ -192,14 +194,24 @@ def pack(whitening: Whitening) -> Array:
     """
     w, model = whitening, whitening.model
     h, p, (e, slots) = len(w.centre), model.core_size, w.leaf.shape[:2]
+    lanes = _lanes(e)
+    groups = -(-e // lanes)
     table, table_start = _tabulate(model.scales, w.centre)
-    blocks = np.concatenate([w.border[..., 0], w.leaf[..., 0]], axis=2)
-    place = np.full((2, p + e * slots), -1)
-    place[0, w.standing] = h + np.arange(len(w.standing))
-    place[1] = np.concatenate([model.core_scale, np.tile(model.leaf_scale, e)])
-    fixed = np.zeros((3, p + e * slots))
-    fixed[0, :p], fixed[1], fixed[1, :p] = model.core_mean[:, 0], 1, model.core_sd[:, 0]
-    fixed[2] = w.pull[:, 0]
+    pull = w.pull[p:].reshape(e, slots, 1)
+    blocks = np.zeros((groups * lanes, slots, p + 1 + slots))
+    blocks[:e] = np.concatenate([w.border[..., 0], pull, w.leaf[..., 0]], axis=2)
+    blocks = blocks.reshape(groups, lanes, slots, -1).transpose(0, 2, 3, 1)
+    standing = np.full((groups * lanes, slots), -1)
+    standing.ravel()[w.standing[p:] - p] = h + p + np.arange(len(w.standing) - p)
+    place = standing.reshape(groups, lanes, slots).transpose(0, 2, 1)
+    position = np.arange(groups * slots * lanes).reshape(groups, slots, lanes).transpose(0, 2, 1)
+    position = p + position.reshape(-1, slots)[:e].ravel()
+    core = np.zeros((p + 1, p + 1))
+    core[:p, :p], core[p, :p] = w.core[..., 0], w.pull[:p, 0]
+    columns = np.zeros((3, p + 1 + slots))
+    columns[0] = np.concatenate([model.core_scale, [-1], model.leaf_scale])
+    columns[1], columns[1, :p] = 1, model.core_sd[:, 0]
+    columns[2, :p] = model.core_mean[:, 0]
     data = model.likelihood.data
     hyper = np.column_stack(
         [
@@ -215,17 +227,23 @@ def pack(whitening: Whitening) -> Array:
         _own(w),
         hyper,
         table,
-        fixed,
+        columns,
         place,
         blocks,
-        w.core[..., 0],
+        core,
         np.stack([model.offset, data.y, data.trials, data.n, data.within]),
         model.columns.indptr.astype(np.int64),
-        model.columns.indices.astype(np.int64),
+        np.concatenate([np.arange(p), position])[model.columns.indices],
         model.columns.data,
     ]
-    sizes = [h, table.shape[1], p, e, slots, len(model.offset)]
+    sizes = [h, table.shape[1], p, groups * slots, p + 1 + slots, lanes, len(model.offset)]
     return _join(sizes, arrays)
+
+
+def _lanes(entities: int) -> int:
+    """Return how many entities to take side by side: what fits the innermost cache, in fours."""
+    groups = -(-entities // MOST_LANES)
+    return -(-entities // (4 * groups)) * 4
 
 
 def _own(w: Whitening) -> Array:
@@ -242,7 +260,7 @@ def _join(sizes: list[int], arrays: list[Array]) -> Array:
     ends = head + np.cumsum([len(array) for array in flat])
     buffer = np.empty(ends[-1])
     whole = buffer.view(np.int64)
-    whole[:8] = [len(buffer), *sizes, 0]
+    whole[:8] = [len(buffer), *sizes]
     whole[8:head] = [head, *ends[:-1]]
     for array, end in zip(flat, ends, strict=True):
         (whole if array.dtype.kind == "i" else buffer)[end - len(array) : end] = array
