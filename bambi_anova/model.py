@@ -249,9 +249,7 @@ class Model:
         request = Request(inference_method, draws, tune, chains, random_seed, progressbar, kwargs)
         fit = run_inference(self._problem, request)
         add_cells(fit.idata, fit.draws, self.design, self.link)
-        result = Result(
-            fit.idata, self.design, self.family, self.link, fit.draws, fit.sampling
-        )
+        result = Result(fit.idata, self.design, self.family, self.link, fit.draws, fit.sampling)
         for complaint in result.complaints:
             _warn(ConvergenceWarning(complaint))
         return result

@@ -52,7 +52,7 @@ class Sampling:
 
 
 class Verdict(str):
-    """"trusted" or "not trusted", with the ``reasons`` in words.
+    """ "trusted" or "not trusted", with the ``reasons`` in words.
 
     Examples
     --------

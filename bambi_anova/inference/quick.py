@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy import special
 
 from bambi_anova.importance import Weighting
 from bambi_anova.inference.contract import Fit, Problem, Request
@@ -30,8 +31,10 @@ from bambi_anova.trust import Sampling
 
 Array = np.ndarray
 
-#: R: a setting costs about as much as four draws from it.
+#: R: a setting costs about as much as four draws from it; of large models fewer will do.
 EACH = 4
+EACH_LARGE = 2
+LARGE = 3000
 SCOUTS = 100
 PILOT_SETTINGS = 250
 PILOT_EACH = 2
@@ -39,7 +42,7 @@ MOST_PILOTS = 6
 #: Above this part of effective draws there is nothing left to learn.
 GOOD = 0.5
 #: Effective settings to aim at, and the most settings to spend.
-AIM = 900
+AIM = 800
 #: Share of draws from a wider proposal, which bounds the weights, and how much wider.
 DEFENCE = 0.05
 WIDE = 1.5
@@ -89,14 +92,15 @@ def sample(
     per_part = max(0.3 * draws, AIM / max(efficiency, 1e-6) / chains)
     per_part = int(np.ceil(min(per_part, max(MOST_SETTINGS / chains, 0.3 * draws))))
     proposals = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
-    batch = landscape.draw(proposals, chains * per_part, EACH, candidates, rng, keep_units=True)
+    each = EACH if landscape.model.size < LARGE else EACH_LARGE
+    batch = landscape.draw(proposals, chains * per_part, each, candidates, rng, keep_units=True)
     smoothed, k = _smooth(batch.log_weight)
     chosen = _resample(smoothed, chains, draws, rng)
     latent = _take(landscape.model, batch, chosen)
-    latent = _move_scales(landscape.model, batch.u, chosen, latent, rng)
+    latent = _move_scales(landscape.model, batch.u[:, chosen // each], latent, rng)
     by_setting = batch.weights.sum(axis=1)
     weighting = Weighting(
-        setting=chosen // EACH,
+        setting=chosen // each,
         proposal=chosen,
         log_weight=batch.log_weight.ravel()[chosen],
         pareto_k=k,
@@ -114,6 +118,7 @@ def _learn(
     if candidates.count > 1:
         scout = landscape.draw(proposals, SCOUTS, PILOT_EACH, candidates, rng)
         candidates = candidates.suited_to(scout.spread, scout.narrow_spread)
+        proposals = _improve(proposals, scout) if scout.efficiency < 0.1 else proposals
     best, best_efficiency = proposals, 0.0
     for pilot in range(MOST_PILOTS):
         settings = PILOT_SETTINGS * (1 + pilot // 2)
@@ -131,16 +136,18 @@ def _improve(proposals: list[Proposal], batch: Batch) -> list[Proposal]:
     """Let each proposal learn from the draws that it explains."""
     u = np.repeat(batch.u, batch.noise.shape[2], axis=1)
     noise = batch.noise.reshape(len(batch.noise), -1)
-    weights = batch.weights
-    if len(proposals) == 1:
-        return [proposals[0].learn(u, noise, weights.ravel())]
+    weights = batch.weights.ravel()
     parts = np.array([p.log_share + p.log_density(batch.u, batch.noise) for p in proposals])
-    parts = np.exp(parts - parts.max(axis=0))
-    parts *= weights / parts.sum(axis=0)
-    totals = parts.sum(axis=(1, 2))
+    member = special.softmax(parts, axis=0).reshape(len(proposals), -1)
+    if batch.efficiency * weights.size < 5 * len(proposals[0].mean):
+        log_weight = batch.log_weight.ravel()
+        return [
+            p.tilted(u, noise, log_weight, own) for p, own in zip(proposals, member, strict=True)
+        ]
+    shares = member @ weights
     return [
-        p.learn(u, noise, (own / own.sum()).ravel()) if total > 0.02 else p
-        for p, own, total in zip(proposals, parts, totals, strict=True)
+        p.learn(u, noise, own * weights / share) if share > 0.02 else p
+        for p, own, share in zip(proposals, member, shares, strict=True)
     ]
 
 
@@ -178,19 +185,21 @@ def _take(model: LatentModel, batch: Batch, chosen: Array) -> LatentDraws:
         proposed = batch.units.pop(key)
         proposed = proposed.reshape(len(proposed), -1)
         units[key] = proposed[:, flat].reshape(-1, *chosen.shape)
-    values = model.values(batch.u)[:, flat // EACH].reshape(-1, *chosen.shape)
+    values = model.values(batch.u)[:, flat // batch.log_weight.shape[1]].reshape(-1, *chosen.shape)
     return LatentDraws(values, core, units)
 
 
 def _move_scales(
     model: LatentModel,
     u: Array,
-    chosen: Array,
     latent: LatentDraws,
     rng: np.random.Generator,
     sweeps: int = 8,
 ) -> LatentDraws:
-    """Move each scale given its effects, by Metropolis steps on all draws at once."""
+    """Move each scale given its effects, by Metropolis steps on all draws at once.
+
+    ``u`` are the draws' hyperparameters, shape (S, H, D).
+    """
     values = latent.values.copy()
     for index, scale in enumerate(model.scales):
         effects = [latent.core[model.core_scale == index]]
@@ -199,7 +208,7 @@ def _move_scales(
         if scale.name in model.auxiliary or not count:
             continue
         squares = sum(np.einsum("khd,khd->hd", part, part) for part in effects)
-        here = u[index, chosen // EACH]
+        here = u[index]
 
         def log_density(u, scale=scale, count=count, squares=squares):
             sigma = scale.value(u)

@@ -13,25 +13,29 @@ _REALS = types.CPointer(types.double)
 _LOGP = types.int64(types.uint64, _REALS, _REALS, _REALS, types.voidptr)
 _EXPAND = types.int64(types.uint64, types.uint64, _REALS, _REALS, types.voidptr)
 
+
 def logp(size, theta_, gradient_, logp_, data):
     n = carray(data, (1,), np.int64)[0]
-    whole, real = carray(data, (n,), np.int64), carray(data, (n,), np.float64)
-    h, k, p, b, width, lanes, m = whole[1], whole[2], whole[3], whole[4], whole[5], whole[6], whole[7]
-    at = whole[8:19]
+    real, signed = carray(data, (n,), np.float64), carray(data, (n,), np.int64)
+    whole = carray(data, (n,), np.uint64)
+    h, nodes, m, at = signed[1], signed[2], signed[3], signed[4:20]
     value = log_density(
         carray(theta_, (size,)),
         carray(gradient_, (size,)),
         real[at[0] : at[1]],
         real[at[1] : at[2]].reshape((h, 5 + h)),
-        real[at[2] : at[3]].reshape((h, k, 4)),
-        real[at[3] : at[4]].reshape((3, width)),
-        whole[at[4] : at[5]].reshape((b, lanes)),
-        real[at[5] : at[6]].reshape((b, width, lanes)),
-        real[at[6] : at[7]].reshape((p + 1, p + 1)),
-        real[at[7] : at[8]].reshape((5, m)),
-        whole[at[8] : at[9]],
-        whole[at[9] : at[10]],
-        real[at[10] : n],
+        real[at[2] : at[3]].reshape((h, nodes, 4)),
+        whole[at[3] : at[4]],
+        (whole[at[4]], whole[at[4] + 1], whole[at[4] + 2], whole[at[4] + 3], whole[at[4] + 4]),
+        whole[at[5] : at[6]].reshape((-1, 5)),
+        whole[at[6] : at[7]].reshape((-1, 5)),
+        whole[at[7] : at[8]].reshape((-1, 5)),
+        whole[at[8] : at[9]].reshape((-1, 5)),
+        real[at[9] : at[10]],
+        real[at[10] : at[11]].reshape((5, m)),
+        whole[at[11] : at[12]],
+        whole[at[12] : at[13]],
+        real[at[13] : n],
     )
     carray(logp_, (1,))[0] = value
     return 0 if np.isfinite(value) else 1

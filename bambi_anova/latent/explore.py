@@ -176,9 +176,7 @@ def _climb(log_density: LogDensity, start: Array, known: Sequence[Peak]) -> Peak
     return Peak(u, height, precision)
 
 
-def _differences(
-    log_density: LogDensity, u: Array, widths: Array
-) -> tuple[float, Array, Array]:
+def _differences(log_density: LogDensity, u: Array, widths: Array) -> tuple[float, Array, Array]:
     """Return value, gradient and Hessian by differences over the given widths."""
     size = len(u)
     first, second = np.triu_indices(size, 1)

@@ -66,8 +66,8 @@ class Candidates:
             return self
         mixed = narrow_spread > HEAVY
         count = max(
-            _least_count(float(narrow_spread[~mixed].sum()), ((2, 0.4), (4, 6.0), (8, 60.0))),
-            _least_count(float(spread[mixed].sum()), ((4, 4.0), (8, 15.0))) if mixed.any() else 2,
+            _least_count(float(narrow_spread[~mixed].sum()), ((2, 0.4), (4, 5.0), (8, 400.0))),
+            _least_count(float(spread[mixed].sum()), ((4, 4.0), (8, 30.0))) if mixed.any() else 2,
         )
         return Candidates(count, mixed)
 
@@ -261,7 +261,9 @@ def _keep_one(
     narrow = spread
     if log_excess.ndim:
         with np.errstate(over="ignore"):
-            narrow = (squares * np.exp(log_excess)).sum(axis=-1).mean(axis=1) - 1
+            narrow = (squares * np.exp(log_excess)).sum(axis=-1)
+        # What typical settings need counts, not what a few far out would.
+        narrow = np.minimum(narrow, 5.0).mean(axis=1) - 1
     mark = rng.uniform(size=total.shape) * total
     chosen = (heap < mark[..., None]).sum(axis=-1)
     kept = np.take_along_axis(leaf, chosen[:, None, :, None], axis=-1)[..., 0]

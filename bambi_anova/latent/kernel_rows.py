@@ -11,10 +11,13 @@ import numba
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
-_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-jit = numba.njit(**_OPTIONS)
-lanes = numba.njit(forceinline=True, fastmath={"reassoc", "contract", "nsz"}, **_OPTIONS)
-once = numba.njit(inline="always", **_OPTIONS)
+jit = numba.njit(
+    nogil=True,
+    error_model="numpy",
+    fastmath={"reassoc", "contract", "nsz"},
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+)
 
 
 @jit
@@ -146,7 +149,9 @@ def _digamma(x):
         shift -= 1 / x
         x += 1
     inverse = 1 / (x * x)
-    series = 1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse * (1 / 240 - inverse / 132)))
+    series = 1 / 12 - inverse * (
+        1 / 120 - inverse * (1 / 252 - inverse * (1 / 240 - inverse / 132))
+    )
     return shift + math.log(x) - 0.5 / x - inverse * series
 
 

@@ -23,6 +23,8 @@ Array = np.ndarray
 
 #: Numbers that one piece of work holds at a time, about.
 PIECE = 400_000
+#: Numbers above which unit effects are kept in single precision.
+BIG = 20_000_000
 #: More threads than this share one memory bus for nothing.
 MOST_THREADS = 4
 
@@ -153,8 +155,12 @@ class Landscape:
         shape = (settings, each)
         core = np.empty((model.core_size, *shape))
         log_ratio = np.empty(shape)
+        # Seven digits are plenty for draws, and large models have many of them.
+        kind = np.float32 if model.size * settings * each > BIG else np.float64
         units = {
-            block.key: np.empty((len(block.index), *shape)) for block in model.leaves if keep_units
+            block.key: np.empty((len(block.index), *shape), dtype=kind)
+            for block in model.leaves
+            if keep_units
         }
         generators = rng.spawn(settings)
 

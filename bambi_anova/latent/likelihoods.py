@@ -114,9 +114,7 @@ def _binomial_logit(data: Observed) -> Likelihood:
 
     def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
         rate = special.expit(eta)
-        return Derivatives(
-            data.y - data.trials * rate, data.trials * rate * special.expit(-eta)
-        )
+        return Derivatives(data.y - data.trials * rate, data.trials * rate * special.expit(-eta))
 
     return Likelihood(log, derivatives)
 
@@ -171,16 +169,12 @@ def _negativebinomial(data: Observed) -> Likelihood:
         alpha = aux["alpha"]
         normaliser = special.gammaln(data.y + alpha) - special.gammaln(alpha)
         shared = np.logaddexp(np.log(alpha), eta)
-        return data.n * (
-            normaliser + alpha * (np.log(alpha) - shared) + data.y * (eta - shared)
-        )
+        return data.n * (normaliser + alpha * (np.log(alpha) - shared) + data.y * (eta - shared))
 
     def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
         part = special.expit(eta - np.log(aux["alpha"]))
         size = data.y + aux["alpha"]
-        return Derivatives(
-            data.n * (data.y - size * part), data.n * size * part * (1 - part)
-        )
+        return Derivatives(data.n * (data.y - size * part), data.n * size * part * (1 - part))
 
     return Likelihood(log, derivatives)
 

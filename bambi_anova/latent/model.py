@@ -117,6 +117,11 @@ class LatentModel:
         """P."""
         return len(self.core_mean)
 
+    @property
+    def size(self) -> int:
+        """Q, the number of latent coordinates."""
+        return self.core_size + self.entities * self.slots
+
     @cached_property
     def core_columns(self) -> sparse.csr_array:
         """The core's part of A, shape (M, P)."""

@@ -194,6 +194,36 @@ class Proposal:
         factor = np.linalg.cholesky(covariance)
         return replace(self, mean=self.mean + keep * shift, factor=factor)
 
+    def tilted(self, u: Array, noise: Array, log_weight: Array, member: Array) -> Proposal:
+        """Return the proposal moved along a quadratic fit to the log weights.
+
+        A normal times exp(b'z + z'Cz / 2), C diagonal, is normal again.  The fit needs no
+        effective draws, so it leads the way when nearly all weight falls on a few.
+
+        Parameters
+        ----------
+        u : ndarray, shape (H, N)
+        noise : ndarray, shape (P, N)
+        log_weight : ndarray, shape (N,)
+        member : ndarray, shape (N,)
+            How far each draw belongs to this proposal, between 0 and 1.
+        """
+        points = np.vstack([self.warp.coordinates(u), noise])
+        z = linalg.solve_triangular(self.factor, points - self.mean[:, None], lower=True)
+        # Draws far out on every side say little of where the bulk should go.
+        keep = (log_weight > np.quantile(log_weight, 0.2)) & (np.abs(z).max(axis=0) < 4)
+        columns = np.vstack([np.ones(keep.sum()), z[:, keep], z[:, keep] ** 2 / 2]).T
+        root = np.sqrt(member[keep])[:, None]
+        ridge = np.diag(np.r_[0.0, np.full(len(z), 1.0), np.full(len(z), 10.0)])
+        left = (columns * root).T @ (columns * root) + ridge
+        fitted = np.linalg.solve(left, (columns * root**2).T @ log_weight[keep])
+        slope, bend = fitted[1 : len(z) + 1], np.clip(fitted[len(z) + 1 :], -2.0, 0.5)
+        spread = 1 / (1 - bend)
+        shift = slope * spread
+        shift *= min(1.0, 3.0 / max(float(np.linalg.norm(shift)), 1e-12))
+        mean = self.mean + self.factor @ shift
+        return replace(self, mean=mean, factor=self.factor * np.sqrt(spread))
+
 
 def propose_from_slices(peak: Peak, slices: Sequence[Slice], core_size: int) -> Proposal:
     """Return the proposal that a mode's curvature suggests.

@@ -27,6 +27,7 @@ from bambi_anova.latent.arrow import Curvature, factor, forward
 from bambi_anova.latent.explore import Peak, find_peaks
 from bambi_anova.latent.landscape import Landscape
 from bambi_anova.latent.model import LatentModel
+from bambi_anova.latent.program import Program, Recorder
 from bambi_anova.latent.scales import Scale
 
 Array = np.ndarray
@@ -91,9 +92,12 @@ class Whitening:
         The curvature goes with this power of (further parameter / reference).
     followed : int
         Which scale that parameter is.
+    order : ndarray of int, shape (D,)
+        Slots of an entity, those that touch the fewest others first: eliminated in this order
+        they leave the most zeros.
     core, border, leaf : ndarray, shapes (P, P, 1), (E, D, P, 1) and (E, D, D, 1)
-        The parts of A' W A.
-    pull : ndarray, shape (Q, 1)
+        The parts of A' W A, slots in order.
+    pull, leaf_pull : ndarray, shapes (P, 1) and (E, D, 1)
         A' times the working response, W (eta - origin) + slope.
     """
 
@@ -104,10 +108,12 @@ class Whitening:
     power: float
     reference: float
     followed: int
+    order: Array
     core: Array
     border: Array
     leaf: Array
     pull: Array
+    leaf_pull: Array
 
     @property
     def size(self) -> int:
@@ -116,38 +122,38 @@ class Whitening:
 
     @cached_property
     def standing(self) -> Array:
-        """Which of the Q coordinates stand for an effect, in their order."""
-        model = self.model
-        leaves = np.flatnonzero(model.occupied)
-        return np.concatenate([np.arange(model.core_size), model.core_size + leaves])
+        """Which of the Q coordinates, with slots in order, stand for an effect."""
+        leaves = np.flatnonzero(self.model.occupied[:, self.order])
+        return np.concatenate([np.arange(len(self.core)), len(self.core) + leaves])
 
     def natural(self, theta: Array) -> tuple[Array, Array, Array]:
         """Return u (H, G), core (P, G) and leaf (E, D, G) at points (N, G)."""
-        h, p, model = len(self.centre), self.model.core_size, self.model
+        h, (p, e, d), points = len(self.centre), self._sizes, theta.shape[1]
         u = self.centre[:, None] + self.turn @ theta[:h]
-        noise = np.zeros((len(self.pull), theta.shape[1]))
+        noise = np.zeros((p + e * d, points))
         noise[self.standing] = theta[h:]
-        values = model.values(u)
-        core_sd, leaf_sd = model.spreads(values)
-        weight = np.ones(theta.shape[1])
+        values = self.model.values(u)
+        core_sd, leaf_sd = self.model.spreads(values)
+        leaf_sd = leaf_sd[self.order]
+        weight = np.ones(points)
         if self.power:
             weight = (values[self.followed] / self.reference) ** self.power
-        core = self.core * (core_sd[:, None] * core_sd * weight) + np.eye(p)[..., None]
-        leaf = self.leaf * (leaf_sd[:, None] * leaf_sd * weight)
         arrow = factor(
-            core,
+            self.core * (core_sd[:, None] * core_sd * weight) + np.eye(p)[..., None],
             self.border * (leaf_sd[:, None] * core_sd * weight),
-            leaf + np.eye(model.slots)[..., None],
+            self.leaf * (leaf_sd[:, None] * leaf_sd * weight) + np.eye(d)[..., None],
         )
-        by_entity = (model.entities, model.slots, theta.shape[1])
-        pull = np.broadcast_to(self.pull[p:], noise[p:].shape).reshape(by_entity)
-        inner = forward(arrow.leaf, pull * (leaf_sd * weight))
-        rest = self.pull[:p] * core_sd * weight
-        rest = rest - np.einsum("edpg,edg->pg", arrow.border, inner)
+        inner = forward(arrow.leaf, self.leaf_pull * (leaf_sd * weight))
+        rest = self.pull * core_sd * weight - np.einsum("edpg,edg->pg", arrow.border, inner)
         mean = (arrow.core_inverse @ rest.T[:, :, None])[:, :, 0].T
         core = arrow.core_noise(mean + noise[:p])
-        leaf = arrow.leaves_given(core, inner + noise[p:].reshape(by_entity))
-        return u, model.core_mean + core_sd * core, leaf * leaf_sd
+        leaf = arrow.leaves_given(core, inner + noise[p:].reshape(e, d, points)) * leaf_sd
+        return u, self.model.core_mean + core_sd * core, leaf[:, np.argsort(self.order)]
+
+    @property
+    def _sizes(self) -> tuple[int, int, int]:
+        """P, E and D."""
+        return len(self.core), self.model.entities, self.model.slots
 
 
 def whiten(model: LatentModel, rng: np.random.Generator) -> Whitening:
@@ -168,6 +174,9 @@ def whiten_at(landscape: Landscape, peak: Peak) -> Whitening:
     origin = model.offset + model.core_columns @ model.core_mean
     working = derivatives.curvature * (modes.eta - origin) + derivatives.slope
     core, border, leaf = Curvature(model).entries(derivatives.curvature)
+    order = np.argsort((leaf != 0).any(axis=0).sum(axis=1)[:, 0], kind="stable")
+    pull = model.columns.T @ working
+    p = model.core_size
     kind = KINDS[model.likelihood.key]
     followed = model.auxiliary[kind.parameters[0]] if kind.power else None
     power = kind.power if isinstance(followed, int) else 0.0
@@ -179,10 +188,12 @@ def whiten_at(landscape: Landscape, peak: Peak) -> Whitening:
         power=power,
         reference=float(values[followed, 0]) if power else 1.0,
         followed=followed if power else -1,
+        order=order,
         core=core,
-        border=border,
-        leaf=leaf,
-        pull=model.columns.T @ working,
+        border=border[:, order],
+        leaf=leaf[:, order][:, :, order],
+        pull=pull[:p],
+        leaf_pull=pull[p:].reshape(model.entities, model.slots, 1)[:, order],
     )
 
 
@@ -193,51 +204,53 @@ def pack(whitening: Whitening) -> Array:
     and reals side by side.  ``kernel.log_density`` says what they are.
     """
     w, model = whitening, whitening.model
-    h, p, (e, slots) = len(w.centre), model.core_size, w.leaf.shape[:2]
-    lanes = _lanes(e)
-    groups = -(-e // lanes)
+    h, p, e = len(w.centre), model.core_size, model.entities
     table, table_start = _tabulate(model.scales, w.centre)
-    pull = w.pull[p:].reshape(e, slots, 1)
-    blocks = np.zeros((groups * lanes, slots, p + 1 + slots))
-    blocks[:e] = np.concatenate([w.border[..., 0], pull, w.leaf[..., 0]], axis=2)
-    blocks = blocks.reshape(groups, lanes, slots, -1).transpose(0, 2, 3, 1)
-    standing = np.full((groups * lanes, slots), -1)
-    standing.ravel()[w.standing[p:] - p] = h + p + np.arange(len(w.standing) - p)
-    place = standing.reshape(groups, lanes, slots).transpose(0, 2, 1)
-    position = np.arange(groups * slots * lanes).reshape(groups, slots, lanes).transpose(0, 2, 1)
-    position = p + position.reshape(-1, slots)[:e].ravel()
-    core = np.zeros((p + 1, p + 1))
-    core[:p, :p], core[p, :p] = w.core[..., 0], w.pull[:p, 0]
-    columns = np.zeros((3, p + 1 + slots))
-    columns[0] = np.concatenate([model.core_scale, [-1], model.leaf_scale])
-    columns[1], columns[1, :p] = 1, model.core_sd[:, 0]
-    columns[2, :p] = model.core_mean[:, 0]
+    program = record(w)
     data = model.likelihood.data
-    hyper = np.column_stack(
-        [
-            [scale.lower for scale in model.scales],
-            [scale.upper for scale in model.scales],
-            table_start,
-            np.full(h, STEP),
-            w.centre,
-            w.turn,
-        ]
-    )
+    limits = [[scale.lower, scale.upper] for scale in model.scales]
+    hyper = [np.array(limits).reshape(h, 2), table_start[:, None], np.full((h, 1), STEP)]
+    origin = model.offset + model.core_columns @ model.core_mean
+    # Addresses of the coordinates as the model counts them.
+    slots = np.arange(e * model.slots).reshape(e, -1)[:, np.argsort(w.order)].ravel()
+    addresses = program.x[np.concatenate([np.arange(p), p + slots])]
     arrays = [
         _own(w),
-        hyper,
+        np.hstack([*hyper, w.centre[:, None], w.turn]),
         table,
-        columns,
-        place,
-        blocks,
-        core,
-        np.stack([model.offset, data.y, data.trials, data.n, data.within]),
+        program.noise[w.standing],
+        np.array(
+            [
+                program.groups,
+                program.own_memory,
+                program.group_memory,
+                program.own_constants,
+                program.group_constants,
+            ]
+        ),
+        program.before,
+        program.eliminate,
+        program.core,
+        program.substitute,
+        program.constants,
+        np.stack([origin, data.y, data.trials, data.n, data.within]),
         model.columns.indptr.astype(np.int64),
-        np.concatenate([np.arange(p), position])[model.columns.indices],
+        addresses[model.columns.indices],
         model.columns.data,
     ]
-    sizes = [h, table.shape[1], p, groups * slots, p + 1 + slots, lanes, len(model.offset)]
-    return _join(sizes, arrays)
+    return _join([h, table.shape[1], len(origin)], arrays)
+
+
+def record(w: Whitening) -> Program:
+    """Write the map down for the kernel."""
+    model = w.model
+    p, e, d = w._sizes
+    core = np.zeros((p + 1, p + 1))
+    core[:p, :p], core[p, :p] = w.core[..., 0], w.pull[:, 0]
+    sds = [*zip(model.core_scale.tolist(), model.core_sd[:, 0].tolist(), strict=True)]
+    sds += [(scale, 1.0) for scale in model.leaf_scale[w.order].tolist()]
+    blocks = np.concatenate([w.border[..., 0], w.leaf_pull, w.leaf[..., 0]], axis=2)
+    return Recorder(len(w.centre), sds, core, blocks, _lanes(e)).record()
 
 
 def _lanes(entities: int) -> int:
@@ -256,12 +269,12 @@ def _own(w: Whitening) -> Array:
 
 def _join(sizes: list[int], arrays: list[Array]) -> Array:
     flat = [np.ascontiguousarray(array).ravel() for array in arrays]
-    head = 8 + len(flat)
+    head = 4 + len(flat)
     ends = head + np.cumsum([len(array) for array in flat])
     buffer = np.empty(ends[-1])
     whole = buffer.view(np.int64)
-    whole[:8] = [len(buffer), *sizes]
-    whole[8:head] = [head, *ends[:-1]]
+    whole[:4] = [len(buffer), *sizes]
+    whole[4:head] = [head, *ends[:-1]]
     for array, end in zip(flat, ends, strict=True):
         (whole if array.dtype.kind == "i" else buffer)[end - len(array) : end] = array
     return buffer
