@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bambi_anova import errors
+    from bambi_anova.compare import compare_fits
     from bambi_anova.datasets import load_data
     from bambi_anova.model import Model
+    from bambi_anova.plots import plot_fits
     from bambi_anova.result import Result
 
 __version__ = "0.1.0"
@@ -29,11 +31,13 @@ __version__ = "0.1.0"
 _LAZY = {
     "Model": "bambi_anova.model",
     "Result": "bambi_anova.result",
+    "compare_fits": "bambi_anova.compare",
     "errors": "bambi_anova",
     "load_data": "bambi_anova.datasets",
+    "plot_fits": "bambi_anova.plots",
 }
 
-__all__ = ["Model", "Result", "__version__", "errors", "load_data"]
+__all__ = ["Model", "Result", "__version__", "compare_fits", "errors", "load_data", "plot_fits"]
 
 
 def __getattr__(name: str):

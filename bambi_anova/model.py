@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,12 @@ from bambi_anova.checks import check_design
 from bambi_anova.collapse import collapse_rows
 from bambi_anova.describe import columns, sections
 from bambi_anova.design import build_design
-from bambi_anova.errors import AnovaWarning, ArgumentError, ConvergenceWarning
+from bambi_anova.errors import (
+    AnovaWarning,
+    ArgumentError,
+    ConvergenceWarning,
+    UnsupportedError,
+)
 from bambi_anova.families import get_family, get_link
 from bambi_anova.formula import parse_formula
 from bambi_anova.priors import make_priors
@@ -22,8 +28,9 @@ from bambi_anova.rows import read_rows
 
 if TYPE_CHECKING:
     import bambi as bmb
+    import xarray as xr
 
-    from bambi_anova.inference import Problem
+    from bambi_anova.inference import Problem, Request
     from bambi_anova.result import Result
 
 PARAMETERIZATIONS = ("identified", "overparameterized")
@@ -212,19 +219,27 @@ class Model:
         chains: int = 4,
         random_seed: int | None = None,
         progressbar: bool = True,
+        init: Result | None = None,
         **kwargs: Any,
     ) -> Result:
-        """Sample the posterior.
+        """Approximate or sample the posterior.
 
         Parameters
         ----------
         inference_method : str
-            "nuts" (by nutpie), or one of Bambi's samplers by name: "nutpie", "pymc", "numpyro",
-            "blackjax".
+            - "nuts": full NUTS by nutpie, on our own compiled density where the model is latent
+              Gaussian, through Bambi otherwise; "nutpie", "pymc", "numpyro" and "blackjax" name
+              one of Bambi's samplers.
+            - "laplace", "pathfinder", "advi": quick fits, in a second or so; ``Result.verdict``
+              says whether to believe them.
+            - "auto": "laplace", and NUTS started from it where that is not trusted.
         draws, tune, chains : int
-            Draws kept a chain, tuning steps a chain, and chains.
+            Draws kept a chain, tuning steps a chain, and chains.  Quick fits make ``chains``
+            independent parts and do not tune.
         random_seed : int, optional
         progressbar : bool
+        init : Result, optional
+            An earlier fit of this model to start NUTS from.
         **kwargs
             Handed to the sampler, such as ``target_accept`` or ``cores``.
 
@@ -237,22 +252,71 @@ class Model:
         ConvergenceWarning
             If the draws do not meet the thresholds of ``bambi_anova.trust``.
 
+        Raises
+        ------
+        UnsupportedError
+            If a quick fit cannot evaluate this model; the message names the way on.
+
         Examples
         --------
-        >>> result = model.fit(random_seed=1)  # doctest: +SKIP
+        >>> quick = model.fit("laplace", random_seed=1)  # doctest: +SKIP
+        >>> full = model.fit(init=quick, random_seed=1)  # doctest: +SKIP
         """
-        from bambi_anova.backend.extract import add_cells
-        from bambi_anova.inference import Request, check_method, run_inference
-        from bambi_anova.result import Result
+        from bambi_anova.inference import AUTO, Request, check_method
 
         check_method(inference_method)
-        request = Request(inference_method, draws, tune, chains, random_seed, progressbar, kwargs)
-        fit = run_inference(self._problem, request)
-        add_cells(fit.idata, fit.draws, self.design, self.link)
-        result = Result(fit.idata, self.design, self.family, self.link, fit.draws, fit.sampling)
+        first = "laplace" if inference_method == AUTO else inference_method
+        start = None if init is None else self._start(init)
+        request = Request(
+            first,
+            draws,
+            tune,
+            chains,
+            random_seed,
+            progressbar,
+            {} if inference_method == AUTO else kwargs,
+            start,
+        )
+        result = self._run_auto(request, kwargs) if inference_method == AUTO else self._run(request)
         for complaint in result.complaints:
             _warn(ConvergenceWarning(complaint))
         return result
+
+    def _run_auto(self, request: Request, options: Mapping[str, Any]) -> Result:
+        """Run NUTS only if the quick fit is not to be trusted, or not to be had."""
+        full = replace(request, method="nuts", options=dict(options))
+        try:
+            quick = self._run(request)
+        except UnsupportedError:
+            return self._run(full)
+        if quick.verdict == "trusted":
+            return quick
+        return self._run(replace(full, start=quick.idata["posterior"].to_dataset()))
+
+    def _run(self, request: Request) -> Result:
+        from bambi_anova.backend.extract import add_cells
+        from bambi_anova.inference import run_inference
+        from bambi_anova.result import Result
+
+        fit = run_inference(self._problem, request)
+        add_cells(fit.idata, fit.draws, self.design, self.link)
+        return Result(fit.idata, self.design, self.family, self.link, fit.draws, fit.sampling)
+
+    def _start(self, init: Result) -> xr.Dataset:
+        """Return the posterior to start from."""
+        from bambi_anova.result import Result
+
+        if not isinstance(init, Result):
+            raise ArgumentError(f"init: expected a Result of this model, got {init!r:.60}")
+        same = (init.design.formula.text, init.design.levels, init.family.name, init.link.name)
+        mine = (self.design.formula.text, self.design.levels, self.family.name, self.link.name)
+        sizes = [unit.size for unit in init.design.units] == [u.size for u in self.design.units]
+        if same != mine or not sizes:
+            raise ArgumentError(
+                f"init: expected a fit of this model, got one of {init.design.formula.text!r}; "
+                "formula, family, link, levels and units must be the same"
+            )
+        return init.idata["posterior"].to_dataset()
 
     def __str__(self) -> str:
         rows, kept = len(self.design.rows.data), len(self.collapsed.first)

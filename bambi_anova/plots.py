@@ -1,4 +1,4 @@
-"""Figures of a result, on matplotlib: cell means, deflections and the ANOVA display.
+"""Figures of a result, on matplotlib: cell means, deflections, the ANOVA display, two fits.
 
 Each function draws into ``ax`` if it is given and returns the axes.  Colours are those of Okabe
 and Ito, which colour-blind readers can tell apart.
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bambi_anova.compare import compare_fits
 from bambi_anova.design import Design
 from bambi_anova.errors import ArgumentError
 from bambi_anova.populations import POPULATION_NAMES
-from bambi_anova.tables import bound_names
+from bambi_anova.tables import bound_names, check_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -178,6 +179,63 @@ def plot_anova(
     ax.set_xlim(left=0)
     ax.set_xlabel(f"sd of the effects ({_scale_name(result, 'link')}); df in brackets")
     ax.set_title(_caption(population, ci_prob, ci_kind), fontsize=9)
+    return ax
+
+
+def plot_fits(
+    quick: Result,
+    full: Result,
+    ci_prob: float = 0.95,
+    rows: int = 30,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the intervals of two fits of one model, one above the other, the worst agreement first.
+
+    Every quantity is shifted and scaled by the full fit's mean and sd, so that all fit one axis;
+    the grey band is the promise for trusted quantities: means within 0.15 sd.
+
+    Parameters
+    ----------
+    quick, full : Result
+    ci_prob : float
+        Probability of the normal intervals drawn.
+    rows : int
+        How many quantities to show.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> plot_fits(quick, full)  # doctest: +SKIP
+    """
+    from scipy import special
+
+    table = compare_fits(quick, full)
+    table = table[table["sd_full"] > 0].head(rows)
+    check_interval(ci_prob, "eti")
+    reach = float(special.ndtri((1 + ci_prob) / 2))
+    ax = _axes(ax, (6.4, 1.4 + 0.3 * len(table)))
+    y = np.arange(len(table))
+    methods = (quick.sampling.method, full.sampling.method)
+    shown = (
+        (table["shift"], table["sd_ratio"], COLOURS[1], methods[0], -0.14),
+        (0 * table["shift"], 0 * table["sd_ratio"] + 1, COLOURS[0], methods[1], 0.14),
+    )
+    ax.axvspan(-0.15, 0.15, color="#eeeeee", zorder=0)
+    for mean, sd, colour, name, lift in shown:
+        ax.hlines(y + lift, mean - reach * sd, mean + reach * sd, color=colour, linewidth=2)
+        ax.scatter(mean, y + lift, color=colour, s=24, zorder=3, edgecolors="white", label=name)
+    ax.set_yticks(y, [f"{row.quantity}  {row.population}".strip() for row in table.itertuples()])
+    for label, trusted in zip(ax.get_yticklabels(), table["trusted_quick"], strict=True):
+        label.set_color("black" if trusted else COLOURS[1])
+    ax.margins(y=0.5 / max(len(table), 1))
+    ax.invert_yaxis()
+    ax.set_xlabel(f"posterior sds of {methods[1]} from its mean")
+    ax.set_title(f"{100 * ci_prob:g}% normal intervals; coloured names: not trusted", fontsize=9)
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
 

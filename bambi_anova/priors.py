@@ -33,6 +33,8 @@ _REAL_LINE = {
     "Moyal",
 }
 _IMPROPER = {"Flat", "HalfFlat"}
+#: Parameters that must be positive and finite in every distribution that has them.
+_POSITIVE = {"sigma", "tau", "alpha", "beta", "lam", "nu", "scale", "b", "kappa", "m"}
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,15 @@ def _user_prior(name: str, value: object) -> Prior:
             args[key] = float(arg)
         except (TypeError, ValueError):
             raise PriorError(f"priors[{name!r}]: {key} must be one number, got {arg!r}") from None
+    for key, arg in args.items():
+        positive = key in _POSITIVE and not (key == "alpha" and value.name in _REAL_LINE)
+        if np.isnan(arg) or (positive and not 0 < arg < np.inf):
+            raise PriorError(f"priors[{name!r}]: {key} must be positive and finite, got {arg:g}")
+    if value.name == "Uniform" and not all(map(np.isfinite, args.values())):
+        raise PriorError(
+            f"priors[{name!r}]: a Uniform without end is improper; give it both bounds, or use a "
+            "wide HalfNormal"
+        )
     return Prior(value.name, args, given=value)
 
 

@@ -61,7 +61,7 @@ def summarise(
 
     check_interval(ci_prob, ci_kind)
     table = diagnose(draws, weighting)
-    interval = {"hdi": array_stats.hdi, "eti": array_stats.eti}[ci_kind]
+    interval = array_stats.hdi if ci_kind == "hdi" else array_stats.eti
     name = f"{ci_kind}{100 * ci_prob:g}"
     bounds = np.full((draws.shape[-1], 2), np.nan)
     known = np.isfinite(draws).all(axis=(0, 1))

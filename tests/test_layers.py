@@ -13,7 +13,7 @@ ROOT = Path(bambi_anova.__file__).parent
 #: From the ground up; a module may import what stands on an earlier line, and never its own line.
 ORDER = [
     ["errors"],
-    ["families", "algebra", "datasets", "draws"],
+    ["families", "algebra", "datasets", "draws", "importance"],
     ["formula", "trust", "effects"],
     ["response", "layout", "tables", "describe"],
     ["rows"],
@@ -21,18 +21,25 @@ ORDER = [
     ["collapse", "checks", "priors", "populations"],
     ["anova"],
     ["backend.frame", "backend.geometry", "backend.terms", "backend.likelihoods"],
-    ["backend.groups"],
-    ["backend.build", "backend.extract", "inference.nuts"],
+    ["backend.groups", "latent.likelihoods", "latent.scales", "latent.slices"],
+    ["backend.build", "backend.extract", "latent.model", "latent.explore"],
+    ["latent.arrow", "latent.posterior", "latent.proposal"],
+    ["latent.mode"],
+    ["latent.joint"],
+    ["latent.landscape"],
+    ["inference.contract"],
+    ["inference.nuts", "inference.quick"],
+    ["inference.laplace", "inference.pathfinder", "inference.advi"],
     ["inference"],
     ["result"],
-    ["model"],
+    ["compare", "model"],
     ["plots"],
     ["cli"],
 ]
 HEIGHT = {name: height for height, line in enumerate(ORDER) for name in line}
 
-#: A docstring, and the script that made a data set.
-APART = {"backend", "data.simulate_memory"}
+#: Docstrings, and the script that made a data set.
+APART = {"backend", "latent", "data.simulate_memory"}
 
 SAMPLERS = {"bambi", "pymc", "pytensor", "nutpie"}
 

@@ -76,7 +76,7 @@ def test_diagnostics_are_those_of_arviz():
     for name, value in {
         "r_hat": arviz_stats.rhat(data),
         "ess_bulk": arviz_stats.ess(data, method="bulk"),
-        "ess_tail": arviz_stats.ess(data, method="tail"),
+        "ess_tail": arviz_stats.ess(data, method="tail", prob=(0.05, 0.95)),
         "mcse_mean": arviz_stats.mcse(data, method="mean"),
     }.items():
         np.testing.assert_allclose(table[name], value["q"], rtol=1e-10, err_msg=name)
@@ -102,6 +102,8 @@ def test_columns_stand_in_a_fixed_order():
             "ess_bulk",
             "ess_tail",
             "r_hat",
+            "mcse_sd",
+            "pareto_k",
         ]
 
 

@@ -70,8 +70,8 @@ class Request:
     progressbar : bool
     options : dict
         Handed to the method as they are, such as ``target_accept``.
-    start : Draws or None
-        Draws of an earlier fit to start from.
+    start : xarray.Dataset or None
+        Posterior of an earlier fit to start from, under Bambi's names.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class Request:
     random_seed: int | None
     progressbar: bool
     options: dict[str, Any] = field(default_factory=dict)
-    start: Draws | None = None
+    start: xr.Dataset | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no method can do, before anything is built."""

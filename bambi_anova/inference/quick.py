@@ -17,6 +17,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import special
 
@@ -28,6 +30,9 @@ from bambi_anova.latent.model import LatentModel
 from bambi_anova.latent.posterior import LatentDraws, bambi_posterior, package_draws
 from bambi_anova.latent.proposal import Proposal
 from bambi_anova.trust import Sampling
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Array = np.ndarray
 
@@ -69,6 +74,7 @@ def fit_quick(problem: Problem, request: Request, propose: Proposer) -> Fit:
     latent, weighting = sample(landscape, proposals, request.chains, request.draws, rng)
     idata = bambi_posterior(model, problem.design, problem.collapsed, latent)
     draws = package_draws(model, problem.design, latent)
+    add_weighting(idata, weighting)
     seconds = time.perf_counter() - started
     idata["posterior"].attrs |= {
         "inference_library": "bambi_anova",
@@ -78,6 +84,24 @@ def fit_quick(problem: Problem, request: Request, propose: Proposer) -> Fit:
         "pareto_k": weighting.pareto_k,
     }
     return Fit(idata, draws, Sampling(request.method, 0, seconds, seconds, weighting))
+
+
+def add_weighting(idata: xr.DataTree, weighting: Weighting) -> None:
+    """Add the group ``sample_stats``: which setting a draw comes of, and its log weight."""
+    import xarray as xr
+
+    sample = ("chain", "draw")
+    posterior = idata["posterior"]
+    idata["sample_stats"] = xr.DataTree(
+        xr.Dataset(
+            {
+                "log_weight": (sample, weighting.log_weight),
+                "setting": (sample, weighting.setting),
+                "proposal": (sample, weighting.proposal),
+            },
+            {name: posterior[name] for name in sample},
+        )
+    )
 
 
 def sample(

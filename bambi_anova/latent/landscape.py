@@ -220,13 +220,17 @@ def _pieces(count: int, size: int) -> list[slice]:
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
-def _on_all_cores(work: Callable[[slice], Array], pieces: list[slice]) -> list[Array]:
+def _on_all_cores[T](work: Callable[[slice], T], pieces: list[slice]) -> list[T]:
     """Call ``work`` on each piece; NumPy lets go of the interpreter while it computes."""
     threads = min(_cores(), MOST_THREADS, len(pieces))
     if threads < 2:
         return [work(piece) for piece in pieces]
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, pieces))
+        try:
+            return list(pool.map(work, pieces))
+        except BaseException:  # an interrupt must not wait for pieces that have not begun
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _cores() -> int:

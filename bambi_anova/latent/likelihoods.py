@@ -165,11 +165,16 @@ def _poisson(data: Observed) -> Likelihood:
 
 
 def _negativebinomial(data: Observed) -> Likelihood:
+    counted = np.maximum(data.y, 1.0)
+
     def log(eta: Array, aux: Auxiliary) -> Array:
         alpha = aux["alpha"]
-        normaliser = special.gammaln(data.y + alpha) - special.gammaln(alpha)
-        shared = np.logaddexp(np.log(alpha), eta)
-        return data.n * (normaliser + alpha * (np.log(alpha) - shared) + data.y * (eta - shared))
+        # log of Gamma(y + alpha) / Gamma(alpha), which differences of gammaln lose for large alpha.
+        rising = special.gammaln(counted) - special.betaln(alpha, counted)
+        log_odds = eta - np.log(alpha)
+        shared = _softplus(log_odds)
+        kernel = data.y * (log_odds - shared) - alpha * shared
+        return data.n * (np.where(data.y > 0, rising, 0.0) + kernel)
 
     def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
         part = special.expit(eta - np.log(aux["alpha"]))

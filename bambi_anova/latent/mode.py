@@ -59,9 +59,16 @@ class Modes:
 
     def columns(self, which: slice) -> Modes:
         """Return some of the settings."""
-        arrays = (self.u, self.core, self.leaf, self.core_sd, self.leaf_sd, self.eta)
-        parts = [array[..., which] for array in arrays]
-        return Modes(*parts, self.arrow.columns(which), self.log_marginal[which])
+        return Modes(
+            self.u[:, which],
+            self.core[:, which],
+            self.leaf[..., which],
+            self.core_sd[:, which],
+            self.leaf_sd[:, which],
+            self.eta[:, which],
+            self.arrow.columns(which),
+            self.log_marginal[which],
+        )
 
 
 class ModeFinder:

@@ -165,7 +165,7 @@ class LatentModel:
 
     def spreads(self, values: Array) -> tuple[Array, Array]:
         """Return the prior sd of core and leaf coordinates, shapes (P, G) and (D, G)."""
-        extended = np.vstack([values, np.ones_like(values[:1])])
+        extended = np.vstack([values, np.ones((1, values.shape[1]))])
         return self.core_sd * extended[self.core_scale], extended[self.leaf_scale]
 
     def likelihood_parameters(self, values: Array) -> dict[str, Array]:

@@ -112,6 +112,44 @@ def bambi_posterior(
     return xr.DataTree.from_dict({"posterior": posterior, "observed_data": observed})
 
 
+def read_posterior(
+    model: LatentModel, design: Design, posterior: xr.Dataset
+) -> tuple[Array, Array, Array]:
+    """Return the coordinates of draws under Bambi's names: the inverse of ``bambi_posterior``.
+
+    Returns
+    -------
+    u : ndarray, shape (S, H, D)
+        Hyperparameters, in the scales' unbounded coordinates.
+    core : ndarray, shape (P, H, D)
+    leaf : ndarray, shape (E D', H, D)
+        D' coordinates for each of E entities; zero where they stand for no unit.
+    """
+
+    def values(name: str) -> Array:
+        return np.moveaxis(
+            posterior[name].transpose("chain", "draw", ...).to_numpy(), (0, 1), (-2, -1)
+        )
+
+    names = _effect_names(design)
+    scales = [
+        values(scale.name if scale.name in model.auxiliary else f"{names[scale.name]}_sigma")
+        for scale in model.scales
+    ]
+    sample = values("Intercept").shape
+    core = np.empty((model.core_size, *sample))
+    for block in model.core:
+        effects = values(names.get(block.key, block.key)).reshape(-1, *sample)
+        if block.basis is not None:  # orthonormal columns, or the identity
+            effects = np.tensordot(block.basis.T, effects, axes=1)
+        core[block.start : block.stop] = effects
+    leaf = np.zeros((model.entities * model.slots, *sample))
+    for leaves in model.leaves:
+        leaf[leaves.index] = values(names[leaves.key])
+    u = [scale.coordinate(own) for scale, own in zip(model.scales, scales, strict=True)]
+    return np.array(u).reshape(len(u), *sample), core, leaf
+
+
 def package_auxiliary(model: LatentModel, latent: LatentDraws) -> dict[str, Array]:
     """Return the likelihood's parameters that were not held at a value."""
     return {
