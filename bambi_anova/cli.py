@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bambi_anova.errors import AnovaError, AnovaWarning, DataError
+from bambi_anova.errors import AnovaError, AnovaWarning, DataError, UnsupportedError
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from bambi_anova.model import Model
     from bambi_anova.result import Result
 
 DEMO_FORMULA = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
@@ -67,7 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     for command, out in ((demo, Path("demo-output")), (fit, None)):
         command.add_argument("--out", type=Path, default=out, metavar="DIR", help="where to write")
-        command.add_argument("--method", default="nuts", help="inference method")
+        command.add_argument(
+            "--method", help="inference method (default: a quick fit, then NUTS to confirm it)"
+        )
+        command.add_argument("--quick", action="store_true", help="leave it at the quick fit")
         command.add_argument("--draws", type=int, default=1000, help="draws a chain")
         command.add_argument("--tune", type=int, default=1000, help="tuning steps a chain")
         command.add_argument("--chains", type=int, default=4)
@@ -127,20 +131,48 @@ def _analyse(options: argparse.Namespace, data: pd.DataFrame) -> None:
     terms = options.contrasts or list(model.design.levels)
     for term in terms:
         Grid(model.design.levels).factors(term)  # complain before the fit, not after it
-    result = model.fit(
-        options.method,
-        draws=options.draws,
-        tune=options.tune,
-        chains=options.chains,
-        random_seed=options.seed,
-        progressbar=not options.quiet,
-    )
-    print(result, end="\n\n")
+    result = _fit_model(model, options)
     tables = _tables(result, terms)
     for title, table in tables.items():
         print(f"{title.replace('_', ' ')}\n{_compact(table)}\n")
     if options.out is not None:
         _write(result, tables, options.out)
+
+
+def _fit_model(model: Model, options: argparse.Namespace) -> Result:
+    """Fit by the method that was named, or quickly first and then in full."""
+    from bambi_anova.compare import compare_fits
+
+    settings = {
+        "draws": options.draws,
+        "tune": options.tune,
+        "chains": options.chains,
+        "random_seed": options.seed,
+        "progressbar": not options.quiet,
+    }
+    if options.method is not None:
+        return _shown(model.fit(options.method, **settings))
+    try:
+        quick = _shown(model.fit("laplace", **settings))
+    except UnsupportedError as error:
+        if options.quick:
+            raise
+        print(f"bambi-anova: note: {error}", file=sys.stderr)
+        return _shown(model.fit(**settings))
+    if options.quick:
+        return quick
+    full = _shown(model.fit(init=quick, **settings))
+    worst = compare_fits(quick, full).iloc[0]
+    print(
+        f"Quick against full: the largest difference is in {worst['quantity']} "
+        f"{worst['population']}: mean {worst['shift']:+.2f} sd, sd ratio {worst['sd_ratio']:.2f}.\n"
+    )
+    return full
+
+
+def _shown(result: Result) -> Result:
+    print(result, end="\n\n", flush=True)
+    return result
 
 
 def _tables(result: Result, terms: Sequence[str]) -> dict[str, pd.DataFrame]:

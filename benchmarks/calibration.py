@@ -365,7 +365,7 @@ def quantities(
     found |= {f"mean {label}": means[:, i] for i, label in enumerate(design.labels("A:B"))}
     finite = values["finite"]
     found["contrast A a1 - a2, finite"] = (finite[:, 0] - finite[:, 1]).mean(axis=1)
-    found["contrast B b1 - b2"] = (values["super"][..., 0] - values["super"][..., 1]).mean(axis=1)
+    found["contrast B b1 - b2 in a2"] = values["super"][:, 1, 0] - values["super"][:, 1, 1]
     found["contrast B b1 - b2 in a1, finite"] = finite[:, 0, 0] - finite[:, 0, 1]
     for unit in design.units:
         labels = design.labels(unit)

@@ -12,6 +12,7 @@ from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.inference.contract import Fit, Problem, Request
 from bambi_anova.inference.laplace import fit_laplace
 from bambi_anova.inference.nuts import fit_nuts
+from bambi_anova.inference.pathfinder import fit_pathfinder
 
 #: "auto" is "laplace" and, where that is not to be trusted, "nuts" started from it.
 AUTO = "auto"
@@ -39,6 +40,7 @@ def check_method(name: str) -> None:
 
 METHODS: dict[str, Callable[[Problem, Request], Fit]] = {
     "laplace": fit_laplace,
+    "pathfinder": fit_pathfinder,
     "nuts": fit_nuts,
     "nutpie": fit_nuts,
     "pymc": fit_nuts,

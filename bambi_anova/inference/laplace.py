@@ -12,13 +12,14 @@ from __future__ import annotations
 import numpy as np
 
 from bambi_anova.inference.contract import Fit, Problem, Request
-from bambi_anova.inference.quick import fit_quick
+from bambi_anova.inference.quick import LARGE, fit_quick
 from bambi_anova.latent.explore import cut_slices, find_arms, find_peaks
 from bambi_anova.latent.landscape import Landscape
 from bambi_anova.latent.proposal import Plain, Proposal, propose, propose_from_slices, share
 
 #: Points drawn from the prior to start climbing from.
 STARTS = 32
+STARTS_LARGE = 8
 #: Share of draws whose core is given more room, where it may need it.
 ROOM = 0.3
 
@@ -33,7 +34,8 @@ def propose_by_slices(landscape: Landscape, rng: np.random.Generator) -> list[Pr
     size = landscape.model.core_size
     if not landscape.model.scales:
         return [propose(Plain(), np.zeros(0), np.zeros((0, 0)), size)]
-    peaks = find_peaks(landscape.log_marginal, landscape.prior_draws(rng, STARTS))
+    starts = STARTS if landscape.model.size < LARGE else STARTS_LARGE
+    peaks = find_peaks(landscape.log_marginal, landscape.prior_draws(rng, starts))
     f = landscape.log_marginal
     slices = [cut_slices(f, peak) for peak in peaks]
     for peak, own in zip(tuple(peaks), tuple(slices), strict=True):

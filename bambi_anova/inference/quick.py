@@ -36,12 +36,13 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
-#: R: a setting costs about as much as four draws from it; of large models fewer will do.
+#: R: a setting costs about as much as four draws from it; in large models its draws cost more.
 EACH = 4
-EACH_LARGE = 2
+EACH_LARGE = 1
 LARGE = 3000
 SCOUTS = 100
 PILOT_SETTINGS = 250
+PILOT_SETTINGS_LARGE = 120
 PILOT_EACH = 2
 MOST_PILOTS = 6
 #: Above this part of effective draws there is nothing left to learn.
@@ -143,9 +144,10 @@ def _learn(
         scout = landscape.draw(proposals, SCOUTS, PILOT_EACH, candidates, rng)
         candidates = candidates.suited_to(scout.spread, scout.narrow_spread)
         proposals = _improve(proposals, scout) if scout.efficiency < 0.1 else proposals
+    first = PILOT_SETTINGS if landscape.model.size < LARGE else PILOT_SETTINGS_LARGE
     best, best_efficiency = proposals, 0.0
     for pilot in range(MOST_PILOTS):
-        settings = PILOT_SETTINGS * (1 + pilot // 2)
+        settings = first * (1 + pilot // 2)
         batch = landscape.draw(proposals, settings, PILOT_EACH, candidates, rng)
         efficiency = batch.efficiency
         if efficiency > best_efficiency:

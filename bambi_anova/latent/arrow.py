@@ -11,6 +11,7 @@ Columns stand last for the leaves, first for the core's matrices, where LAPACK w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -54,6 +55,11 @@ class Curvature:
             (product[keep], (target[keep], rows)), shape=(sum(sizes), columns.shape[0])
         )
         self.splits = np.cumsum(sizes)[:2]
+
+    @cached_property
+    def leaf_map_transposed(self) -> sparse.csr_array:
+        """From entries of the leaves' blocks to the rows they belong to, shape (M, E D D)."""
+        return self.map[self.splits[1] :].T.tocsr()
 
     def entries(self, weights: Array) -> tuple[Array, Array, Array]:
         """Return A' W A for weights of shape (M, G).
@@ -162,6 +168,17 @@ def cholesky(blocks: Array) -> Array:
 def log_det(lower: Array) -> Array:
     """Return the log determinant of factors (E, D, D, ...), shape (E, ...)."""
     return np.log(np.einsum("edd...->ed...", lower)).sum(axis=1)
+
+
+def inverse(lower: Array) -> Array:
+    """Return (L L')^-1 for factors of shape (E, D, D, G)."""
+    size = lower.shape[1]
+    solved = np.zeros_like(lower)
+    for j in range(size):
+        unit = np.zeros((lower.shape[0], size, lower.shape[3]))
+        unit[:, j] = 1
+        solved[:, :, j] = backward(lower, forward(lower, unit))
+    return solved
 
 
 def forward(lower: Array, right: Array) -> Array:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from bambi_anova.latent.arrow import Curvature, backward, cholesky, log_det
+from bambi_anova.latent.arrow import Curvature, backward, cholesky, inverse, log_det
 from bambi_anova.latent.likelihoods import Auxiliary, Likelihood
 from bambi_anova.latent.mode import Modes
 from bambi_anova.latent.model import LatentModel
@@ -135,7 +135,12 @@ def draw_given_modes(
     if candidates.mixed.any():
         wide = _wide_factor(model, modes, curvature)
         wide[~candidates.mixed] = modes.arrow.leaf[~candidates.mixed]
-    drawn = _draw_candidates(model, modes, wide, node, shift, natural, candidates.count, rng)
+    means = modes.leaf
+    if not model.likelihood.quadratic:
+        means = means + _mean_beyond_mode(model, modes, curvature)
+    drawn = _draw_candidates(
+        model, modes, means, wide, node, shift, natural, candidates.count, rng
+    )
     kept, log_mean, spreads = _keep_one(*drawn, rng)
     log_ratio = (
         log_mean.sum(axis=0)
@@ -164,6 +169,27 @@ def _wide_factor(model: LatentModel, modes: Modes, curvature: Curvature) -> Arra
     return cholesky(leaf)
 
 
+def _mean_beyond_mode(model: LatentModel, modes: Modes, curvature: Curvature) -> Array:
+    """Return how far the entities' means lie from their modes given the core, shape (E, D, G).
+
+    To first order H^-1 B' (t v) / 2, with t the rows' third derivatives and v the variances of
+    their predictors (Tierney & Kadane 1986, doi:10.1080/01621459.1986.10478240).
+    """
+    aux = model.likelihood_parameters(model.values(modes.u))
+    step = 0.05
+    sides = [model.likelihood.derivatives(modes.eta + s * step, aux).curvature for s in (-1, 1)]
+    third = (sides[0] - sides[1]) / (2 * step)
+    blocks = inverse(modes.arrow.leaf)
+    scales = modes.leaf_sd
+    spread = blocks * scales[:, None] * scales
+    variance = curvature.leaf_map_transposed @ spread.reshape(-1, spread.shape[-1])
+    pull = model.leaf_columns.T @ (third * variance / 2)
+    pull = pull.reshape(modes.leaf.shape) * scales
+    # Far from normal the expansion overshoots; candidates then need room rather than a shift.
+    moved = np.einsum("edfg,efg->edg", blocks, pull)
+    return np.clip(moved, -0.5, 0.5)
+
+
 def least_curvature(likelihood: Likelihood, eta: Array, reach: Array, aux: Auxiliary) -> Array:
     """Return the least of the curvatures at and around a linear predictor, shape (M, G)."""
     places = (eta, eta - reach, eta + reach)
@@ -173,6 +199,7 @@ def least_curvature(likelihood: Likelihood, eta: Array, reach: Array, aux: Auxil
 def _draw_candidates(
     model: LatentModel,
     modes: Modes,
+    means: Array,
     wide: Array | None,
     node: Array,
     shift: Array,
@@ -193,7 +220,7 @@ def _draw_candidates(
     e, d, n = model.entities, model.slots, len(node)
     tilt = np.einsum("edpg,pgr->edgr", modes.arrow.border, shift).reshape(e, d, n, 1)
     narrow = modes.arrow.leaf[..., node, None]
-    centre = modes.leaf[..., node, None] + backward(narrow, -tilt)
+    centre = means[..., node, None] + backward(narrow, -tilt)
     if wide is None:
         noise = _candidate_noise((e, d, n), count, rng)
         gap = backward(narrow, noise)

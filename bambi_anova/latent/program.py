@@ -71,16 +71,11 @@ class Program:
     x: Array
 
     @property
-    def groups(self) -> int:
-        """Groups of entities."""
-        return (len(self.constants) - self.own_constants) // self.group_constants
-
-    @property
-    def cost(self) -> int:
-        """Elementary operations of one pass."""
-        own = self.before[:, 4].sum() + self.core[:, 4].sum()
-        group = self.eliminate[:, 4].sum() + self.substitute[:, 4].sum()
-        return int(own + self.groups * group)
+    def sizes(self) -> tuple[int, int, int, int, int]:
+        """Groups, ``own_memory``, ``group_memory``, ``own_constants`` and ``group_constants``."""
+        groups = (len(self.constants) - self.own_constants) // self.group_constants
+        own, group = self.own_constants, self.group_constants
+        return groups, self.own_memory, self.group_memory, own, group
 
 
 class _Tape:
@@ -258,8 +253,9 @@ class Recorder:
                 if (i, first + k) not in rows:
                     continue
                 lower[i, k] = tape.result(TIMES, rows[i, first + k], inverses[k])
-                known = {j: at for j, at in border[k].items()}
-                known |= {first + j: lower[j, k] for j in range(k + 1, i + 1) if (j, k) in lower}
+                known = border[k] | {
+                    first + j: lower[j, k] for j in range(k + 1, i + 1) if (j, k) in lower
+                }
                 for j, at in known.items():
                     if (i, j) not in rows:
                         rows[i, j] = tape.new()

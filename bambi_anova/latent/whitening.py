@@ -7,39 +7,41 @@ H(u) = I + S A' W A S = L L' and mean L^-T m, where m = L^-1 b.  The sampler mov
     z = L' v - m,    so that    v = L^-T (m + z),
 
 whose posterior given u is exactly N(0, I) if the log-likelihood is quadratic, whatever u is: no
-funnels, no correlations.  Otherwise it nearly is, and the log density holds the difference.  W is
-held at the mode, up to the power of a further parameter (the residual sigma) that it follows
-anyway.  The hyperparameters are scaled by the curvature of their own marginal posterior.
+funnels and no correlations.  Otherwise it nearly is, and the log density holds the difference.  W
+stays as it is at the mode, up to the power of a further parameter (the residual sigma) that it
+follows.  The hyperparameters are scaled by the curvature of their marginal posterior.
+
+This is Laplace's approximation turned into a change of variables (compare Margossian et al. 2020,
+arXiv:2004.12550, who integrate z out instead).
 
 Letters: M rows, P core coordinates, E entities, D coordinates an entity, Q = P + E D,
-H hyperparameters, N = H + P + the units in the leaves, G points, K nodes of a prior's table.
+H hyperparameters, N = H + P + the units in the leaves, G points.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import interpolate
 
-from bambi_anova.latent.arrow import Curvature, factor, forward
+from bambi_anova.errors import UnsupportedError
+from bambi_anova.latent.arrow import Arrow, Curvature, factor, forward
 from bambi_anova.latent.explore import Peak, find_peaks
 from bambi_anova.latent.landscape import Landscape
 from bambi_anova.latent.model import LatentModel
-from bambi_anova.latent.program import Program, Recorder
-from bambi_anova.latent.scales import Scale
 
 Array = np.ndarray
 
-#: Prior densities are tabulated this far below and above the mode of the hyperparameters: 16 and
-#: 9 powers of ten of a scale.
-REACH = (-37.0, 21.0)
-STEP = 0.01
-#: Entities that the kernel takes side by side, at the most.
-MOST_LANES = 64
 #: Points drawn from the prior to start climbing from.
-STARTS = 64
+STARTS = 32
+#: Numbers that one piece of a conversion holds at a time, about.
+PIECE = 200_000
+#: Factoring the precision may take this many multiplications, and more only if it is no more than
+#: that for each coordinate: about a millisecond.
+MOST_WORK = 1_000_000
+MOST_WORK_EACH = 500
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,10 @@ class Whitening:
     centre : ndarray, shape (H,)
     turn : ndarray, shape (H, H)
         Lower triangular; u = centre + turn @ (the first H coordinates).
-    power, reference : float
-        The curvature goes with this power of (further parameter / reference).
     followed : int
-        Which scale that parameter is.
+        Which scale the curvature goes with, -1 for none.
+    reference : float
+        Its value where the curvature was taken.
     order : ndarray of int, shape (D,)
         Slots of an entity, those that touch the fewest others first: eliminated in this order
         they leave the most zeros.
@@ -105,9 +107,8 @@ class Whitening:
     kind: Kind
     centre: Array
     turn: Array
-    power: float
-    reference: float
     followed: int
+    reference: float
     order: Array
     core: Array
     border: Array
@@ -128,41 +129,74 @@ class Whitening:
 
     def natural(self, theta: Array) -> tuple[Array, Array, Array]:
         """Return u (H, G), core (P, G) and leaf (E, D, G) at points (N, G)."""
-        h, (p, e, d), points = len(self.centre), self._sizes, theta.shape[1]
+        h, p, (e, d) = len(self.centre), len(self.core), self.leaf.shape[:2]
+        u, core = np.empty((h, theta.shape[1])), np.empty((p, theta.shape[1]))
+        leaf = np.empty((e, d, theta.shape[1]))
+        step = max(16, PIECE // (e * d * (p + d)))
+        for start in range(0, theta.shape[1], step):
+            piece = slice(start, start + step)
+            u[:, piece], core[:, piece], leaf[..., piece] = self._natural(theta[:, piece])
+        return u, core, leaf
+
+    def _natural(self, theta: Array) -> tuple[Array, Array, Array]:
+        h, p = len(self.centre), len(self.core)
         u = self.centre[:, None] + self.turn @ theta[:h]
-        noise = np.zeros((p + e * d, points))
+        core_sd, leaf_sd, arrow, mean, inner = self._given(u)
+        noise = np.zeros((p + inner.shape[0] * inner.shape[1], theta.shape[1]))
         noise[self.standing] = theta[h:]
+        core = arrow.core_noise(mean + noise[:p])
+        leaf = arrow.leaves_given(core, inner + noise[p:].reshape(inner.shape)) * leaf_sd
+        return u, self.model.core_mean + core_sd * core, leaf[:, np.argsort(self.order)]
+
+    def whitened(self, u: Array, core: Array, leaf: Array) -> Array:
+        """Return the points (N, G) of u (H, G), core (P, G) and leaf (E, D, G)."""
+        core_sd, leaf_sd, arrow, mean, inner = self._given(u)
+        v = (core - self.model.core_mean) / core_sd
+        core_noise = np.linalg.solve(arrow.core_inverse.transpose(0, 2, 1), v.T[:, :, None])
+        leaf_noise = np.einsum("eidg,eig->edg", arrow.leaf, leaf[:, self.order] / leaf_sd)
+        leaf_noise += np.einsum("edpg,pg->edg", arrow.border, v) - inner
+        noise = np.vstack([core_noise[:, :, 0].T - mean, leaf_noise.reshape(-1, u.shape[1])])
+        hyper = np.linalg.solve(self.turn, u - self.centre[:, None])
+        return np.vstack([hyper, noise[self.standing]])
+
+    def _given(self, u: Array) -> tuple[Array, Array, Arrow, Array, Array]:
+        """Return prior sds, the factor L, and m of the core (P, G) and the leaves (E, D, G)."""
         values = self.model.values(u)
         core_sd, leaf_sd = self.model.spreads(values)
         leaf_sd = leaf_sd[self.order]
-        weight = np.ones(points)
-        if self.power:
-            weight = (values[self.followed] / self.reference) ** self.power
+        weight = np.ones(u.shape[1])
+        if self.followed >= 0:
+            weight = (values[self.followed] / self.reference) ** self.kind.power
         arrow = factor(
-            self.core * (core_sd[:, None] * core_sd * weight) + np.eye(p)[..., None],
+            self.core * (core_sd[:, None] * core_sd * weight) + np.eye(len(self.core))[..., None],
             self.border * (leaf_sd[:, None] * core_sd * weight),
-            self.leaf * (leaf_sd[:, None] * leaf_sd * weight) + np.eye(d)[..., None],
+            self.leaf * (leaf_sd[:, None] * leaf_sd * weight) + np.eye(len(self.order))[..., None],
         )
         inner = forward(arrow.leaf, self.leaf_pull * (leaf_sd * weight))
         rest = self.pull * core_sd * weight - np.einsum("edpg,edg->pg", arrow.border, inner)
         mean = (arrow.core_inverse @ rest.T[:, :, None])[:, :, 0].T
-        core = arrow.core_noise(mean + noise[:p])
-        leaf = arrow.leaves_given(core, inner + noise[p:].reshape(e, d, points)) * leaf_sd
-        return u, self.model.core_mean + core_sd * core, leaf[:, np.argsort(self.order)]
-
-    @property
-    def _sizes(self) -> tuple[int, int, int]:
-        """P, E and D."""
-        return len(self.core), self.model.entities, self.model.slots
+        return core_sd, leaf_sd, arrow, mean, inner
 
 
-def whiten(model: LatentModel, rng: np.random.Generator) -> Whitening:
-    """Find the mode of a model's hyperparameters and whiten there."""
+def whiten(model: LatentModel, rng: np.random.Generator) -> tuple[Whitening, list[Peak]]:
+    """Whiten at the mode of the hyperparameters; return all their modes as well.
+
+    Raises
+    ------
+    UnsupportedError
+        If the likelihood is not among the kernel's, or too much crosses the entities.
+    """
+    if model.likelihood.key not in KINDS:
+        raise UnsupportedError(f"there is no compiled likelihood for {model.likelihood.key}")
+    p, e, d = model.core_size, model.entities, model.slots
+    work = e * d * (p + d) ** 2 / 2 + p**3 / 6
+    if work > max(MOST_WORK, MOST_WORK_EACH * (p + e * d)):
+        raise UnsupportedError(f"{p} coordinates that cross the units are too many to whiten")
     landscape = Landscape(model)
-    if not model.scales:
-        return whiten_at(landscape, Peak(np.zeros(0), 0.0, np.zeros((0, 0))))
-    peaks = find_peaks(landscape.log_marginal, landscape.prior_draws(rng, STARTS))
-    return whiten_at(landscape, peaks[0])
+    peaks = [Peak(np.zeros(0), 0.0, np.zeros((0, 0)))]
+    if model.scales:
+        peaks = find_peaks(landscape.log_marginal, landscape.prior_draws(rng, STARTS))
+    return whiten_at(landscape, peaks[0]), peaks
 
 
 def whiten_at(landscape: Landscape, peak: Peak) -> Whitening:
@@ -172,22 +206,20 @@ def whiten_at(landscape: Landscape, peak: Peak) -> Whitening:
     values = model.values(modes.u)
     derivatives = model.likelihood.derivatives(modes.eta, model.likelihood_parameters(values))
     origin = model.offset + model.core_columns @ model.core_mean
-    working = derivatives.curvature * (modes.eta - origin) + derivatives.slope
+    pull = model.columns.T @ (derivatives.curvature * (modes.eta - origin) + derivatives.slope)
     core, border, leaf = Curvature(model).entries(derivatives.curvature)
-    order = np.argsort((leaf != 0).any(axis=0).sum(axis=1)[:, 0], kind="stable")
-    pull = model.columns.T @ working
-    p = model.core_size
+    order = np.argsort((leaf[..., 0] != 0).any(axis=0).sum(axis=1), kind="stable")
     kind = KINDS[model.likelihood.key]
-    followed = model.auxiliary[kind.parameters[0]] if kind.power else None
-    power = kind.power if isinstance(followed, int) else 0.0
+    parameter = model.auxiliary[kind.parameters[0]] if kind.power else None
+    followed = parameter if isinstance(parameter, int) else -1
+    p = model.core_size
     return Whitening(
         model=model,
         kind=kind,
         centre=peak.u,
-        turn=np.linalg.cholesky(np.linalg.inv(peak.precision)),
-        power=power,
-        reference=float(values[followed, 0]) if power else 1.0,
-        followed=followed if power else -1,
+        turn=spread_of(peak),
+        followed=followed,
+        reference=float(values[followed, 0]) if followed >= 0 else 1.0,
         order=order,
         core=core,
         border=border[:, order],
@@ -197,103 +229,16 @@ def whiten_at(landscape: Landscape, peak: Peak) -> Whitening:
     )
 
 
-def pack(whitening: Whitening) -> Array:
-    """Return all that the compiled log density needs, as one buffer.
-
-    First come sizes and where each array begins, as whole numbers; then the arrays, whole numbers
-    and reals side by side.  ``kernel.log_density`` says what they are.
-    """
-    w, model = whitening, whitening.model
-    h, p, e = len(w.centre), model.core_size, model.entities
-    table, table_start = _tabulate(model.scales, w.centre)
-    program = record(w)
-    data = model.likelihood.data
-    limits = [[scale.lower, scale.upper] for scale in model.scales]
-    hyper = [np.array(limits).reshape(h, 2), table_start[:, None], np.full((h, 1), STEP)]
-    origin = model.offset + model.core_columns @ model.core_mean
-    # Addresses of the coordinates as the model counts them.
-    slots = np.arange(e * model.slots).reshape(e, -1)[:, np.argsort(w.order)].ravel()
-    addresses = program.x[np.concatenate([np.arange(p), p + slots])]
-    arrays = [
-        _own(w),
-        np.hstack([*hyper, w.centre[:, None], w.turn]),
-        table,
-        program.noise[w.standing],
-        np.array(
-            [
-                program.groups,
-                program.own_memory,
-                program.group_memory,
-                program.own_constants,
-                program.group_constants,
-            ]
-        ),
-        program.before,
-        program.eliminate,
-        program.core,
-        program.substitute,
-        program.constants,
-        np.stack([origin, data.y, data.trials, data.n, data.within]),
-        model.columns.indptr.astype(np.int64),
-        addresses[model.columns.indices],
-        model.columns.data,
-    ]
-    return _join([h, table.shape[1], len(origin)], arrays)
+def spread_of(peak: Peak) -> Array:
+    """Return the lower factor of the covariance that a mode's curvature suggests."""
+    return np.linalg.cholesky(np.linalg.inv(peak.precision))
 
 
-def record(w: Whitening) -> Program:
-    """Write the map down for the kernel."""
-    model = w.model
-    p, e, d = w._sizes
-    core = np.zeros((p + 1, p + 1))
-    core[:p, :p], core[p, :p] = w.core[..., 0], w.pull[:, 0]
-    sds = [*zip(model.core_scale.tolist(), model.core_sd[:, 0].tolist(), strict=True)]
-    sds += [(scale, 1.0) for scale in model.leaf_scale[w.order].tolist()]
-    blocks = np.concatenate([w.border[..., 0], w.leaf_pull, w.leaf[..., 0]], axis=2)
-    return Recorder(len(w.centre), sds, core, blocks, _lanes(e)).record()
-
-
-def _lanes(entities: int) -> int:
-    """Return how many entities to take side by side: what fits the innermost cache, in fours."""
-    groups = -(-entities // MOST_LANES)
-    return -(-entities // (4 * groups)) * 4
-
-
-def _own(w: Whitening) -> Array:
-    """Return what ``kernel.log_density`` calls ``own``."""
-    further = [w.model.auxiliary[name] for name in w.kind.parameters]
-    further += [0.0] * (2 - len(further))
-    pairs = [(float(f), 0.0) if isinstance(f, int) else (-1.0, f) for f in further]
-    return np.array([w.kind.number, w.power, w.reference, *pairs[0], *pairs[1]])
-
-
-def _join(sizes: list[int], arrays: list[Array]) -> Array:
-    flat = [np.ascontiguousarray(array).ravel() for array in arrays]
-    head = 4 + len(flat)
-    ends = head + np.cumsum([len(array) for array in flat])
-    buffer = np.empty(ends[-1])
-    whole = buffer.view(np.int64)
-    whole[:4] = [len(buffer), *sizes]
-    whole[4:head] = [head, *ends[:-1]]
-    for array, end in zip(flat, ends, strict=True):
-        (whole if array.dtype.kind == "i" else buffer)[end - len(array) : end] = array
-    return buffer
-
-
-def _tabulate(scales: tuple[Scale, ...], centre: Array) -> tuple[Array, Array]:
-    """Return log prior densities as cubic pieces (H, K, 4), and where the tables start.
-
-    Beyond the first and the last node they go on as straight lines.
-    """
-    nodes = np.arange(*REACH, STEP)
-    table = np.zeros((len(scales), len(nodes) + 1, 4))
-    for scale, middle, pieces in zip(scales, centre, table, strict=True):
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            y = scale.log_density(middle + nodes)
-        y = np.maximum(np.nan_to_num(y, nan=-1e12, posinf=-1e12, neginf=-1e12), -1e12)
-        spline = interpolate.CubicSpline(nodes, y)
-        pieces[1:-1] = spline.c[::-1].T * STEP ** np.arange(4)
-        for at, node in ((0, nodes[0]), (-1, nodes[-1])):
-            pieces[at, :2] = spline(node), STEP * spline(node, 1)
-        pieces[0, 0] -= pieces[0, 1]
-    return table, centre + nodes[0] - STEP
+def draw_start(whitening: Whitening, peaks: Sequence[Peak], rng: np.random.Generator) -> Array:
+    """Draw a point (N,) near one of the modes: every mode has the same chance."""
+    peak = peaks[rng.integers(len(peaks))]
+    theta = rng.standard_normal(whitening.size)
+    h = len(whitening.centre)
+    u = peak.u + spread_of(peak) @ theta[:h]
+    theta[:h] = np.linalg.solve(whitening.turn, u - whitening.centre)
+    return theta

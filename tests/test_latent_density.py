@@ -1,0 +1,445 @@
+"""The latent model's density is the Bambi model's, a constant apart; without sampling."""
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import product
+
+import bambi as bmb
+import numpy as np
+import pandas as pd
+import pytensor
+import pytest
+
+import bambi_anova as ba
+
+pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
+
+PARAMETERIZATIONS = ["identified", "overparameterized"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _without_compiling():
+    """Interpret graphs: these models are evaluated a few hundred times only."""
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        yield
+
+
+# -- Data --------------------------------------------------------------------------------------
+
+
+@cache
+def experiment():
+    """Four subjects, three of them in one group, do two tasks three times; all kinds of response.
+
+    Responses are coarse, so that rows collapse for every family.
+    """
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(product(range(4), ["x", "y"], range(3)), columns=["s", "task", "copy"])
+    size = len(frame)
+    frame = frame.assign(
+        group=np.where(frame["s"] < 3, "B", "A"),
+        age=np.array([3.0, 4.1, 2.5, 5.2])[frame["s"]],
+        dose=(frame["copy"] // 2) * 1.3 + 0.5 * (frame["task"] == "y"),
+        seconds=rng.choice([0.5, 1.0, 4.0], size),
+        hit=rng.integers(0, 2, size),
+        shown=rng.integers(3, 6, size),
+        count=rng.poisson(2, size),
+        y=rng.normal(3, 2, size).round(1),
+        coarse=rng.integers(-2, 3, size) / 2,
+        positive=rng.integers(1, 5, size) / 2,
+        share=rng.integers(1, 5, size) / 5,
+    )
+    frame["hits"] = rng.binomial(frame["shown"], 0.6)
+    # The order of the rows must not matter.
+    return frame.sample(frac=1, random_state=1).reset_index(drop=True)
+
+
+@cache
+def field_trial(blocks=3):
+    """Blocks of two, three and one plots, so that entities differ in size."""
+    rows = [
+        {"block": f"b{block}", "plot": plot, "variety": variety, "feed": feed}
+        for block in range(blocks)
+        for plot, variety in enumerate(["uv", "wuv", "w"][block % 3])
+        for feed in ("lo", "hi")
+        for _ in range(2)
+    ]
+    frame = pd.DataFrame(rows)
+    rng = np.random.default_rng(2)
+    return frame.assign(
+        y=rng.normal(size=len(frame)),
+        dose=rng.uniform(0, 2, len(frame)).round(1),
+        count=rng.poisson(3, len(frame)),
+    )
+
+
+@cache
+def crossed():
+    """Three subjects by four items, each twice, some left out."""
+    frame = pd.DataFrame(product("abc", range(4), range(2)), columns=["subject", "item", "copy"])
+    frame = frame.assign(kind=np.where(frame["item"] < 2, "noun", "verb"))
+    frame = frame.drop(index=[3, 8, 9])
+    rng = np.random.default_rng(3)
+    return frame.assign(
+        y=rng.normal(size=len(frame)),
+        hit=rng.integers(0, 2, len(frame)),
+        dose=rng.uniform(0, 2, len(frame)).round(1),
+    )
+
+
+# -- Two densities of one model ----------------------------------------------------------------
+
+
+class Densities:
+    """The log density of the PyMC model and of the latent model, each at its own coordinates."""
+
+    def __init__(self, model, spread=0.6, seed=7):
+        self.latent = model._problem.latent_model()
+        self.built = model.bambi_model.backend.model
+        effects = {
+            term.name: f"{term.covariate or 1}|{':'.join(term.factors)}"
+            for term in model.design.terms
+            if term.factors
+        }
+        effects |= {unit.name: f"1|{unit.name}" for unit in model.design.units}
+        effects |= {slope.name: slope.name for slope in model.design.slopes}
+        self.blocks = [
+            (block, effects.get(block.key, block.key))
+            for block in (*self.latent.core, *self.latent.leaves)
+        ]
+        names = [name for _, name in self.blocks]
+        names += [
+            scale.name if scale.name in self.latent.auxiliary else f"{effects[scale.name]}_sigma"
+            for scale in self.latent.scales
+        ]
+        wanted = self.built.replace_rvs_by_values([self.built[name] for name in names])
+        self.evaluate = pytensor.function(
+            self.built.value_vars, [self.built.logp(), *wanted], on_unused_input="ignore"
+        )
+        start = self.built.initial_point()
+        self.start = [np.asarray(start[v.name], dtype=float) for v in self.built.value_vars]
+        self.rng, self.spread = np.random.default_rng(seed), spread
+
+    @property
+    def size(self):
+        """How many numbers the sampler moves."""
+        return sum(part.size for part in self.start)
+
+    def random_point(self):
+        return self.rng.normal(scale=self.spread, size=self.size)
+
+    def at(self, point):
+        """Return PyMC's log density, and the latent model's (u, core, leaf)."""
+        parts, used = [], 0
+        for part in self.start:
+            parts.append(part + point[used : used + part.size].reshape(part.shape))
+            used += part.size
+        logp, *values = self.evaluate(*parts)
+        latent = self.latent
+        core = np.full((latent.core_size, 1), np.nan)
+        leaf = np.zeros((latent.entities * latent.slots, 1))
+        for (block, _), effect in zip(self.blocks, values, strict=False):
+            effect = np.atleast_1d(effect)
+            if hasattr(block, "index"):
+                leaf[block.index, 0] = effect
+                continue
+            if block.basis is not None:
+                effect = block.basis.T @ effect
+            core[block.start : block.stop, 0] = effect
+        sigmas = values[len(self.blocks) :]
+        u = [scale.coordinate(v) for scale, v in zip(latent.scales, sigmas, strict=True)]
+        u = np.array(u, dtype=float).reshape(-1, 1)
+        return float(logp), (u, core, leaf.reshape(latent.entities, latent.slots, 1))
+
+    def flat(self, point):
+        u, core, leaf = self.at(point)[1]
+        return np.concatenate([u[:, 0], core[:, 0], leaf[self.latent.occupied]])
+
+    def log_jacobian(self, point):
+        """Return log |d latent / d PyMC|.
+
+        The scales' coordinates are the same here and there, and given them the map is linear: so
+        differences over a step of one give the determinant exactly.
+        """
+        here = self.flat(point)
+        columns = [self.flat(point + step) - here for step in np.eye(self.size)]
+        sign, log_det = np.linalg.slogdet(np.column_stack(columns))
+        assert sign != 0
+        return log_det
+
+    def surplus(self, points=3, latent=None):
+        """PyMC's log density less the latent model's, at random points."""
+        found = []
+        for _ in range(points):
+            point = self.random_point()
+            logp, coordinates = self.at(point)
+            ours = (latent or self.latent).log_density(*coordinates)[0]
+            assert np.isfinite(ours)
+            found.append(logp - self.log_jacobian(point) - ours)
+        return np.array(found)
+
+
+def same_up_to_a_constant(model, **options):
+    surplus = Densities(model, **options).surplus()
+    np.testing.assert_allclose(surplus, surplus[0], atol=1e-7 * max(1, abs(surplus[0])))
+
+
+# -- Every family and link ---------------------------------------------------------------------
+
+RESPONSES = {
+    "gaussian": "y",
+    "bernoulli": "hit",
+    "binomial": "p(hits, shown)",
+    "poisson": "count",
+    "t": "coarse",
+    "negativebinomial": "count",
+    "gamma": "positive",
+    "beta": "share",
+}
+FAMILY_LINKS = [
+    ("gaussian", "identity"),
+    *product(["bernoulli", "binomial"], ["logit", "probit", "cloglog"]),
+    ("poisson", "log"),
+    ("t", "identity"),
+    ("negativebinomial", "log"),
+    ("gamma", "log"),
+    ("beta", "logit"),
+]
+
+
+def model_of(family, link, **options):
+    right = "group * task + age + Error(s)"
+    right += " + offset(np.log(seconds))" if link == "log" else ""
+    formula = f"{RESPONSES[family]} ~ {right}"
+    return ba.Model(formula, experiment(), family=family, link=link, **options)
+
+
+@pytest.mark.parametrize(
+    ("parameterization", "collapse"), [*zip(PARAMETERIZATIONS, [True, False], strict=True)]
+)
+@pytest.mark.parametrize(("family", "link"), FAMILY_LINKS)
+def test_the_density_is_bambis_for_every_family(family, link, parameterization, collapse):
+    model = model_of(family, link, parameterization=parameterization, collapse=collapse)
+    assert model.collapsed.merged == collapse
+    # Farther out PyMC's own rates and probabilities round to their limits.
+    same_up_to_a_constant(model, spread=0.25)
+
+
+@pytest.mark.parametrize("family", ["gaussian", "poisson", "beta"])
+def test_the_density_is_bambis_for_the_literal_model_of_merged_rows(family):
+    link = dict(FAMILY_LINKS)[family]
+    model = model_of(family, link, parameterization="overparameterized")
+    same_up_to_a_constant(model, spread=0.25)
+
+
+def random_point(latent, rng):
+    leaf = rng.normal(size=(latent.entities, latent.slots, 5)) * latent.occupied
+    return rng.normal(size=(len(latent.scales), 5)), rng.normal(size=(latent.core_size, 5)), leaf
+
+
+@pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
+@pytest.mark.parametrize(("family", "link"), FAMILY_LINKS)
+def test_merging_rows_changes_the_density_by_a_constant(family, link, parameterization):
+    merged, single = (
+        model_of(family, link, parameterization=parameterization, collapse=c)._problem
+        for c in (True, False)
+    )
+    merged, single = merged.latent_model(), single.latent_model()
+    assert len(merged.entity) < len(single.entity)
+    point = random_point(merged, np.random.default_rng(5))
+    surplus = merged.log_density(*point) - single.log_density(*point)
+    np.testing.assert_allclose(surplus, surplus[0], atol=1e-8 * max(1, abs(surplus[0])))
+    if (family, link) not in [("gaussian", "identity"), ("poisson", "log")]:
+        np.testing.assert_allclose(surplus, 0, atol=1e-8)
+
+
+@pytest.mark.parametrize(("family", "link"), [("beta", "probit"), ("beta", "cloglog")])
+def test_families_without_a_latent_likelihood_are_refused_in_words(family, link):
+    model = model_of(family, link)
+    with pytest.raises(ba.errors.UnsupportedError, match=r"link='\w+'.*inference_method='nuts'"):
+        model._problem.latent_model()
+
+
+# -- Every structure ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Structure:
+    formula: str
+    data: object = experiment
+    family: str = "gaussian"
+    priors: dict = field(default_factory=dict)
+
+    def model(self, **options):
+        data = self.data()
+        return ba.Model(self.formula, data, family=self.family, priors=self.priors, **options)
+
+
+NORMAL = {
+    "Intercept": bmb.Prior("Normal", mu=1.5, sigma=0.3),
+    "age": bmb.Prior("Normal", mu=-0.2, sigma=0.7),
+    "dose": bmb.Prior("Normal", mu=0.4, sigma=2.0),
+}
+
+STRUCTURES = {
+    "covariates with priors of their own": Structure(
+        "y ~ group + age + dose + Error(s)", priors=NORMAL
+    ),
+    "factor by covariate": Structure("count ~ group * dose + task:dose + (1|s)", family="poisson"),
+    "slopes": Structure("hit ~ task * dose + (dose|s)", family="bernoulli"),
+    "slopes that vary alone": Structure("y ~ group + (0 + dose|s)"),
+    "blocks of unequal size": Structure(
+        "y ~ feed + Error(block/plot)", lambda: field_trial(blocks=9)
+    ),
+    "nested units": Structure("y ~ variety * feed + Error(block/plot)", field_trial),
+    "slopes of nested units": Structure(
+        "count ~ feed + dose + (1|block) + (dose|block:plot)", field_trial, "poisson"
+    ),
+    "crossed units": Structure("hit ~ kind + (1|subject) + (1|item)", crossed, "bernoulli"),
+    "crossed units and their cells": Structure(
+        "y ~ kind + (1|subject) + (1|item) + (1|subject:item)", crossed
+    ),
+    "crossed units with slopes": Structure("y ~ kind + (dose|subject) + (dose|item)", crossed),
+    "no units": Structure("hit ~ group * task + age", family="bernoulli"),
+    "no factors": Structure("y ~ age + Error(s)"),
+    "intercept and units": Structure("count ~ 1 + Error(s)", family="negativebinomial"),
+    "three factors": Structure("y ~ variety * feed * block", field_trial),
+    "a fixed residual": Structure(
+        "y ~ group * task + Error(s)", priors={"sigma": 1.3, "group": bmb.Prior("HalfNormal")}
+    ),
+    "fixed degrees of freedom": Structure(
+        "coarse ~ group + Error(s)", family="t", priors={"nu": 4.0}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_the_density_is_bambis_for_every_structure(name):
+    same_up_to_a_constant(STRUCTURES[name].model())
+
+
+@pytest.mark.parametrize(
+    "name", ["factor by covariate", "slopes", "nested units", "crossed units", "no units"]
+)
+def test_the_density_is_bambis_for_the_literal_parameterization(name):
+    same_up_to_a_constant(STRUCTURES[name].model(parameterization="overparameterized"))
+
+
+@pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_the_coordinates_stand_for_every_effect_once(name, parameterization):
+    model = STRUCTURES[name].model(parameterization=parameterization)
+    latent = model._problem.latent_model()
+    design = model.design
+    literal = parameterization == "overparameterized"
+    units = [*(u.size for u in design.units), *(s.unit.size for s in design.slopes)]
+    shapes = [
+        np.array([len(design.levels[name]) for name in term.factors]) - (not literal)
+        for term in design.terms
+    ]
+    expected = 1 + sum(int(np.prod(shape)) for shape in shapes) + sum(units)
+    assert latent.core_size + latent.occupied.sum() == expected
+    places = np.concatenate([np.zeros(0, int), *(block.index for block in latent.leaves)])
+    assert len(set(places)) == len(places) == latent.occupied.sum()
+    stops = [block.stop for block in latent.core]
+    assert [block.start for block in latent.core] == [0, *stops[:-1]]
+    assert stops[-1] == latent.core_size
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "priors"),
+    [("hit ~ age", "bernoulli", {}), ("y ~ age", "gaussian", {"sigma": 2.0})],
+)
+def test_models_without_hyperparameters_have_a_density(formula, family, priors):
+    model = ba.Model(formula, experiment(), family=family, priors=priors)
+    assert model._problem.latent_model().scales == ()
+    same_up_to_a_constant(model)
+
+
+def test_coordinates_of_no_unit_leave_the_density_as_it_is():
+    latent = STRUCTURES["blocks of unequal size"].model()._problem.latent_model()
+    assert not latent.occupied.all()
+    u, core, leaf = random_point(latent, np.random.default_rng(1))
+    moved = leaf + 3.0 * ~latent.occupied
+    np.testing.assert_array_equal(
+        latent.log_density(u, core, leaf), latent.log_density(u, core, moved)
+    )
+
+
+# -- Every prior of a scale --------------------------------------------------------------------
+
+P = bmb.Prior
+#: Three scales a model, so that few models have to be compiled.
+SCALE_PRIORS = [
+    [P("Gamma", alpha=1.6, beta=0.3), P("Gamma", mu=2.0, sigma=0.7), P("HalfNormal", sigma=0.8)],
+    [P("HalfNormal", tau=3.0), P("HalfCauchy", beta=0.4), P("HalfStudentT", nu=3, sigma=1.4)],
+    [P("HalfStudentT", nu=4, lam=0.3), P("Exponential", lam=0.7), P("Exponential", scale=2.5)],
+    [P("Uniform", lower=0.2, upper=4.0), P("LogNormal", mu=0.3, sigma=0.6), P("Uniform")],
+    [P("LogNormal", mu=-0.2, tau=2.0), P("InverseGamma", alpha=3.0, beta=2.0), P("HalfNormal")],
+    [P("InverseGamma", mu=1.2, sigma=0.5), P("Weibull", alpha=1.7, beta=2.0), P("LogNormal")],
+    [
+        P("ChiSquared", nu=3),
+        P("TruncatedNormal", mu=1.0, sigma=0.5, lower=0.0),
+        P("TruncatedNormal", mu=1.0, tau=0.5, lower=0.1, upper=3.0),
+    ],
+    [
+        P("TruncatedNormal", mu=-1.0, sigma=2.0, lower=0.5),
+        P("Pareto", alpha=2.5, m=0.3),
+        P("InverseGamma", alpha=2.0),
+    ],
+]
+
+
+@pytest.mark.parametrize("priors", SCALE_PRIORS, ids=lambda ps: ", ".join(map(str, ps)))
+def test_the_density_is_bambis_for_every_prior_of_a_scale(priors):
+    group, s, sigma = priors
+    model = ba.Model(
+        "y ~ group + Error(s)",
+        experiment(),
+        priors={"group": group, "s": s, "sigma": sigma},
+        parameterization="overparameterized",
+    )
+    same_up_to_a_constant(model, spread=1.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "prior"),
+    [("Intercept", P("Normal", mu=1.0, tau=4.0)), ("age", P("Normal", sigma=0.02))],
+)
+def test_the_density_is_bambis_for_normal_priors_given_otherwise(key, prior):
+    same_up_to_a_constant(ba.Model("y ~ age + Error(s)", experiment(), priors={key: prior}))
+
+
+# -- Wrong densities are noticed ---------------------------------------------------------------
+
+WRONG = {
+    "another prior sd": lambda m: replace(m, core_sd=1.1 * m.core_sd),
+    "another prior mean": lambda m: replace(m, core_mean=m.core_mean + 0.1),
+    "two scales' priors swapped": lambda m: replace(
+        m, scales=(*m.scales[:2], m.scales[3], m.scales[2], *m.scales[4:])
+    ),
+    "effects under another scale": lambda m: replace(
+        m, core_scale=np.where(m.core_scale == 1, 0, m.core_scale)
+    ),
+    "two fixed effects swapped": lambda m: replace(
+        m, columns=m.columns[:, [1, 0, *range(2, m.size)]]
+    ),
+    "two units swapped": lambda m: replace(
+        m, columns=m.columns[:, [*range(m.size - 2), m.size - 1, m.size - 2]]
+    ),
+    "another offset": lambda m: replace(m, offset=m.offset + 0.1 * m.entity[:, None]),
+}
+
+
+@cache
+def well_known():
+    priors = {"s": bmb.Prior("HalfNormal", sigma=0.3)}
+    return Densities(ba.Model("y ~ group * task + age + Error(s)", experiment(), priors=priors))
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_densities_are_told_apart(name):
+    densities = well_known()
+    assert list(densities.latent.core_scale).count(1) == 1
+    assert [scale.name for scale in densities.latent.scales][2:4] == ["group:task", "s"]
+    assert np.ptp(densities.surplus(latent=WRONG[name](densities.latent))) > 1e-3
