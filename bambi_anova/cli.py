@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--quick", action="store_true", help="leave it at the quick fit")
         command.add_argument("--draws", type=int, default=1000, help="draws a chain")
-        command.add_argument("--tune", type=int, default=1000, help="tuning steps a chain")
+        command.add_argument("--tune", type=int, help="tuning steps a chain")
         command.add_argument("--chains", type=int, default=4)
         command.add_argument("--seed", type=int, default=None, help="random seed")
         command.add_argument("--quiet", action="store_true", help="no progress bar")

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 PARAMETERIZATIONS = ("identified", "overparameterized")
 
+#: Tuning steps a chain, and those of chains that start from draws of a quick fit.
+TUNE = 1000
+TUNE_STARTED = 300
+
 _HERE = str(Path(__file__).parent)
 
 
@@ -215,7 +219,7 @@ class Model:
         self,
         inference_method: str = "nuts",
         draws: int = 1000,
-        tune: int = 1000,
+        tune: int | None = None,
         chains: int = 4,
         random_seed: int | None = None,
         progressbar: bool = True,
@@ -234,12 +238,13 @@ class Model:
               says whether to believe them.
             - "auto": "laplace", and NUTS started from it where that is not trusted.
         draws, tune, chains : int
-            Draws kept a chain, tuning steps a chain, and chains.  Quick fits make ``chains``
-            independent parts and do not tune.
+            Draws kept a chain, tuning steps a chain (by default 1,000, or 300 with ``init``),
+            and chains.  Quick fits make ``chains`` independent parts and do not tune.
         random_seed : int, optional
         progressbar : bool
         init : Result, optional
-            An earlier fit of this model to start NUTS from.
+            An earlier fit of this model to start NUTS from: its draws are the chains' starting
+            points.
         **kwargs
             Handed to the sampler, such as ``target_accept`` or ``cores``.
 
@@ -267,6 +272,8 @@ class Model:
         check_method(inference_method)
         first = "laplace" if inference_method == AUTO else inference_method
         start = None if init is None else self._start(init)
+        if tune is None:
+            tune = TUNE if init is None else TUNE_STARTED
         request = Request(
             first,
             draws,
@@ -291,7 +298,8 @@ class Model:
             return self._run(full)
         if quick.verdict == "trusted":
             return quick
-        return self._run(replace(full, start=quick.idata["posterior"].to_dataset()))
+        full = replace(full, start=quick.idata["posterior"].to_dataset())
+        return self._run(replace(full, tune=min(full.tune, TUNE_STARTED)))
 
     def _run(self, request: Request) -> Result:
         from bambi_anova.backend.extract import add_cells

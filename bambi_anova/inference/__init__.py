@@ -11,7 +11,7 @@ from collections.abc import Callable
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.inference.contract import Fit, Problem, Request
 from bambi_anova.inference.laplace import fit_laplace
-from bambi_anova.inference.nuts import fit_nuts
+from bambi_anova.inference.nuts import fit_bambi, fit_nuts
 from bambi_anova.inference.pathfinder import fit_pathfinder
 
 #: "auto" is "laplace" and, where that is not to be trusted, "nuts" started from it.
@@ -42,8 +42,8 @@ METHODS: dict[str, Callable[[Problem, Request], Fit]] = {
     "laplace": fit_laplace,
     "pathfinder": fit_pathfinder,
     "nuts": fit_nuts,
-    "nutpie": fit_nuts,
-    "pymc": fit_nuts,
-    "numpyro": fit_nuts,
-    "blackjax": fit_nuts,
+    "nutpie": fit_bambi,
+    "pymc": fit_bambi,
+    "numpyro": fit_bambi,
+    "blackjax": fit_bambi,
 }
