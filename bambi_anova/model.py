@@ -285,8 +285,8 @@ class Model:
             start,
         )
         result = self._run_auto(request, kwargs) if inference_method == AUTO else self._run(request)
-        for complaint in result.complaints:
-            _warn(ConvergenceWarning(complaint))
+        if result.verdict != "trusted":
+            _warn(ConvergenceWarning(repr(result.verdict)))
         return result
 
     def _run_auto(self, request: Request, options: Mapping[str, Any]) -> Result:

@@ -187,8 +187,7 @@ def test_literal_model_agrees_after_deflection_and_not_before(memory):
     literal = ba.Model(
         MEMORY, ba.load_data("memory"), family="binomial", parameterization="overparameterized"
     )
-    with pytest.warns(ba.errors.ConvergenceWarning):
-        result = literal.fit(**FIT, draws=2000, tune=2000)
+    result = literal.fit(**FIT)
     assert same(memory, result, "trial_type")
     assert same(memory, result, "condition")
     # The literal model's raw coefficients: main effect and interaction trade off freely.
@@ -196,6 +195,36 @@ def test_literal_model_agrees_after_deflection_and_not_before(memory):
     difference = raw[..., 0] - raw[..., 1]
     deflected = result.contrasts("trial_type").iloc[0]
     assert difference.std() > 5 * deflected["sd"]
+
+
+@pytest.mark.parametrize("name", ["memory", "oats"])
+def test_our_own_sampler_and_bambis_have_one_posterior(name, request):
+    """The compiled density is written apart from the Bambi model, which defines the posterior."""
+    ours = request.getfixturevalue(name)
+    assert ours.sampling.method == "nuts"
+    model = ba.Model(ours.design.formula.text, ba.load_data(name), family=ours.family.name)
+    theirs = model.fit("nutpie", **FIT)
+    for term in ours.design.levels:
+        assert same(ours, theirs, term)
+    table = ba.compare_fits(ours, theirs)
+    assert table["trusted_quick"].all()
+    assert table["shift"].abs().max() < 0.15
+    assert table["sd_ratio"].between(0.85, 1.15).all()
+
+
+def test_a_fit_starts_from_the_draws_of_another(memory):
+    model = ba.Model(MEMORY, ba.load_data("memory"), family="binomial")
+    quick = model.fit("laplace", **FIT)
+    full = model.fit(init=quick, **FIT)
+    assert full.verdict == "trusted"
+    assert full.idata["posterior"].attrs["tuning_leapfrog_steps"] < (
+        0.6 * memory.idata["posterior"].attrs["tuning_leapfrog_steps"]
+    )
+    assert same(memory, full, "condition")
+    table = ba.compare_fits(quick, full)
+    worst = np.maximum(table["shift"].abs(), (table["sd_ratio"] - 1).abs())
+    assert (worst.diff().dropna() <= 0).all()
+    assert worst[0] < 0.15
 
 
 def test_same_seed_same_draws(oats):
