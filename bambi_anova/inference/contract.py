@@ -11,7 +11,8 @@ from bambi_anova.design import Design
 from bambi_anova.draws import Draws
 from bambi_anova.errors import ArgumentError
 from bambi_anova.families import Family, Link
-from bambi_anova.latent.model import LatentModel, make_latent_model
+from bambi_anova.latent.build import make_latent_model
+from bambi_anova.latent.model import LatentModel
 from bambi_anova.priors import Priors
 from bambi_anova.trust import Sampling
 

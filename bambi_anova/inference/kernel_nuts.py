@@ -118,13 +118,15 @@ def sample_latent(
     whitening, peaks = whiten(model, np.random.default_rng(random_seed))
     whitened = time.perf_counter()
 
-    def draw_peak(rng: np.random.Generator) -> Array:
-        return draw_start(whitening, peaks, rng)
+    def make_start(seed: int) -> Array:
+        rng = np.random.default_rng(seed)
+        return (
+            draw_start(whitening, peaks, rng) if start is None else _choose(whitening, start, rng)
+        )
 
-    make_start = draw_peak if start is None else _choose_from(whitening.whitened(*start))
     compiled = _compiled_model(whitening, make_start)
     ready = time.perf_counter()
-    settings = {"draws": draws, "tune": tune, "chains": chains, "seed": random_seed}
+    settings: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": random_seed}
     settings |= {"cores": cores, "progress_bar": progressbar, "adaptation": ADAPTATION, **options}
     for target in TARGETS if target_accept is None else (target_accept,):
         batches = _run(compiled, settings | {"target_accept": target})
@@ -141,12 +143,16 @@ def sample_latent(
     )
 
 
-def _choose_from(points: Array) -> Callable[[np.random.Generator], Array]:
-    """Return a function that chooses among points (N, K)."""
-    return lambda rng: points[:, rng.integers(points.shape[1])]
+def _choose(whitening: Whitening, points: Point, rng: np.random.Generator) -> Array:
+    """Choose among points and whiten the one that was chosen."""
+    chosen = rng.integers(points[0].shape[-1], size=1)
+    u, core, leaf = points
+    return np.ascontiguousarray(
+        whitening.whitened(u[:, chosen], core[:, chosen], leaf[..., chosen])[:, 0]
+    )
 
 
-def _compiled_model(whitening: Whitening, make_start: Callable[[np.random.Generator], Array]):
+def _compiled_model(whitening: Whitening, make_start: Callable[[int], Array]):
     """Return the model as nutpie takes the models that it compiles itself."""
     from nutpie.compile_pymc import CompiledPyMCModel
 
@@ -155,15 +161,12 @@ def _compiled_model(whitening: Whitening, make_start: Callable[[np.random.Genera
     log_density, copy = entry_points()
     size = whitening.size
 
-    def start_of_chain(seed: int) -> Array:
-        return np.ascontiguousarray(make_start(np.random.default_rng(seed)))
-
     try:
         return CompiledPyMCModel(
             dims={},
             compiled_logp_func=log_density,
             compiled_expand_func=copy,
-            initial_point_func=start_of_chain,
+            initial_point_func=make_start,
             shared_data={},
             shared_var_keys={},
             user_data=pack(whitening),

@@ -150,7 +150,10 @@ def _fit_of(sample: LatentSample, model: LatentModel, problem: Problem) -> Fit:
             {
                 "diverging": (names, sample.diverging),
                 "n_steps": (names, sample.steps),
-                "step_size": (names, np.broadcast_to(sample.step_size[:, None], sample.steps.shape)),
+                "step_size": (
+                    names,
+                    np.broadcast_to(sample.step_size[:, None], sample.steps.shape),
+                ),
             },
             {name: posterior[name] for name in names},
         )

@@ -24,13 +24,15 @@ import numpy as np
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.inference.contract import Fit, Problem, Request
 from bambi_anova.inference.normals import (
+    FINE,
     Normal,
-    distinct,
+    differences,
     elbo_terms,
     even_noise,
-    propose_normals,
+    modes,
 )
 from bambi_anova.inference.quick import fit_quick
+from bambi_anova.inference.tails import propose_normals
 from bambi_anova.latent.explore import LogDensity
 from bambi_anova.latent.landscape import Landscape
 from bambi_anova.latent.proposal import Proposal
@@ -100,7 +102,7 @@ def find_normals(
             "approximation of the hyperparameters; look for extreme values in the response, give "
             "narrower priors, or use inference_method='nuts'"
         )
-    return distinct([normal for normal, _ in found], [elbo for _, elbo in found])
+    return modes([normal for normal, _ in found], [elbo for _, elbo in found])
 
 
 @dataclass
@@ -131,7 +133,7 @@ class Path:
     @property
     def widths(self) -> Array:
         """Over which widths to take differences, shape (H,)."""
-        return np.clip(0.3 * np.sqrt(np.diag(self.inverse)), 1e-3, 0.1)
+        return FINE * np.clip(np.sqrt(np.diag(self.inverse)), 1e-2, 1.0)
 
     @property
     def trials(self) -> Array:
@@ -183,7 +185,7 @@ def inverse_hessian(diagonal: Array, pairs: list[tuple[Array, Array]]) -> Array:
 
 def follow_paths(log_density: LogDensity, starts: Array) -> list[Path]:
     """Climb from all starting points (H, K), in step."""
-    widths = np.full(starts.shape, 0.1)
+    widths = np.full(starts.shape, FINE)
     heights, gradients = differences(log_density, starts, widths)
     paths = [
         Path([u], [g], float(h)) for u, g, h in zip(starts.T, gradients.T, heights, strict=True)
@@ -206,16 +208,6 @@ def follow_paths(log_density: LogDensity, starts: Array) -> list[Path]:
         for i, point, height, gradient in zip(moved, points.T, heights, gradients.T, strict=True):
             climbing[i].extend(point, float(height), gradient)
     return paths
-
-
-def differences(log_density: LogDensity, points: Array, widths: Array) -> tuple[Array, Array]:
-    """Return values (G,) and gradients (H, G) at points (H, G), by central differences."""
-    size, count = points.shape
-    steps = np.concatenate([np.zeros((size, 1)), np.eye(size), -np.eye(size)], axis=1)
-    moved = points[:, None, :] + steps[:, :, None] * widths[:, None, :]
-    values = log_density(moved.reshape(size, -1)).reshape(2 * size + 1, count)
-    gradients = (values[1 : size + 1] - values[size + 1 :]) / (2 * widths)
-    return values[0], np.where(np.isfinite(gradients), gradients, 0.0)
 
 
 def _heights(log_density: LogDensity, points: Array) -> Array:

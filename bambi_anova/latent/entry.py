@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from numba import carray, types
 
-from bambi_anova.latent import kernel, kernel_rows, program
+from bambi_anova.latent import kernel, kernel_rows, tape
 from bambi_anova.latent.kernel import log_density
 
 _REALS = types.CPointer(types.double)
@@ -32,7 +32,7 @@ def entry_points():
     """
     # numba finds what it kept by the file of a function and by what the function closes over, but
     # does not look into the files of the functions that it calls.
-    sources = "".join(Path(str(m.__file__)).read_text() for m in (kernel, kernel_rows, program))
+    sources = "".join(Path(str(m.__file__)).read_text() for m in (kernel, kernel_rows, tape))
     stamp = int(hashlib.sha256(sources.encode()).hexdigest()[:8], 16)
 
     def entry(size, theta, gradient, value, data):

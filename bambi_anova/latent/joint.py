@@ -138,9 +138,7 @@ def draw_given_modes(
     means = modes.leaf
     if not model.likelihood.quadratic:
         means = means + _mean_beyond_mode(model, modes, curvature)
-    drawn = _draw_candidates(
-        model, modes, means, wide, node, shift, natural, candidates.count, rng
-    )
+    drawn = _draw_candidates(model, modes, means, wide, node, shift, natural, candidates.count, rng)
     kept, log_mean, spreads = _keep_one(*drawn, rng)
     log_ratio = (
         log_mean.sum(axis=0)

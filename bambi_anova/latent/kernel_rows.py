@@ -11,13 +11,11 @@ import numba
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
-jit = numba.njit(
-    nogil=True,
-    error_model="numpy",
-    fastmath={"reassoc", "contract", "nsz"},
-    no_cpython_wrapper=True,
-    no_cfunc_wrapper=True,
-)
+# What is called from compiled code only needs no wrappers; what is called in one place only is
+# compiled faster as a part of its caller.  No fast-math: the same seed gives the same draws.
+_OPTIONS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+jit = numba.njit(**_OPTIONS)  # type: ignore[call-overload]
+jit_inside = numba.njit(inline="always", **_OPTIONS)  # type: ignore[call-overload]
 
 
 @jit

@@ -40,6 +40,7 @@ def pack(w: Whitening) -> Array:
     limits = np.array([[scale.lower, scale.upper] for scale in model.scales]).reshape(h, 2)
     origin = model.offset + model.core_columns @ model.core_mean
     data = model.likelihood.data
+    assert data is not None  # for the type checker
     # The program counts an entity's slots in the order in which they are eliminated.
     slots = np.arange(e * d).reshape(e, d)[:, np.argsort(w.order)].ravel()
     addresses = program.x[np.concatenate([np.arange(p), p + slots])]

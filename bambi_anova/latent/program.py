@@ -20,20 +20,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Array = np.ndarray
+from bambi_anova.latent.tape import (
+    LOG,
+    ONE,
+    ROOT,
+    SCALE,
+    SPREAD,
+    SQUARE,
+    SUM,
+    TAKE,
+    TIMES,
+    Tape,
+)
 
-# Operations (op, a, b, c, n) on n numbers each.  In a group's lists a, b and c count from where
-# the group's memory begins, those in brackets excepted: they are single numbers of the core's.
-LOAD = 0  # a = constants b * [c]
-ONE = 1  # a += 1
-TAKE = 2  # a -= b * c
-TIMES = 3  # a = b * c
-ROOT = 4  # a = 1 / sqrt(b)
-SUM = 5  # [a] -= sum of b * c
-SPREAD = 6  # a -= b * [c]
-SCALE = 7  # a = b * [c]
-LOG = 8  # log density += sum of log a
-SQUARE = 9  # log density -= sum of a^2 / 2
+Array = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -78,42 +78,6 @@ class Program:
         return groups, self.own_memory, self.group_memory, own, group
 
 
-class _Tape:
-    """Records operations and hands out memory, for ``lanes`` numbers at a time."""
-
-    def __init__(self, lanes: int, start: int = 0) -> None:
-        self.lanes = lanes
-        self.size = start
-        self.constants: list[Array | float] = []
-        self.operations: list[tuple[int, int, int, int, int]] = []
-
-    def new(self, count: int = 1) -> int:
-        """Return the address of memory, which is zero at first."""
-        self.size += count * self.lanes
-        return self.size - count * self.lanes
-
-    def add(self, op: int, a: int, b: int = 0, c: int = 0, count: int = 1) -> None:
-        """Record an operation."""
-        self.operations.append((op, a, b, c, count * self.lanes))
-
-    def result(self, op: int, b: int, c: int = 0, count: int = 1) -> int:
-        """Record an operation and return the address of its result."""
-        a = self.new(count)
-        self.add(op, a, b, c, count)
-        return a
-
-    def load(self, a: int, constant: Array | float, scale: int) -> None:
-        """Record that constants times a number of the core's are put somewhere."""
-        self.constants.append(constant)
-        self.add(LOAD, a, (len(self.constants) - 1) * self.lanes, scale)
-
-    def cut(self) -> Array:
-        """Return what was recorded so far and start a new list."""
-        recorded = np.array(self.operations, dtype=np.int64).reshape(-1, 5)
-        self.operations = []
-        return recorded
-
-
 class Recorder:
     """Records the map for the arrow of one model.
 
@@ -144,7 +108,7 @@ class Recorder:
         self.core_matrix, self.blocks, self.lanes = core, blocks, lanes
         # The memory begins with the scales, one, minus one, and the weight of the curvature.
         self.one, self.minus_one, self.weight = (hyperparameters + i for i in range(3))
-        self.own, self.group = _Tape(1, hyperparameters + 3), _Tape(lanes)
+        self.own, self.group = Tape(1, hyperparameters + 3), Tape(lanes)
         known: dict[tuple[int, float], int] = {(-1, 1.0): self.one}
         spreads = [self._spread(key, known) for key in sds]
         self.spreads = [*spreads[: self.p], self.one, *spreads[self.p :]]

@@ -236,7 +236,7 @@ def spread_of(peak: Peak) -> Array:
 
 def draw_start(whitening: Whitening, peaks: Sequence[Peak], rng: np.random.Generator) -> Array:
     """Draw a point (N,) near one of the modes: every mode has the same chance."""
-    peak = peaks[rng.integers(len(peaks))]
+    peak = peaks[int(rng.integers(len(peaks)))]
     theta = rng.standard_normal(whitening.size)
     h = len(whitening.centre)
     u = peak.u + spread_of(peak) @ theta[:h]
