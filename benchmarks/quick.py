@@ -3,8 +3,9 @@
 Three parts, each with the goals that were set for it:
 
 - ``grid``: the memory experiment from its 164,000 rows, reading and collapsing included, in one
-  process with everything imported beforehand; beside it statsmodels' GLM on the same rows and
-  plain Bambi's variational inference on the 82 rows that they collapse to;
+  process with everything imported beforehand; beside it plain Bambi's variational inference on
+  the 82 rows that they collapse to, and statsmodels' GLM on all rows (in a process of its own,
+  because it can take more memory than there is);
 - ``scaling``: 41, 410 and 4,100 participants with a unit-by-type term;
 - ``crossed``: 200 participants who each see 24 items once.
 
@@ -16,6 +17,7 @@ Run ``python benchmarks/quick.py``; see ``--help``.
 
 import argparse
 import importlib
+import importlib.util
 import json
 import os
 import platform
@@ -39,9 +41,11 @@ QUICK = ("laplace", "pathfinder", "advi")
 REPEATS = 3
 #: Seconds of a first run after which it is not repeated.
 SLOW = 30.0
-LIBRARIES = ("bambi", "pymc", "nutpie", "arviz_stats", "statsmodels.formula.api")
+LIBRARIES = ("bambi", "pymc", "nutpie", "arviz_stats")
 PACKAGES = ("bambi-anova", "bambi", "pymc", "nutpie", "numba", "numpy", "scipy", "statsmodels")
 GRID = "error ~ condition * trial_type + Error(participant/trial_type)"
+#: Added to statsmodels' formula.
+GLM_PARTS = {"no participants": "", "participants fixed": " + C(participant, Sum)"}
 #: Seconds on the grid.
 GRID_GOALS = {"laplace": 0.5, "pathfinder": 3.0, "advi": 3.0}
 SIZES = (41, 410, 4100)
@@ -77,7 +81,8 @@ def main() -> None:
     parser.add_argument("--worker", metavar="JSON", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        print(json.dumps(measure(**json.loads(options.worker))))
+        job = json.loads(options.worker)
+        print(json.dumps(TASKS[job.pop("task")](**job)))
         return
     sections = ["# Speed of the quick fits", machine(), *import_everything()]
     registered = importlib.import_module("bambi_anova.inference").METHODS
@@ -88,7 +93,10 @@ def main() -> None:
     runs = {"grid": grid, "scaling": scaling, "crossed": crossed}
     print("\n\n".join(sections), flush=True)
     for part in options.only:
-        sections.append(runs[part](methods))
+        try:
+            sections.append(runs[part](methods))
+        except subprocess.CalledProcessError as error:
+            sections.append(f"FAILED: {part}, exit {error.returncode}\n\n{error.stderr}")
         print("\n" + sections[-1], flush=True)
     if options.report:
         options.report.parent.mkdir(exist_ok=True)
@@ -165,31 +173,18 @@ def grid(methods: list[str]) -> str:
     }
     runs["fit()"] = partial(ours, data)
     runs |= {
-        "statsmodels GLM, no participants": partial(glm, data, ""),
-        "statsmodels GLM, participants fixed": partial(glm, data, " + C(participant, Sum)"),
         "plain Bambi's VI, 82 rows": partial(bambi_vi, data),
     }
     rows: list[dict[str, str]] = []
     base = np.nan
     for label, run in runs.items():
         print(f"grid: {label}", file=sys.stderr, flush=True)
-        try:
-            timing, (mean, sd, note) = timed(run)
-        except ImportError as error:
-            rows.append({"fit": label, "note": f"not installed: {error}"})
-            continue
+        timing, answer = timed(run)
         method = label.split('"')[1] if '"' in label else ""
         base = timing.seconds if method == "laplace" else base
-        rows.append(
-            {
-                "fit": label,
-                **timing.shown(),
-                **against(GRID_GOALS.get(method), timing.seconds),
-                "x laplace": f"{timing.seconds / base:.1f}",
-                "A - B": f"{mean:.3f} ({sd:.3f})",
-                "note": note,
-            }
-        )
+        rows.append(grid_row(label, timing, answer, base, GRID_GOALS.get(method)))
+    for name, part in GLM_PARTS.items():
+        rows.append(glm_row(f"statsmodels GLM, {name}", part, base))
     return titled(
         f"The memory experiment, {len(data):,} rows",
         "Ours: `ba.Model(...)` from the rows and `fit`. *A - B*: the condition contrast on the "
@@ -197,6 +192,39 @@ def grid(methods: list[str]) -> str:
         "participants are random. Plain Bambi would take hours on all rows, so it got the 82.",
         rows,
     )
+
+
+def grid_row(
+    label: str,
+    timing: Timing,
+    answer: tuple[float, float, str],
+    base: float,
+    goal: float | None = None,
+) -> dict[str, str]:
+    """Write a line of the grid."""
+    mean, sd, note = answer
+    return {
+        "fit": label,
+        **timing.shown(),
+        **against(goal, timing.seconds),
+        "x laplace": "" if np.isnan(base) else f"{timing.seconds / base:.1f}",
+        "A - B": f"{mean:.3f} ({sd:.3f})",
+        "note": note,
+    }
+
+
+def glm_row(label: str, participants: str, base: float) -> dict[str, str]:
+    """Write the line of a GLM, or why there is none."""
+    if importlib.util.find_spec("statsmodels") is None:
+        return {"fit": label, "note": "statsmodels is not installed"}
+    try:
+        found = in_process(task="glm", participants=participants)
+    except subprocess.CalledProcessError as error:
+        last = error.stderr.strip().splitlines()[-1:] or [f"exit {error.returncode}"]
+        return {"fit": label, "note": f"failed: {last[0]}"}
+    note = f"{found['note']}; peak {found['peak']:,.0f} MB"
+    answer = found["mean"], found["sd"], note
+    return grid_row(label, Timing(**found["timing"]), answer, base)
 
 
 def against(goal: float | None, found: float, unit: str = " s") -> dict[str, str]:
@@ -214,30 +242,37 @@ def ours(data: pd.DataFrame, *method: str) -> tuple[float, float, str]:
     return row["mean"], row["sd"], f"{by}{result.verdict}"
 
 
-def glm(data: pd.DataFrame, participants: str) -> tuple[float, float, str]:
-    """Return the same by statsmodels, in which participants are fixed or forgotten."""
+def measure_glm(participants: str) -> dict:
+    """Fit statsmodels' GLM on all rows, with participants fixed or forgotten."""
     import statsmodels.api as sm
     import statsmodels.formula.api as smf
 
+    import bambi_anova as ba
+
+    data = ba.load_data("memory_grid")
     formula = f"error ~ C(condition, Sum) * C(trial_type, Sum){participants}"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = smf.glm(formula, data, family=sm.families.Binomial()).fit()
-        # Half the contrast, because the two levels sum to zero.
-        name = next(name for name in found.params.index if name.startswith("C(condition, Sum)["))
-        contrast = 2 * found.params[name], 2 * found.bse[name]
-    columns = len(found.params)
-    rank = int(found.df_model) + 1
-    note = f"rank {rank} of {columns} columns"
-    if rank < columns:
-        note += ": the contrast is not estimable, pinv picks one"
-    said = sorted({type_name(warning) for warning in caught})
-    return *contrast, note + (f"; warns: {', '.join(said)}" if said else "; no warning")
+        timing, found = timed(lambda: smf.glm(formula, data, family=sm.families.Binomial()).fit())
+    # Half the contrast, because the two levels sum to zero.
+    name = next(name for name in found.params.index if name.startswith("C(condition, Sum)["))
+    rank, columns = int(found.df_model) + 1, len(found.params)
+    notes = [f"rank {rank} of {columns} columns"]
+    notes += ["so the contrast is not estimable"] if rank < columns else []
+    notes += [] if found.converged else [f"not converged in {found.fit_history['iteration']} steps"]
+    notes += [f"warns: {warning}" for warning in sorted({type_name(one) for one in caught})]
+    return {
+        "timing": asdict(timing),
+        "mean": 2 * found.params[name],
+        "sd": 2 * found.bse[name],
+        "peak": peak_memory(),
+        "note": "; ".join(notes),
+    }
 
 
 def type_name(warning: warnings.WarningMessage) -> str:
-    """Name a warning in few words."""
-    return f"{warning.category.__name__} ({str(warning.message).splitlines()[0][:60]})"
+    """Name the class of a warning."""
+    return warning.category.__name__
 
 
 def bambi_vi(data: pd.DataFrame) -> tuple[float, float, str]:
@@ -259,13 +294,8 @@ def bambi_vi(data: pd.DataFrame) -> tuple[float, float, str]:
     first = draws["condition"].to_numpy().ravel()
     more = draws["condition:trial_type"].to_numpy().ravel()
     contrast = -(first + more / 2)
-    steps = len(approximation.hist)
-    return contrast.mean(), contrast.std(), f"{type_of(approximation)}, {steps:,} steps, defaults"
-
-
-def type_of(approximation: Any) -> str:
-    """Name an approximation."""
-    return type(approximation).__name__
+    kind, steps = type(approximation).__name__, len(approximation.hist)
+    return contrast.mean(), contrast.std(), f"{kind}, {steps:,} steps, by default"
 
 
 def scaling(methods: list[str]) -> str:
@@ -274,7 +304,7 @@ def scaling(methods: list[str]) -> str:
     for method in methods:
         base = np.nan
         for size in SIZES:
-            found = in_process("participants", size, method)
+            found = in_process(task="fit", design="participants", size=size, method=method)
             base = found["seconds"] if size == SIZES[0] else base
             ratio = found["seconds"] / base
             goal = SCALING_GOAL if size == SIZES[-1] else None
@@ -301,7 +331,7 @@ def crossed(methods: list[str]) -> str:
     """Time crossed participants and items."""
     rows = []
     for method in methods:
-        found = in_process("crossed", 200, method)
+        found = in_process(task="fit", design="crossed", size=200, method=method)
         rows.append(
             {
                 "fit": f'fit("{method}")',
@@ -329,15 +359,21 @@ def memory(found: dict) -> dict[str, str]:
     }
 
 
-def in_process(design: str, size: int, method: str) -> dict:
-    """Measure one fit in a process of its own."""
-    print(f"{design}: {size}, {method}", file=sys.stderr, flush=True)
-    job = json.dumps({"design": design, "size": size, "method": method})
+def in_process(**job: Any) -> dict:
+    """Do a task in a process of its own.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it failed.
+    """
+    print(", ".join(map(str, job.values())), file=sys.stderr, flush=True)
     done = subprocess.run(
-        [sys.executable, __file__, "--worker", job], capture_output=True, text=True, check=False
+        [sys.executable, __file__, "--worker", json.dumps(job)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    if done.returncode:
-        raise SystemExit(f"{design}, {size}, {method} failed:\n{done.stderr}")
     found = json.loads(done.stdout.splitlines()[-1])
     timing = Timing(**found["timing"])
     return found | {"seconds": timing.seconds, "shown": timing.shown()}
@@ -412,6 +448,7 @@ def participants_and_items(size: int, items: int = 24) -> tuple[str, pd.DataFram
 
 
 SIMULATED = {"participants": participants, "crossed": participants_and_items}
+TASKS = {"fit": measure, "glm": measure_glm}
 
 
 def titled(title: str, text: str, rows: list[dict[str, str]]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.inference.advi import fit_advi
 from bambi_anova.inference.contract import Fit, Problem, Request
 from bambi_anova.inference.laplace import fit_laplace
 from bambi_anova.inference.nuts import fit_bambi, fit_nuts
@@ -41,6 +42,7 @@ def check_method(name: str) -> None:
 METHODS: dict[str, Callable[[Problem, Request], Fit]] = {
     "laplace": fit_laplace,
     "pathfinder": fit_pathfinder,
+    "advi": fit_advi,
     "nuts": fit_nuts,
     "nutpie": fit_bambi,
     "pymc": fit_bambi,

@@ -41,7 +41,7 @@ Array = np.ndarray
 
 #: Draws from the prior, and how many of them to start from: the highest that are far apart.
 STARTS = 32
-PATHS = 6
+PATHS = 4
 APART = 1.5
 STEPS = 40
 #: Steps of a path that its inverse Hessian remembers.

@@ -47,8 +47,10 @@ PILOT_EACH = 2
 MOST_PILOTS = 6
 #: Above this part of effective draws there is nothing left to learn.
 GOOD = 0.5
+GOOD_LARGE = 0.4
 #: Effective settings to aim at, and the most settings to spend.
 AIM = 800
+AIM_LARGE = 680
 #: Share of draws from a wider proposal, which bounds the weights, and how much wider.
 DEFENCE = 0.05
 WIDE = 1.5
@@ -144,7 +146,8 @@ def _learn(
         scout = landscape.draw(proposals, SCOUTS, PILOT_EACH, candidates, rng)
         candidates = candidates.suited_to(scout.spread, scout.narrow_spread)
         proposals = _improve(proposals, scout) if scout.efficiency < 0.1 else proposals
-    first = PILOT_SETTINGS if landscape.model.size < LARGE else PILOT_SETTINGS_LARGE
+    large = landscape.model.size >= LARGE
+    first, good = (PILOT_SETTINGS_LARGE, GOOD_LARGE) if large else (PILOT_SETTINGS, GOOD)
     best, best_efficiency = proposals, 0.0
     for pilot in range(MOST_PILOTS):
         settings = first * (1 + pilot // 2)
@@ -152,7 +155,7 @@ def _learn(
         efficiency = batch.efficiency
         if efficiency > best_efficiency:
             best, best_efficiency = proposals, efficiency
-        if efficiency > GOOD or (pilot > 2 and efficiency < 1.1 * best_efficiency):
+        if efficiency > good or (pilot > 2 and efficiency < 1.1 * best_efficiency):
             break
         proposals = _improve(proposals, batch)
     return best, candidates, best_efficiency

@@ -33,7 +33,7 @@ FAR = np.array([1.5, 2.5, 4.0, 6.0, 9.0, 13.0])
 HARMLESS = 2.0
 SMALL = 3e-4
 #: Looks at what is still missed.
-LOOKS = 3
+LOOKS = 2
 #: Room for a tail's own tail, in sds.
 STRETCH = 1.5
 
@@ -49,7 +49,7 @@ def propose_normals(
             ridges = walk_ridges(landscape.log_marginal, normal)
             for _ in range(LOOKS):
                 mixture = mix(parts, log_masses, size)
-                tails = find_tails(ridges, normal, mixture, max(elbos))
+                tails = find_tails(ridges, normal, mixture, special.logsumexp(log_masses))
                 parts += [tail for tail, _ in tails]
                 log_masses += [max(elbos) + np.log(mass) for _, mass in tails]
     mixture = mix(parts, log_masses, size)

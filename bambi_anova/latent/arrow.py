@@ -155,19 +155,21 @@ def cholesky(blocks: Array) -> Array:
     size = blocks.shape[1]
     lower = np.zeros_like(blocks)
     for j in range(size):
-        pivot = blocks[:, j, j] - (lower[:, j, :j] ** 2).sum(axis=1)
-        lower[:, j, j] = np.sqrt(pivot)
-        for i in range(j + 1, size):
+        # Loops over the few slots: sums over a short axis are slow in NumPy.
+        for i in range(j, size):
             rest = blocks[:, i, j]
-            if j:
-                rest = rest - (lower[:, i, :j] * lower[:, j, :j]).sum(axis=1)
-            lower[:, i, j] = rest / lower[:, j, j]
+            for k in range(j):
+                rest = rest - lower[:, i, k] * lower[:, j, k]
+            lower[:, i, j] = np.sqrt(rest) if i == j else rest / lower[:, j, j]
     return lower
 
 
 def log_det(lower: Array) -> Array:
     """Return the log determinant of factors (E, D, D, ...), shape (E, ...)."""
-    return np.log(np.einsum("edd...->ed...", lower)).sum(axis=1)
+    product = lower[:, 0, 0]
+    for i in range(1, lower.shape[1]):
+        product = product * lower[:, i, i]
+    return np.log(product)
 
 
 def inverse(lower: Array) -> Array:

@@ -222,7 +222,7 @@ def _draw_candidates(
     if wide is None:
         noise = _candidate_noise((e, d, n), count, rng)
         gap = backward(narrow, noise)
-        log_proposal = log_det(narrow) - (noise**2).sum(axis=1) / 2
+        log_proposal = log_det(narrow) - _squared_length(noise) / 2
         log_excess = np.zeros(())
     else:
         factors = (narrow, wide[..., node, None])
@@ -233,7 +233,7 @@ def _draw_candidates(
         log_proposal = _log_sum(log_narrow, log_wide) - np.log(2)
         log_excess = log_proposal - log_narrow
     leaf = centre + gap
-    log_weights = -log_proposal - (leaf**2).sum(axis=1) / 2
+    log_weights = -log_proposal - _squared_length(leaf) / 2
     leaf *= modes.leaf_sd[:, node, None]
 
     aux = model.likelihood_parameters(model.values(modes.u))
@@ -249,11 +249,22 @@ def _log_sum(a: Array, b: Array) -> Array:
     return np.maximum(a, b) + np.log(1 + np.exp(-np.abs(a - b)))
 
 
+def _squared_length(vectors: Array) -> Array:
+    """Sum squares over the second axis, which is too short for NumPy to sum over quickly."""
+    total = vectors[:, 0] ** 2
+    for i in range(1, vectors.shape[1]):
+        total = total + vectors[:, i] ** 2
+    return total
+
+
 def _log_normal(lower: Array, gap: Array) -> Array:
     """Return the log density of N(0, (L L')^-1), less the constant of a standard normal."""
     squares = 0.0
     for i in range(gap.shape[1]):
-        squares = squares + (lower[:, i:, i] * gap[:, i:]).sum(axis=1) ** 2
+        length = lower[:, i, i] * gap[:, i]
+        for j in range(i + 1, gap.shape[1]):
+            length = length + lower[:, j, i] * gap[:, j]
+        squares = squares + length**2
     return log_det(lower) - squares / 2
 
 
@@ -263,8 +274,10 @@ def _candidate_noise(shape: tuple[int, int, int], count: int, rng: np.random.Gen
     if count <= 2:
         noise = rng.standard_normal((e, d, n, 1))
     else:
-        strata = rng.permuted(np.tile(np.arange(count // 2), (e, d, 1, 1)), axis=-1)
-        uniform = (strata + rng.uniform(size=(e, d, n, 1))) / (count // 2)
+        half = count // 2
+        # A random turn for each coordinate: every candidate is in every stratum as often.
+        strata = (rng.integers(half, size=(e, d, n, 1)) + np.arange(half)) % half
+        uniform = (strata + rng.uniform(size=(e, d, n, 1))) / half
         noise = special.ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
     return noise if count == 1 else np.concatenate([noise, -noise], axis=-1)
 

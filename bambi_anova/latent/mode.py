@@ -26,7 +26,7 @@ MAX_STEPS = 30
 #: Largest change of the linear predictor in the last step: small where marginal densities are
 #: compared, larger where the approximation only proposes (what is left is of the order of its
 #: square, and weights correct it).
-FINE = 1e-3
+FINE = 5e-3
 COARSE = 0.2
 
 
