@@ -52,7 +52,7 @@ class Sampling:
 
 
 class Verdict(str):
-    """ "trusted" or "not trusted", with the ``reasons`` in words.
+    """The word "trusted" or "not trusted", with the ``reasons``.
 
     Examples
     --------

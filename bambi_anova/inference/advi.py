@@ -16,6 +16,8 @@ Letters: H hyperparameters, G draws, T = H + H (H + 1) / 2 parameters of a norma
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import optimize
 
@@ -44,8 +46,8 @@ DRAWS = 24
 DRAWS_EACH = 4
 FRESH = 64
 #: How far the ELBO may fall short on fresh draws, and how often the draws are doubled.
-GAP = 0.15
-DOUBLINGS = 2
+GAP = 0.25
+DOUBLINGS = 1
 #: Steps of L-BFGS, and the slope (ELBO an sd) at which it stops.
 STEPS = 30
 FLAT = 0.02
@@ -153,7 +155,7 @@ def climb_elbo(log_density: LogDensity, start: Normal, noise: Array) -> tuple[No
 
     limits = [(-FARTHEST, FARTHEST)] * size + [(-WIDEST, WIDEST)] * size
     limits += [(-np.exp(WIDEST), np.exp(WIDEST))] * len(rows)
-    options = {"maxiter": STEPS, "ftol": 0.0, "gtol": FLAT}
+    options: Any = {"maxiter": STEPS, "ftol": 0.0, "gtol": FLAT}
     found = optimize.minimize(
         loss, np.zeros(len(limits)), jac=True, bounds=limits, method="L-BFGS-B", options=options
     )

@@ -49,9 +49,9 @@ def propose_normals(
             ridges = walk_ridges(landscape.log_marginal, normal)
             for _ in range(LOOKS):
                 mixture = mix(parts, log_masses, size)
-                tails = find_tails(ridges, normal, mixture, special.logsumexp(log_masses))
-                parts += [tail for tail, _ in tails]
-                log_masses += [max(elbos) + np.log(mass) for _, mass in tails]
+                missed = find_tails(ridges, normal, mixture, special.logsumexp(log_masses))
+                parts += [tail for tail, _ in missed]
+                log_masses += [max(elbos) + np.log(mass) for _, mass in missed]
     mixture = mix(parts, log_masses, size)
     if landscape.model.likelihood.quadratic:
         return mixture

@@ -155,7 +155,7 @@ class Proposal:
         return self._with_share(1 - part), wide._with_share(part)
 
     def with_room(self, covariance: Array, part: float) -> tuple[Proposal, ...]:
-        """Return the proposal and one whose noise has another covariance, with ``part`` of its share.
+        """Return the proposal and one whose noise has another covariance and ``part`` of the share.
 
         Only the proposal itself if the covariance is hardly more than the identity.
         """

@@ -9,7 +9,7 @@ Letters: any shape for u.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,11 +64,10 @@ class Scale:
 
     def log_density(self, u: Array) -> Array:
         """Return the log prior density of the coordinate, a constant apart."""
-        if np.isfinite(self.upper):
-            jacobian = special.log_expit(u) + special.log_expit(-u)
-        else:
-            jacobian = u
-        return self.log_prior(self.value(u)) + jacobian
+        bounded = np.isfinite(self.upper)
+        jacobian = special.log_expit(u) + special.log_expit(-u) if bounded else u
+        with np.errstate(divide="ignore"):  # far out a scale is zero to all digits
+            return self.log_prior(self.value(u)) + jacobian
 
 
 def make_scale(name: str, prior: Prior) -> Scale:

@@ -9,6 +9,8 @@ Letters: K nodes; any shape for points.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import interpolate, special
 
@@ -39,7 +41,7 @@ class Slice:
     def __init__(self, x: Array, log_density: Array, fineness: int = 12) -> None:
         log_density = log_density - log_density.max()
         log_density = np.maximum(log_density, -300.0)
-        pieces = [np.linspace(a, b, fineness, endpoint=False) for a, b in zip(x, x[1:])]
+        pieces = [np.linspace(a, b, fineness, endpoint=False) for a, b in pairwise(x)]
         self.x = np.append(np.concatenate(pieces), x[-1])
         self.y = interpolate.PchipInterpolator(x, log_density)(self.x)
         self.rate = np.diff(self.y) / np.diff(self.x)
