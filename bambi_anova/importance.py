@@ -18,6 +18,9 @@ from scipy import sparse, stats
 
 Array = np.ndarray
 
+#: Values below which a fifth of them is no tail to fit.
+FEWEST = 25
+
 
 @dataclass(frozen=True)
 class Weighting:
@@ -118,6 +121,10 @@ def tail_shapes(values: Array, tail: str) -> Array:
 def _tail_shape(values: Array, tail: str) -> float:
     from arviz_stats.base import array_stats
 
+    if np.ptp(values) == 0:
+        return -np.inf
+    if len(values) < FEWEST:  # nothing is known of a tail of so few
+        return np.inf
     try:
         k = array_stats.pareto_khat(values, chain_axis=None, draw_axis=-1, r_eff=1.0, tail=tail)
     except ValueError:  # all values of the tail are equal: it has an end

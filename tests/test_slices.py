@@ -70,7 +70,6 @@ def test_quantiles_and_deviates_are_each_others_inverse(name):
     np.testing.assert_allclose(slice_.deviate(slice_.quantile(v)), v, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="upper tails within the nodes have no digits left")
 @pytest.mark.parametrize("name", [name for name in SHAPES if name != "heavy"])
 def test_quantiles_and_deviates_are_each_others_inverse_far_up(name):
     slice_ = cut(name)

@@ -111,16 +111,19 @@ def fit_normal(
 ) -> tuple[Normal, float]:
     """Return the normal with the highest ELBO around a mode, and the ELBO on fresh draws."""
     size = len(peak.u)
-    normal = Normal(peak.u, np.linalg.cholesky(np.linalg.inv(peak.precision)))
+    best = Normal(peak.u, np.linalg.cholesky(np.linalg.inv(peak.precision)))
     fresh = even_noise(rng, size, FRESH)
+    elbo, draws = -np.inf, max(DRAWS, DRAWS_EACH * size)
     for doubling in range(DOUBLINGS + 1):
-        noise = even_noise(rng, size, max(DRAWS, DRAWS_EACH * size) * 2**doubling)
-        normal, fitted = climb_elbo(log_density, normal, noise)
-        terms = elbo_terms(log_density, [normal], fresh)[0]
-        elbo = float(terms.mean())
-        if fitted - elbo < max(GAP, 2 * float(terms.std()) / np.sqrt(len(terms))):
+        noise = even_noise(rng, size, draws * 2**doubling)
+        fitted, claimed = climb_elbo(log_density, best, noise)
+        both = elbo_terms(log_density, [best, fitted], fresh)
+        elbos = np.where(np.isfinite(both).all(axis=1), both.mean(axis=1), -np.inf)
+        # A climb that leads down on fresh draws fitted itself to its own.
+        best, elbo = (fitted, elbos[1]) if elbos[1] >= elbos[0] else (best, elbos[0])
+        if claimed - elbos[1] < max(GAP, 2 * float(both[1].std()) / np.sqrt(fresh.shape[1])):
             break
-    return normal, elbo
+    return best, float(elbo)
 
 
 def climb_elbo(log_density: LogDensity, start: Normal, noise: Array) -> tuple[Normal, float]:

@@ -28,10 +28,10 @@ Array = np.ndarray
 #: A normal that maximizes the ELBO is narrower than what it approximates.
 WIDEN = 1.2
 #: Points of a ridge, in sds from the mean.
-FAR = np.array([1.5, 2.5, 4.0, 6.0, 9.0, 13.0])
+FAR = np.array([2.0, 3.0, 4.5, 6.5, 9.0, 13.0])
 #: How many times the proposal the density may be, and the mass above that which does not matter.
-HARMLESS = 2.0
-SMALL = 3e-4
+HARMLESS = 3.0
+SMALL = 5e-4
 #: Looks at what is still missed.
 LOOKS = 2
 #: Room for a tail's own tail, in sds.

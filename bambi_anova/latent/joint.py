@@ -298,8 +298,8 @@ def _keep_one(
     spread = squares.sum(axis=-1).mean(axis=1) - 1
     narrow = spread
     if log_excess.ndim:
-        with np.errstate(over="ignore"):
-            narrow = (squares * np.exp(log_excess)).sum(axis=-1)
+        relative = 2 * (log_weights - np.log(total)[..., None] - largest[..., None]) + log_excess
+        narrow = count * np.exp(np.minimum(relative, 50.0)).sum(axis=-1)
         # What typical settings need counts, not what a few far out would.
         narrow = np.minimum(narrow, 5.0).mean(axis=1) - 1
     mark = rng.uniform(size=total.shape) * total

@@ -110,6 +110,8 @@ def _half_line(log_prior: LogDensity) -> _Support:
 def _gamma(alpha=None, beta=None, mu=None, sigma=None) -> _Support:
     if alpha is None:
         alpha, beta = mu**2 / sigma**2, mu / sigma**2
+    if beta is None:
+        raise TypeError("alpha without beta")
     return _half_line(lambda s: (alpha - 1) * np.log(s) - beta * s)
 
 

@@ -18,6 +18,7 @@ Array = np.ndarray
 
 #: Beyond this many standard normal deviations double precision has no more to say.
 FARTHEST = 30.0
+TINY = 1e-300
 
 
 class Slice:
@@ -49,12 +50,14 @@ class Slice:
         self.left = max(self.rate[0], least)
         self.right = max(-self.rate[-1], least)
         step = np.diff(self.x)
-        inner = np.exp(self.y[:-1]) * step * _exprel(self.rate * step)
+        inner = np.exp(self.y[:-1]) * step * special.exprel(self.rate * step)
         masses = np.concatenate(
             [[np.exp(self.y[0]) / self.left], inner, [np.exp(self.y[-1]) / self.right]]
         )
         self.log_total = np.log(masses.sum())
         self.below = np.cumsum(masses)[:-1] / masses.sum()
+        # From above as well: probabilities near one have no digits left.
+        self.above = np.cumsum(masses[::-1])[::-1][1:] / masses.sum()
 
     def log_density(self, u: Array) -> Array:
         """Return the log density."""
@@ -66,34 +69,44 @@ class Slice:
     def quantile(self, v: Array) -> Array:
         """Return the point that stands at v standard normal deviations."""
         v = np.clip(v, -FARTHEST, FARTHEST)
-        p = special.ndtr(v)
-        segment = np.clip(np.searchsorted(self.below, p) - 1, 0, len(self.rate) - 1)
-        rest = (p - self.below[segment]) * np.exp(self.log_total - self.y[segment])
+        p, q = special.ndtr(v), special.ndtr(-v)
+        upper = v > 0
+        last = len(self.rate) - 1
+        segment = np.where(
+            upper,
+            len(self.x) - 1 - np.searchsorted(self.above[::-1], q),
+            np.searchsorted(self.below, p) - 1,
+        )
+        segment = np.clip(segment, 0, last)
         step = self.x[segment + 1] - self.x[segment]
-        u = self.x[segment] + np.clip(_solve_mass(self.rate[segment], rest), 0, step)
+        scale = np.exp(self.log_total)
+        left = (p - self.below[segment]) * scale * np.exp(-self.y[segment])
+        right = (q - self.above[segment + 1]) * scale * np.exp(-self.y[segment + 1])
+        u = np.where(
+            upper,
+            self.x[segment + 1] - np.clip(_solve_mass(-self.rate[segment], right), 0, step),
+            self.x[segment] + np.clip(_solve_mass(self.rate[segment], left), 0, step),
+        )
         low = special.log_ndtr(v) + self.log_total + np.log(self.left) - self.y[0]
         u = np.where(p < self.below[0], self.x[0] + low / self.left, u)
         high = special.log_ndtr(-v) + self.log_total + np.log(self.right) - self.y[-1]
-        return np.where(p > self.below[-1], self.x[-1] - high / self.right, u)
+        return np.where(q < self.above[-1], self.x[-1] - high / self.right, u)
 
     def deviate(self, u: Array) -> Array:
         """Return at how many standard normal deviations a point stands."""
         segment = np.clip(np.searchsorted(self.x, u) - 1, 0, len(self.rate) - 1)
-        step = np.clip(u, self.x[0], self.x[-1]) - self.x[segment]
-        mass = np.exp(self.y[segment] - self.log_total) * step * _exprel(self.rate[segment] * step)
-        p = np.clip(self.below[segment] + mass, 1e-300, 1 - 1e-16)
-        v = special.ndtri(p)
-        # The tails by their logarithms: probabilities near one have no digits left.
+        inside = np.clip(u, self.x[0], self.x[-1])
+        rate, ahead = self.rate[segment], inside - self.x[segment]
+        rest = self.x[segment + 1] - inside
+        p = np.exp(self.y[segment] - self.log_total) * ahead * special.exprel(rate * ahead)
+        q = np.exp(self.y[segment + 1] - self.log_total) * rest * special.exprel(-rate * rest)
+        p, q = p + self.below[segment], q + self.above[segment + 1]
+        v = np.where(p < q, special.ndtri(np.maximum(p, TINY)), -special.ndtri(np.maximum(q, TINY)))
         low = self.y[0] + self.left * (u - self.x[0]) - np.log(self.left) - self.log_total
         v = np.where(u < self.x[0], special.ndtri_exp(np.minimum(low, -1e-16)), v)
         high = self.y[-1] - self.right * (u - self.x[-1]) - np.log(self.right) - self.log_total
         v = np.where(u > self.x[-1], -special.ndtri_exp(np.minimum(high, -1e-16)), v)
         return np.clip(v, -FARTHEST, FARTHEST)
-
-
-def _exprel(t: Array) -> Array:
-    """Return (exp(t) - 1) / t."""
-    return special.exprel(t)
 
 
 def _solve_mass(rate: Array, mass: Array) -> Array:

@@ -38,9 +38,10 @@ Array = np.ndarray
 STARTS = 32
 #: Numbers that one piece of a conversion holds at a time, about.
 PIECE = 200_000
-#: Factoring the precision may take this many multiplications, and more only if it is no more than
-#: that for each coordinate: about a millisecond.
-MOST_WORK = 1_000_000
+#: Multiplications that factoring the precision may take (some 80 crossed units, half a
+#: millisecond), and how many for each coordinate, where that is more.  Beyond, steps that know
+#: less of the curvature but cost less are the better ones.
+MOST_WORK = 400_000
 MOST_WORK_EACH = 500
 
 
