@@ -98,15 +98,16 @@ def diagnose(draws: Array, weighting: Weighting | None = None) -> pd.DataFrame:
     known = np.isfinite(draws).all(axis=(0, 1))
     own = draws[..., known]
     with np.errstate(invalid="ignore", over="ignore"):
-        columns = {"mean": draws.mean(axis=(0, 1)), "sd": draws.std(axis=(0, 1), ddof=0)}
+        columns = {"mean": draws.mean(axis=(0, 1)), "sd": draws.std(axis=(0, 1))}
     size = draws.shape[0] * draws.shape[1]
     columns["sd"] *= np.sqrt(size / max(size - 1, 1))
     # Rounding leaves a constant quantity an sd of some 1e-17.
     columns["sd"][known] *= np.ptp(own, axis=(0, 1)) > 0
     worth = {name: np.full(draws.shape[-1], np.nan) for name in DIAGNOSTICS}
     if known.any():
-        found = _chain_worth(own) if weighting is None else monte_carlo(own, weighting)
-        tails = tail_shapes(own.reshape(-1, own.shape[-1]), "both")
+        with np.errstate(over="ignore", invalid="ignore"):  # of quantities without a variance
+            found = _chain_worth(own) if weighting is None else monte_carlo(own, weighting)
+            tails = tail_shapes(own.reshape(-1, own.shape[-1]), "both")
         found["pareto_k"] = np.maximum(tails, found.get("pareto_k", -np.inf))
         for name, values in found.items():
             worth[name][known] = values

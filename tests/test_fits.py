@@ -140,7 +140,9 @@ def same(first, second, term, tolerance=4.0):
     """Whether two fits have the same contrast within their Monte Carlo errors."""
     a, b = first.contrasts(term), second.contrasts(term)
     error = np.hypot(a["mcse_mean"], b["mcse_mean"])
-    spread = np.hypot(a["sd"] / np.sqrt(2 * a["ess_bulk"]), b["sd"] / np.sqrt(2 * b["ess_bulk"]))
+    # Chains that alternate know a mean better than an sd: the tails' sample size is the sd's.
+    sizes = [np.minimum(table["ess_bulk"], table["ess_tail"]) for table in (a, b)]
+    spread = np.hypot(a["sd"] / np.sqrt(2 * sizes[0]), b["sd"] / np.sqrt(2 * sizes[1]))
     means = (a["mean"] - b["mean"]).abs() < tolerance * error
     return (means & ((a["sd"] - b["sd"]).abs() < tolerance * spread * 1.5)).all()
 
