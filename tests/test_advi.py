@@ -140,7 +140,7 @@ def test_a_small_model_is_what_laplace_says(rows):
     one, other = fit(rows, "advi").diagnostics, fit(rows, "laplace").diagnostics
     error = np.hypot(one["mcse_mean"], other["mcse_mean"])
     assert ((one["mean"] - other["mean"]).abs() < 4.5 * error).all()
-    assert one["sd"] / other["sd"] == pytest.approx(1, abs=0.15)
+    assert (one["sd"] / other["sd"]).between(0.85, 1.15).all()
 
 
 def test_draws_depend_on_the_seed_alone(rows):

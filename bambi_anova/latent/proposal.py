@@ -139,7 +139,7 @@ class Proposal:
         log_t += special.gammaln((self.freedom + h) / 2) - special.gammaln(self.freedom / 2)
         log_t -= h / 2 * np.log(self.freedom * np.pi)
         centre = self.mean[h:, None] + self.factor[h:, :h] @ standard
-        gap = (noise - centre[:, :, None]).reshape(len(centre), -1)
+        gap = (noise - centre[:, :, None]).reshape(len(centre), u.shape[1] * noise.shape[2])
         own = linalg.solve_triangular(self.factor[h:, h:], gap, lower=True).reshape(noise.shape)
         log_u = log_t + self.warp.log_jacobian(u, t)
         return log_u[:, None] - (own**2).sum(axis=0) / 2
