@@ -147,7 +147,25 @@ def factor(core: Array, border: Array, leaf: Array) -> Arrow:
     e, d, p, g = solved.shape
     flat = np.ascontiguousarray(solved.reshape(e * d, p, g).transpose(2, 0, 1))
     schur = core.transpose(2, 0, 1) - flat.transpose(0, 2, 1) @ flat
-    return Arrow(lower, solved, np.linalg.inv(np.linalg.cholesky(schur)))
+    return Arrow(lower, solved, np.linalg.inv(_core_cholesky(schur)))
+
+
+def _core_cholesky(schur: Array) -> Array:
+    """Return lower factors of shape (G, P, P); the matrices are no less than the identity.
+
+    Rounding may leave that out at absurd settings, such as scales of 1e12.  What is factored then
+    is the nearest matrix of which it is true: it only proposes.
+    """
+    try:
+        return np.linalg.cholesky(schur)
+    except np.linalg.LinAlgError:
+        finite = np.isfinite(schur).all(axis=(1, 2))
+        safe = np.where(finite[:, None, None], schur, np.eye(schur.shape[1]))
+        values, vectors = np.linalg.eigh(safe)
+        lifted = (vectors * np.maximum(values, 1.0)[:, None]) @ vectors.transpose(0, 2, 1)
+        # Enough beyond rounding for the factorization to go through.
+        room = 1e-10 * np.abs(values).max(axis=1)[:, None, None] * np.eye(schur.shape[1])
+        return np.linalg.cholesky(lifted + room)
 
 
 def cholesky(blocks: Array) -> Array:

@@ -100,13 +100,14 @@ def bambi_posterior(
             labels = [":".join(levels) for levels in product(*(f.labels for f in factors))]
             effects = _term_effects(blocks[term.name], latent.core)
             name = effects_names[term.name]
-            add(name, name.split("|", 1)[1], labels, effects)
+            # Bambi names the dimension of a slope's effects after the slope too.
+            add(name, name if term.covariate else name.removeprefix("1|"), labels, effects)
     for unit in design.units:
         effects = _unit_effects(model, latent, unit.name)
         add(f"1|{unit.name}", unit.name, unit_labels(unit, design), effects)
     for slope in design.slopes:
         effects = _unit_effects(model, latent, slope.name)
-        add(slope.name, slope.unit.name, unit_labels(slope.unit, design), effects)
+        add(slope.name, slope.name, unit_labels(slope.unit, design), effects)
     posterior = xr.Dataset(variables, coords)
     observed = xr.Dataset({design.formula.response.text: (("__obs__",), collapsed.values)})
     return xr.DataTree.from_dict({"posterior": posterior, "observed_data": observed})
