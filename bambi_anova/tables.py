@@ -100,7 +100,7 @@ def diagnose(draws: Array, weighting: Weighting | None = None) -> pd.DataFrame:
     with np.errstate(invalid="ignore", over="ignore"):
         columns = {"mean": draws.mean(axis=(0, 1)), "sd": draws.std(axis=(0, 1))}
     size = draws.shape[0] * draws.shape[1]
-    columns["sd"] *= np.sqrt(size / max(size - 1, 1))
+    columns["sd"] *= np.sqrt(size / (size - 1)) if size > 1 else np.nan
     # Rounding leaves a constant quantity an sd of some 1e-17.
     columns["sd"][known] *= np.ptp(own, axis=(0, 1)) > 0
     worth = {name: np.full(draws.shape[-1], np.nan) for name in DIAGNOSTICS}
