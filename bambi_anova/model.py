@@ -308,7 +308,9 @@ class Model:
 
         fit = run_inference(self._problem, request)
         add_cells(fit.idata, fit.draws, self.design, self.link)
-        return Result(fit.idata, self.design, self.family, self.link, fit.draws, fit.sampling)
+        return Result(
+            fit.idata, self.design, self.family, self.link, fit.draws, fit.sampling, self.priors
+        )
 
     def _start(self, init: Result) -> xr.Dataset:
         """Return the posterior to start from."""

@@ -26,6 +26,7 @@ from bambi_anova.effects import (
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.families import Family, Link
 from bambi_anova.populations import POPULATIONS, SCALES, cell_means
+from bambi_anova.priors import Priors
 from bambi_anova.tables import diagnose, label, summarise
 from bambi_anova.trust import Sampling, Verdict, complaints, is_trusted
 
@@ -63,6 +64,7 @@ class Result:
     draws : Draws
         The same draws as plain arrays.
     sampling : Sampling
+    priors : Priors
     """
 
     idata: xr.DataTree
@@ -71,6 +73,7 @@ class Result:
     link: Link
     draws: Draws
     sampling: Sampling
+    priors: Priors
 
     def means(
         self,
