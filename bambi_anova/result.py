@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bambi_anova.anova import anova_table
-from bambi_anova.design import Design
-from bambi_anova.draws import Draws
 from bambi_anova.effects import (
     Effects,
-    Grid,
     contrast_effects,
     deflection_effects,
     mean_effects,
     pairwise_weights,
     supported,
-    term_basis,
 )
 from bambi_anova.errors import ArgumentError, nearest
-from bambi_anova.families import Family, Link
-from bambi_anova.populations import POPULATIONS, SCALES, cell_means
-from bambi_anova.priors import Priors
-from bambi_anova.tables import diagnose, label, summarise
-from bambi_anova.trust import Sampling, Verdict, complaints, is_trusted
+from bambi_anova.fitted import Fitted
+from bambi_anova.quantities import Quantities
+from bambi_anova.tables import label, summarise
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,8 +28,7 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 
-@dataclass(frozen=True, repr=False)
-class Result:
+class Result(Fitted):
     """Posterior of a model, and the tables that answer the researcher's questions.
 
     Made by ``Model.fit``.  Every table takes ``population`` ("super", "finite" or "average"),
@@ -66,14 +57,6 @@ class Result:
     sampling : Sampling
     priors : Priors
     """
-
-    idata: xr.DataTree
-    design: Design
-    family: Family
-    link: Link
-    draws: Draws
-    sampling: Sampling
-    priors: Priors
 
     def means(
         self,
@@ -109,8 +92,13 @@ class Result:
         --------
         >>> result.means("condition", population="finite")  # doctest: +SKIP
         """
+        return self._table(self._means(term, population, scale), ci_prob, ci_kind)
+
+    def _means(
+        self, term: str | None = None, population: str = "super", scale: str = "link"
+    ) -> Quantities:
         effects = mean_effects(self._grid, self._factors(term))
-        return self._table(effects, population, scale, ci_prob, ci_kind)
+        return self._quantities(effects, population, scale)
 
     def deflections(
         self,
@@ -138,6 +126,11 @@ class Result:
         --------
         >>> result.deflections("trial_type")  # doctest: +SKIP
         """
+        return self._table(self._deflections(term, population, scale), ci_prob, ci_kind)
+
+    def _deflections(
+        self, term: str | None = None, population: str = "super", scale: str = "link"
+    ) -> Quantities:
         terms = [self._factors(term)] if term is not None else self._model_terms
         parts = [deflection_effects(self._grid, factors) for factors in terms]
         rows = [
@@ -147,7 +140,7 @@ class Result:
         ]
         labels = pd.DataFrame(rows, columns=["term", "level"])
         effects = Effects(labels, np.vstack([part.weights for part in parts]))
-        return self._table(effects, population, scale, ci_prob, ci_kind)
+        return self._quantities(effects, population, scale)
 
     def contrasts(
         self,
@@ -190,6 +183,17 @@ class Result:
         >>> result.contrasts("trial_type")  # doctest: +SKIP
         >>> result.contrasts("trial_type", by="condition", scale="response")  # doctest: +SKIP
         """
+        quantities = self._contrasts(term, method, by, population, scale)
+        return self._table(quantities, ci_prob, ci_kind)
+
+    def _contrasts(
+        self,
+        term: str,
+        method: str | Mapping = "pairwise",
+        by: str | Sequence[str] | None = None,
+        population: str = "super",
+        scale: str = "link",
+    ) -> Quantities:
         factors = self._factors(term)
         by = [by] if isinstance(by, str) else list(by or [])
         for name in by:
@@ -206,7 +210,7 @@ class Result:
             )
         effects = contrast_effects(self._grid, methods, by)
         effects.labels.insert(0, "term", ":".join(factors))
-        return self._table(effects, population, scale, ci_prob, ci_kind)
+        return self._quantities(effects, population, scale)
 
     def anova(
         self,
@@ -241,98 +245,57 @@ class Result:
             cells, self.draws, self.design, self.sampling, population, scale, ci_prob, ci_kind
         )
 
-    @cached_property
-    def diagnostics(self) -> pd.DataFrame:
-        """Summary of every parameter of the model, by ArviZ, with Bambi's names as index."""
-        import arviz_stats
+    def draws_of(self, kind: str, *args: Any, **kwargs: Any) -> xr.DataArray:
+        """Return the draws behind a table.
 
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return arviz_stats.summary(self.idata, round_to="none").astype(float)
-
-    def trust(self) -> pd.DataFrame:
-        """Return how far each quantity of the fit can be believed.
+        Parameters
+        ----------
+        kind : {"means", "deflections", "contrasts"}
+            Which table.
+        *args, **kwargs
+            What that table takes, but for ``ci_prob`` and ``ci_kind``.
 
         Returns
         -------
-        pandas.DataFrame
-            A row a quantity: every scalar parameter, the cell means and the deflections of every
-            term, both for new units and, where there are units, for these (link scale).  Columns
-            ``quantity``, ``population``, ``mean``, ``sd``, ``mcse_mean``, ``mcse_sd``,
-            ``ess_bulk``, ``ess_tail``, ``r_hat`` (of chains only), ``pareto_k`` (tail shape of
-            the draws or of their importance weights, whichever is heavier) and ``trusted``.
+        xarray.DataArray
+            Dimensions ``chain``, ``draw`` and ``quantity``, the quantities in the order of the
+            table's rows.  Coordinate ``quantity`` names each of them as text; the table's label
+            columns (factors, ``term``, ``level``, ``contrast``) and ``supported`` are further
+            coordinates along it.  Attributes: ``population``, ``scale`` and ``null``, the value
+            that means "no difference".
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such table, or it does not take these arguments.
 
         Examples
         --------
-        >>> result.trust()  # doctest: +SKIP
+        >>> draws = result.draws_of("contrasts", "trial_type", by="condition")  # doctest: +SKIP
+        >>> (draws > 0).mean(("chain", "draw")).to_series()  # doctest: +SKIP
         """
-        return self._trust.copy()
+        if kind not in self._KINDS:
+            raise ArgumentError(f"kind={kind!r}: expected one of {self._KINDS}")
+        return getattr(self, f"_{kind}")(*args, **kwargs).to_xarray(kind)
 
-    @cached_property
-    def _trust(self) -> pd.DataFrame:
-        names, populations, draws = self._parameters()
-        for population in ("super", "finite") if self.design.units else ("super",):
-            cells = self._cells(population, "link")
-            parts = [mean_effects(self._grid, self._factors(None))] if self._grid.levels else []
-            parts += [deflection_effects(self._grid, term) for term in self._model_terms]
-            kinds = ["mean", *("deflection" for _ in self._model_terms)]
-            for kind, effects in zip(kinds, parts, strict=False):
-                for levels in effects.labels.itertuples(index=False):
-                    names.append(f"{kind} {':'.join(map(str, levels))}")
-                    populations.append(population)
-                draws.append(effects.of(cells))
-        table = diagnose(np.concatenate(draws, axis=-1), self.sampling.weighting)
-        order = ["mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat", "pareto_k"]
-        table = table[order].assign(trusted=is_trusted(table, self.sampling))
-        table.insert(0, "quantity", names)
-        table.insert(1, "population", populations)
-        return table
+    _KINDS = ("means", "deflections", "contrasts")
 
-    def _parameters(self) -> tuple[list[str], list[str], list[Array]]:
-        """Return the names, no populations, and the draws of the scalar parameters."""
-        posterior = self.idata["posterior"].to_dataset()
-        names = [str(name) for name in posterior if posterior[name].dims == ("chain", "draw")]
-        return names, [""] * len(names), [posterior[name].to_numpy()[..., None] for name in names]
+    def _quantities(self, effects: Effects, population: str, scale: str) -> Quantities:
+        self._check(population, scale)
+        draws = effects.of(self._cells(population, scale))
+        support = supported(effects.weights, *self._support)
+        return Quantities(effects.labels, draws, support, population, scale)
 
-    @property
-    def verdict(self) -> Verdict:
-        """Equal to "trusted" or "not trusted"; its ``reasons`` say why, in words."""
-        return Verdict(self.complaints)
-
-    @property
-    def complaints(self) -> list[str]:
-        """What is wrong with the fit, in words; empty if nothing is."""
-        names = (self._trust["quantity"] + " " + self._trust["population"]).str.strip()
-        return complaints(self._trust.set_index(names), self.sampling)
-
-    def __repr__(self) -> str:
-        chains, draws = self.draws.sample_shape
-        sampling = self.sampling
-        time = f"{sampling.seconds:.1f} s"
-        if sampling.sampling_seconds is not None and sampling.weighting is None:
-            time += f", of it {sampling.sampling_seconds:.1f} s sampling"
-        kind = "chains" if sampling.weighting is None else "independent parts"
-        return (
-            f"Result of {self.design.formula.text}\n"
-            f"  {sampling.method}, {chains} {kind} of {draws} draws ({time})\n"
-            f"  verdict: {self.verdict!r}\n"
-            "  tables: means(), deflections(), contrasts(term), anova(), trust(); draws: idata"
+    def _table(self, quantities: Quantities, ci_prob: float, ci_kind: str) -> pd.DataFrame:
+        summary = summarise(quantities.draws, ci_prob, ci_kind, self.sampling.weighting)
+        return label(
+            summary,
+            quantities.labels,
+            quantities.population,
+            quantities.scale,
+            quantities.supported,
+            self.sampling,
         )
-
-    @cached_property
-    def _grid(self) -> Grid:
-        return Grid(self.design.levels)
-
-    @property
-    def _model_terms(self) -> list[tuple[str, ...]]:
-        return [term.factors for term in self.design.terms if term.factors and not term.covariate]
-
-    @cached_property
-    def _support(self) -> tuple[Array, Array]:
-        observed = self.design.cells["rows"].to_numpy() > 0
-        return term_basis(self._grid, self._model_terms), observed
-
-    def _factors(self, term: str | None) -> list[str]:
-        return list(self._grid.levels) if term is None else self._grid.factors(term)
 
     def _custom_weights(self, factor: str, method: Mapping) -> dict[str, Array]:
         levels = list(self._grid.levels[factor])
@@ -357,23 +320,3 @@ class Result:
         if not contrasts:
             raise ArgumentError("method: expected at least one contrast, got an empty mapping")
         return contrasts
-
-    def _check(self, population: str, scale: str) -> None:
-        for name, value, known in (
-            ("population", population, POPULATIONS),
-            ("scale", scale, SCALES),
-        ):
-            if value not in known:
-                raise ArgumentError(f"{name}={value!r}: expected one of {known}")
-
-    def _cells(self, population: str, scale: str) -> Array:
-        return cell_means(self.draws, self.design, self.link, population, scale)
-
-    def _table(
-        self, effects: Effects, population: str, scale: str, ci_prob: float, ci_kind: str
-    ) -> pd.DataFrame:
-        self._check(population, scale)
-        draws = effects.of(self._cells(population, scale))
-        summary = summarise(draws, ci_prob, ci_kind, self.sampling.weighting)
-        support = supported(effects.weights, *self._support)
-        return label(summary, effects.labels, population, scale, support, self.sampling)

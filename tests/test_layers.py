@@ -12,7 +12,7 @@ ROOT = Path(bambi_anova.__file__).parent
 
 #: From the ground up; a module may import what stands on an earlier line, and never its own line.
 ORDER = [
-    ["errors"],
+    ["errors", "quantities"],
     ["families", "algebra", "datasets", "draws", "importance"],
     ["formula", "trust", "effects"],
     ["response", "layout", "tables", "describe"],
@@ -35,6 +35,7 @@ ORDER = [
     ["inference.tails"],
     ["inference.pathfinder", "inference.advi"],
     ["inference"],
+    ["fitted"],
     ["result"],
     ["compare", "model"],
     ["plots"],

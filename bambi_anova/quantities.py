@@ -1,0 +1,87 @@
+"""Named quantities: what each is about, its draws, and whether the data support it.
+
+Letters: H chains, D draws, K quantities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Quantities:
+    """K quantities on one scale, for one population.
+
+    Attributes
+    ----------
+    labels : pandas.DataFrame
+        K rows that say what each quantity is about.
+    draws : ndarray, shape (H, D, K)
+    supported : ndarray of bool, shape (K,)
+        Whether the observed data determine it, or part of it rests on the prior alone.
+    population, scale : str
+    null : float
+        The value that means "no difference": 1 for ratios.
+    """
+
+    labels: pd.DataFrame
+    draws: Array
+    supported: Array
+    population: str
+    scale: str
+    null: float = 0.0
+
+    @property
+    def names(self) -> list[str]:
+        """Each quantity as text: its level or contrast, and where it is taken.
+
+        Examples
+        --------
+        >>> labels = pd.DataFrame({"group": ["A", "B"], "contrast": ["x - y", "x - y"]})
+        >>> Quantities(labels, np.zeros((1, 1, 2)), np.ones(2), "super", "link").names
+        ['x - y at group=A', 'x - y at group=B']
+        """
+        labels = self.labels
+        own = [name for name in ("contrast", "level") if name in labels]
+        several = "term" in labels and len(set(labels["term"])) > 1
+        at = [] if not own else [name for name in labels if name not in (*own, "term")]
+        names = []
+        for row in labels.to_dict("records"):
+            text = ":".join(str(row[name]) for name in own or labels.columns)
+            if several:
+                text = f"{row['term']} {text}"
+            where = ", ".join(f"{name}={row[name]}" for name in at)
+            names.append(f"{text} at {where}" if where else text)
+        return names
+
+    def to_xarray(self, kind: str) -> xr.DataArray:
+        """Return the draws as an array with dimensions ``chain``, ``draw`` and ``quantity``."""
+        import xarray as xr
+
+        chains, draws, _ = self.draws.shape
+        about = {
+            str(name): ("quantity", self.labels[name].to_numpy(dtype=object))
+            for name in self.labels
+        }
+        return xr.DataArray(
+            self.draws,
+            dims=("chain", "draw", "quantity"),
+            coords={
+                "chain": np.arange(chains),
+                "draw": np.arange(draws),
+                "quantity": self.names,
+                **about,
+                "supported": ("quantity", self.supported),
+            },
+            name=kind,
+            attrs={"population": self.population, "scale": self.scale, "null": self.null},
+        )
