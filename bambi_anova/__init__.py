@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bambi_anova import errors
-    from bambi_anova.compare import compare_fits
+    from bambi_anova.comparison import compare_fits
     from bambi_anova.datasets import load_data
     from bambi_anova.model import Model
     from bambi_anova.plots import plot_fits
@@ -31,7 +31,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "Model": "bambi_anova.model",
     "Result": "bambi_anova.result",
-    "compare_fits": "bambi_anova.compare",
+    "compare_fits": "bambi_anova.comparison",
     "errors": "bambi_anova",
     "load_data": "bambi_anova.datasets",
     "plot_fits": "bambi_anova.plots",

@@ -37,7 +37,7 @@ ORDER = [
     ["inference"],
     ["fitted"],
     ["result"],
-    ["compare", "model"],
+    ["comparison", "model"],
     ["plots"],
     ["cli"],
 ]
