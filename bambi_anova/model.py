@@ -289,6 +289,52 @@ class Model:
             _warn(ConvergenceWarning(repr(result.verdict)))
         return result
 
+    def prior_predictive(
+        self, draws: int = 1000, by: str = "row", random_seed: int | None = None
+    ) -> xr.DataTree:
+        """Replicate the data from the prior: what the model believes before it sees them.
+
+        Parameters
+        ----------
+        draws : int
+        by : str
+            "row", "cell", "unit" or a unit term, as for ``Result.posterior_predictive``.
+        random_seed : int, optional
+
+        Returns
+        -------
+        xarray.DataTree
+            Groups ``prior_predictive``, ``observed_data`` and ``constant_data``, as of
+            ``Result.posterior_predictive``, with one chain; and ``prior``, the parameters.
+
+        Raises
+        ------
+        ArgumentError
+            If an argument has a value that it cannot take.
+
+        Examples
+        --------
+        >>> import bambi_anova as ba
+        >>> model = ba.Model("yield ~ nitrogen + Error(block)", ba.load_data("oats"))
+        >>> tree = model.prior_predictive(draws=50, by="cell", random_seed=1)
+        >>> tree["prior_predictive"]["yield"].shape
+        (1, 50, 4)
+        """
+        from bambi_anova.predictive import replicate_prior
+
+        literal = self.parameterization == "overparameterized"
+        return replicate_prior(
+            self.design,
+            self.collapsed,
+            self.priors,
+            self.family,
+            self.link,
+            literal,
+            draws,
+            by,
+            random_seed,
+        )
+
     def _run_auto(self, request: Request, options: Mapping[str, Any]) -> Result:
         """Run NUTS only if the quick fit is not to be trusted, or not to be had."""
         full = replace(request, method="nuts", options=dict(options))
@@ -309,7 +355,14 @@ class Model:
         fit = run_inference(self._problem, request)
         add_cells(fit.idata, fit.draws, self.design, self.link)
         return Result(
-            fit.idata, self.design, self.family, self.link, fit.draws, fit.sampling, self.priors
+            fit.idata,
+            self.design,
+            self.family,
+            self.link,
+            fit.draws,
+            fit.sampling,
+            self.priors,
+            self,
         )
 
     def _start(self, init: Result) -> xr.Dataset:

@@ -18,7 +18,7 @@ from bambi_anova.effects import (
     supported,
 )
 from bambi_anova.errors import ArgumentError, nearest
-from bambi_anova.fitted import Fitted
+from bambi_anova.posterior_checks import Checks
 from bambi_anova.quantities import Quantities
 from bambi_anova.tables import label, summarise
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 
-class Result(Fitted):
+class Result(Checks):
     """Posterior of a model, and the tables that answer the researcher's questions.
 
     Made by ``Model.fit``.  Every table takes ``population`` ("super", "finite" or "average"),

@@ -1,0 +1,177 @@
+"""Draws under Bambi's names -> the linear predictor of any rows of the data.
+
+The predictor comes in parts: what is fixed, and the effects of units one term at a time, so that
+a unit's effects can be left as they are, drawn anew or integrated out.
+
+Letters: N rows of data, K draws (chains and draws in one axis), T rows asked for, J units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bambi_anova.backend.groups import factor_group_name
+from bambi_anova.design import Design, FixedTerm
+from bambi_anova.priors import Prior, Priors
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class UnitTerm:
+    """The effects of one unit term, or the varying slopes of one.
+
+    Attributes
+    ----------
+    name : str
+        As among ``Priors.sigmas``.
+    codes : ndarray of int, shape (N,)
+        Each row's unit.
+    values : ndarray, shape (N,)
+        What the effects are multiplied by: ones, or the centred covariate.
+    effects : ndarray, shape (K, J)
+    sigma : ndarray, shape (K,)
+    """
+
+    name: str
+    codes: Array
+    values: Array
+    effects: Array
+    sigma: Array
+
+    def anew(self, rng: np.random.Generator) -> UnitTerm:
+        """Return as many units of the same population, drawn anew in every draw."""
+        effects = rng.normal(size=self.effects.shape) * self.sigma[:, None]
+        return UnitTerm(self.name, self.codes, self.values, effects, self.sigma)
+
+    def at(self, rows: Array) -> Array:
+        """Return the effects in some rows, shape (K, T)."""
+        return self.effects[:, self.codes[rows]] * self.values[rows]
+
+
+@dataclass(frozen=True)
+class FixedPart:
+    """A fixed term's effects: a slope, or effects of levels, perhaps times a covariate.
+
+    Attributes
+    ----------
+    codes : ndarray of int, shape (N,)
+    values : ndarray, shape (N,)
+    effects : ndarray, shape (K, L)
+    """
+
+    codes: Array
+    values: Array
+    effects: Array
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """The linear predictor's parts, without offset.
+
+    Attributes
+    ----------
+    sample_shape : tuple of int
+        Chains and draws, whose product is K.
+    fixed : tuple of FixedPart
+    units : tuple of UnitTerm
+    auxiliary : dict of str to ndarray, each of shape (K, 1)
+        Further parameters of the likelihood.
+    """
+
+    sample_shape: tuple[int, int]
+    fixed: tuple[FixedPart, ...]
+    units: tuple[UnitTerm, ...]
+    auxiliary: Mapping[str, Array]
+
+    def fixed_at(self, rows: Array) -> Array:
+        """Return the fixed part in some rows, shape (K, T)."""
+        total = np.zeros((int(np.prod(self.sample_shape)), len(rows)))
+        for part in self.fixed:
+            total += part.effects[:, part.codes[rows]] * part.values[rows]
+        return total
+
+    def at(self, rows: Array) -> Array:
+        """Return the predictor in some rows, shape (K, T)."""
+        total = self.fixed_at(rows)
+        for unit in self.units:
+            total += unit.at(rows)
+        return total
+
+    def with_new_units(self, rng: np.random.Generator) -> Predictor:
+        """Return the predictor for units that were not in the study."""
+        units = tuple(unit.anew(rng) for unit in self.units)
+        return Predictor(self.sample_shape, self.fixed, units, self.auxiliary)
+
+    def thinned(self, count: int) -> Predictor:
+        """Return about ``count`` of the draws, evenly spaced, with all chains in one."""
+        kept = np.linspace(0, int(np.prod(self.sample_shape)) - 1, count).round().astype(int)
+        return Predictor(
+            (1, count),
+            tuple(FixedPart(part.codes, part.values, part.effects[kept]) for part in self.fixed),
+            tuple(
+                UnitTerm(u.name, u.codes, u.values, u.effects[kept], u.sigma[kept])
+                for u in self.units
+            ),
+            {name: values[kept] for name, values in self.auxiliary.items()},
+        )
+
+
+def read_predictor(posterior: xr.Dataset, design: Design, priors: Priors) -> Predictor:
+    """Collect the parts of the linear predictor from draws under Bambi's names.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+        Of any fit of the design's model, or draws from its prior.
+    design : Design
+    priors : Priors
+        Which parameters of the likelihood are held at a value.
+    """
+
+    def values(name: str) -> Array:
+        array = posterior[name].transpose("chain", "draw", ...).to_numpy()
+        return array.reshape(array.shape[0] * array.shape[1], -1)
+
+    size = len(design.rows.data)
+    same, ones = np.zeros(size, dtype=int), np.ones(size)
+
+    def centred(name: str | None) -> Array:
+        if name is None:
+            return ones
+        covariate = design.rows.covariates[name]
+        return covariate.values - covariate.mean
+
+    intercept = posterior["Intercept"].transpose("chain", "draw")
+    fixed = [FixedPart(same, ones, values("Intercept"))]
+    for term in design.terms:
+        name = factor_group_name(term) if term.factors else str(term.covariate)
+        codes = level_codes(term, design) if term.factors else same
+        fixed.append(FixedPart(codes, centred(term.covariate), values(name)))
+    terms = [(u.name, f"1|{u.name}", u, None) for u in design.units]
+    terms += [(s.name, s.name, s.unit, s.covariate) for s in design.slopes]
+    units = [
+        UnitTerm(key, unit.codes, centred(by), values(name), values(f"{name}_sigma")[:, 0])
+        for key, name, unit, by in terms
+    ]
+    draws = intercept.size
+    auxiliary = {
+        name: values(name) if isinstance(prior, Prior) else np.full((draws, 1), float(prior))
+        for name, prior in priors.auxiliary.items()
+    }
+    chains, each = intercept.shape
+    return Predictor((chains, each), tuple(fixed), tuple(units), auxiliary)
+
+
+def level_codes(term: FixedTerm, design: Design) -> Array:
+    """Return the level of a factor term in each row, shape (N,)."""
+    factors = [design.rows.factors[name] for name in term.factors]
+    shape = tuple(len(factor.levels) for factor in factors)
+    return np.ravel_multi_index(tuple(factor.codes for factor in factors), shape)
