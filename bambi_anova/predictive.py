@@ -202,10 +202,8 @@ def predictive_tree(made: Replicates, design: Design, by: str, kind: str) -> xr.
 
 def _row_labels(design: Design, rows: ReplicateRows) -> pd.DataFrame:
     coded = {**design.rows.groupings, **design.rows.factors}
-    return pd.DataFrame(
-        {name: [one.levels[code] for code in one.codes[rows.row]] for name, one in coded.items()}
-        | {"row": design.rows.data.index[rows.row]}
-    )
+    labels = {name: [one.levels[i] for i in one.codes[rows.row]] for name, one in coded.items()}
+    return pd.DataFrame({"row": design.rows.data.index[rows.row]} | labels)
 
 
 def check_table(made: Replicates, groups: Grouping, ci_prob: float, ci_kind: str) -> pd.DataFrame:
