@@ -118,6 +118,16 @@ class UnitFamily:
             total += draws.units[unit.name][..., members[:, column]]
         return total
 
+    def shares(self, column: int, effects: Array) -> Array:
+        """Return each level's share of the entities of each cell, shape (J, C), for one term.
+
+        In the precision of the term's ``effects``, of shape (..., J).
+        """
+        shares = np.zeros((effects.shape[-1], len(self.members)), dtype=effects.dtype)
+        for cell, members in enumerate(self.members):
+            np.add.at(shares[:, cell], members[:, column], 1 / max(len(members), 1))
+        return shares
+
 
 def unit_families(design: Design) -> tuple[UnitFamily, ...]:
     """Split the unit terms into crossed families, and find who belongs in each cell.
@@ -180,10 +190,9 @@ def _level_of(design: Design, unit: Unit, entity: Array, size: int) -> Array:
 def _finite_link(draws: Draws, design: Design, link: Link) -> Array:
     means = draws.cells.copy()
     for family in unit_families(design):
-        for cell in range(means.shape[-1]):
-            effects = family.effects(draws, cell)
-            if effects.shape[-1]:
-                means[..., cell] += effects.mean(axis=-1)
+        for column, unit in enumerate(family.units):
+            effects = draws.units[unit.name]
+            means += np.tensordot(effects, family.shares(column, effects), axes=1)
     return means
 
 

@@ -64,8 +64,8 @@ def is_complete(unit: Unit, design: Design) -> bool:
 def unit_labels(unit: Unit, design: Design) -> list[str]:
     """Return the units' labels in the order of their codes, as Bambi writes them."""
     parts = [coded(design, name) for name in unit.variables]
-    labels = [[part.labels[part.codes[row]] for part in parts] for row in unit.first]
-    return [":".join(label) for label in labels]
+    columns = [np.array(part.labels, dtype=object)[part.codes[unit.first]] for part in parts]
+    return [":".join(labels) for labels in zip(*columns, strict=True)]
 
 
 def coded(design: Design, name: str) -> Coded:

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from bambi_anova.inference.contract import Fit, Problem, Request
-from bambi_anova.inference.quick import LARGE, fit_quick
+from bambi_anova.inference.quick import fit_quick
 from bambi_anova.latent.explore import cut_slices, find_arms, find_peaks
-from bambi_anova.latent.landscape import Landscape
+from bambi_anova.latent.landscape import LARGE, Landscape
 from bambi_anova.latent.proposal import Plain, Proposal, propose, propose_from_slices, share
 
 #: Points drawn from the prior to start climbing from.

@@ -24,7 +24,7 @@ from scipy import special
 from bambi_anova.importance import Weighting
 from bambi_anova.inference.contract import Fit, Problem, Request
 from bambi_anova.latent.joint import Candidates
-from bambi_anova.latent.landscape import Batch, Landscape
+from bambi_anova.latent.landscape import LARGE, Batch, Landscape
 from bambi_anova.latent.model import LatentModel
 from bambi_anova.latent.posterior import LatentDraws, bambi_posterior, package_draws
 from bambi_anova.latent.proposal import Proposal
@@ -38,7 +38,6 @@ Array = np.ndarray
 #: R: a setting costs about as much as four draws from it; in large models its draws cost more.
 EACH = 4
 EACH_LARGE = 1
-LARGE = 3000
 SCOUTS = 100
 PILOT_SETTINGS = 250
 PILOT_SETTINGS_LARGE = 120
@@ -49,7 +48,6 @@ GOOD = 0.5
 GOOD_LARGE = 0.4
 #: Effective settings to aim at, and the most settings to spend.
 AIM = 800
-AIM_LARGE = 680
 #: Share of draws from a wider proposal, which bounds the weights, and how much wider.
 DEFENCE = 0.05
 WIDE = 1.5
@@ -115,10 +113,11 @@ def sample(
 ) -> tuple[LatentDraws, Weighting]:
     """Turn proposals for the hyperparameters into draws from the joint posterior."""
     proposals, candidates, efficiency = _learn(landscape, list(proposals), rng)
+    large = landscape.model.size >= LARGE
     per_part = max(0.3 * draws, AIM / max(efficiency, 1e-6) / chains)
     per_part = int(np.ceil(min(per_part, max(MOST_SETTINGS / chains, 0.3 * draws))))
     proposals = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
-    each = EACH if landscape.model.size < LARGE else EACH_LARGE
+    each = EACH_LARGE if large else EACH
     batch = landscape.draw(proposals, chains * per_part, each, candidates, rng, keep_units=True)
     smoothed, k = _smooth(batch.log_weight)
     chosen = _resample(smoothed, chains, draws, rng)
@@ -212,7 +211,7 @@ def _take(model: LatentModel, batch: Batch, chosen: Array) -> LatentDraws:
     for key in list(batch.units):
         proposed = batch.units.pop(key)
         proposed = proposed.reshape(len(proposed), -1)
-        units[key] = proposed[:, flat].reshape(-1, *chosen.shape)
+        units[key] = np.take(proposed, flat, axis=1).reshape(-1, *chosen.shape)
     values = model.values(batch.u)[:, flat // batch.log_weight.shape[1]].reshape(-1, *chosen.shape)
     return LatentDraws(values, core, units)
 

@@ -5,7 +5,8 @@ I + S A' W A S.  Entities touch each other only through the core, so in the orde
 it is an arrow: its Cholesky factor costs O(E D^3 + E D P^2 + P^3), linear in the entities.
 
 Letters: M rows, P core coordinates, E entities, D coordinates an entity, G columns (settings).
-Columns stand last for the leaves, first for the core's matrices, where LAPACK wants them.
+Columns stand last for the leaves, first for the core's matrices, where LAPACK wants them.  In
+memory the entities stand next to last, so that loops over the few slots run along many numbers.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ class Curvature:
         row, col, value = _padded(columns)
         first, second = col[:, :, None], col[:, None, :]
         p, d = self.p, self.d
-        place = np.maximum(second - p, 0) % max(d, 1)
-        slot = np.maximum(first - p, 0)
+        # Entities stand after the slots, so that loops over slots work on long stretches.
+        entity, place = np.divmod(np.maximum(first - p, 0), max(d, 1))
+        other = np.maximum(second - p, 0) % max(d, 1)
         both_core = (first < p) & (second < p)
         border = (first >= p) & (second < p)
         both_leaf = (first >= p) & (second >= p)
@@ -43,8 +45,8 @@ class Curvature:
             [both_core, border, both_leaf],
             [
                 first * p + second,
-                sizes[0] + slot * p + second,
-                sizes[0] + sizes[1] + slot * d + place,
+                sizes[0] + (place * p + second) * self.e + entity,
+                sizes[0] + sizes[1] + (place * d + other) * self.e + entity,
             ],
             default=-1,
         )
@@ -56,9 +58,15 @@ class Curvature:
         )
         self.splits = np.cumsum(sizes)[:2]
 
+    def to_rows(self, blocks: Array) -> Array:
+        """Return z' B z for each row's entries z of A and its entity's block B, shape (M, G).
+
+        ``blocks`` has shape (E, D, D, G).
+        """
+        return self._leaf_map_transposed @ by_slot(blocks).reshape(-1, blocks.shape[-1])
+
     @cached_property
-    def leaf_map_transposed(self) -> sparse.csr_array:
-        """From entries of the leaves' blocks to the rows they belong to, shape (M, E D D)."""
+    def _leaf_map_transposed(self) -> sparse.csr_array:
         return self.map[self.splits[1] :].T.tocsr()
 
     def entries(self, weights: Array) -> tuple[Array, Array, Array]:
@@ -74,9 +82,19 @@ class Curvature:
         size = weights.shape[1]
         return (
             core.reshape(self.p, self.p, size),
-            border.reshape(self.e, self.d, self.p, size),
-            leaf.reshape(self.e, self.d, self.d, size),
+            by_entity(border.reshape(self.d, self.p, self.e, size)),
+            by_entity(leaf.reshape(self.d, self.d, self.e, size)),
         )
+
+
+def by_slot(leaves: Array) -> Array:
+    """Move the entities of (E, D, ..., G) before the last axis; a view."""
+    return np.moveaxis(leaves, 0, -2)
+
+
+def by_entity(leaves: Array) -> Array:
+    """Move the entities of (D, ..., E, G) to the front; a view."""
+    return np.moveaxis(leaves, -2, 0)
 
 
 def _padded(columns: sparse.csr_array) -> tuple[Array, Array, Array]:
@@ -193,17 +211,27 @@ def log_det(lower: Array) -> Array:
 def inverse(lower: Array) -> Array:
     """Return (L L')^-1 for factors of shape (E, D, D, G)."""
     size = lower.shape[1]
-    solved = np.zeros_like(lower)
+    solved = np.zeros_like(lower)  # L^-1, lower too
     for j in range(size):
-        unit = np.zeros((lower.shape[0], size, lower.shape[3]))
-        unit[:, j] = 1
-        solved[:, :, j] = backward(lower, forward(lower, unit))
-    return solved
+        solved[:, j, j] = 1 / lower[:, j, j]
+        for i in range(j + 1, size):
+            rest = lower[:, i, j] * solved[:, j, j]
+            for k in range(j + 1, i):
+                rest += lower[:, i, k] * solved[:, k, j]
+            solved[:, i, j] = -rest / lower[:, i, i]
+    product = np.empty_like(lower)
+    for i in range(size):
+        for j in range(i + 1):
+            entry = solved[:, i, i] * solved[:, i, j]
+            for k in range(i + 1, size):
+                entry += solved[:, k, i] * solved[:, k, j]
+            product[:, i, j] = product[:, j, i] = entry
+    return product
 
 
 def forward(lower: Array, right: Array) -> Array:
     """Return L^-1 b for factors (E, D, D, G) and right-hand sides (E, D, G)."""
-    solved = np.empty_like(right)
+    solved = _empty(right.shape)
     for i in range(right.shape[1]):
         rest = right[:, i]
         for j in range(i):
@@ -213,8 +241,11 @@ def forward(lower: Array, right: Array) -> Array:
 
 
 def backward(lower: Array, right: Array) -> Array:
-    """Return L^-T b for factors (E, D, D, G) and right-hand sides (E, D, ...G)."""
-    solved = np.empty(np.broadcast_shapes(right.shape, lower[:, :, 0].shape))
+    """Return L^-T b for factors (E, D, D, G) and right-hand sides (E, D, G).
+
+    Factors of shape (E, D, D, G, 1) serve right-hand sides of shape (E, D, G, K).
+    """
+    solved = _empty(np.broadcast_shapes(right.shape, lower[:, :, 0].shape))
     size = right.shape[1]
     for i in reversed(range(size)):
         rest = right[:, i]
@@ -222,6 +253,12 @@ def backward(lower: Array, right: Array) -> Array:
             rest = rest - lower[:, j, i] * solved[:, j]
         solved[:, i] = rest / lower[:, i, i]
     return solved
+
+
+def _empty(shape: tuple[int, ...]) -> Array:
+    """Return an array (E, D, G, ...), in memory (D, ..., E, G)."""
+    e, d, g, *more = shape
+    return np.moveaxis(np.empty((d, *more, e, g)), (-2, -1), (0, 2))
 
 
 def _forward_border(lower: Array, border: Array) -> Array:

@@ -19,7 +19,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from bambi_anova.latent.arrow import Curvature, backward, cholesky, inverse, log_det
+from bambi_anova.latent.arrow import (
+    Curvature,
+    backward,
+    by_entity,
+    by_slot,
+    cholesky,
+    inverse,
+    log_det,
+)
 from bambi_anova.latent.likelihoods import Auxiliary, Likelihood
 from bambi_anova.latent.mode import Modes
 from bambi_anova.latent.model import LatentModel
@@ -66,7 +74,7 @@ class Candidates:
             return self
         mixed = narrow_spread > HEAVY
         count = max(
-            _least_count(float(narrow_spread[~mixed].sum()), ((2, 0.4), (4, 5.0), (8, 400.0))),
+            _least_count(float(narrow_spread[~mixed].sum()), ((2, 8.0), (4, 120.0), (8, 800.0))),
             _least_count(float(spread[mixed].sum()), ((4, 4.0), (8, 30.0))) if mixed.any() else 2,
         )
         return Candidates(count, mixed)
@@ -179,8 +187,7 @@ def _mean_beyond_mode(model: LatentModel, modes: Modes, curvature: Curvature) ->
     third = (sides[0] - sides[1]) / (2 * step)
     blocks = inverse(modes.arrow.leaf)
     scales = modes.leaf_sd
-    spread = blocks * scales[:, None] * scales
-    variance = curvature.leaf_map_transposed @ spread.reshape(-1, spread.shape[-1])
+    variance = curvature.to_rows(blocks * scales[:, None] * scales)
     pull = model.leaf_columns.T @ (third * variance / 2)
     pull = pull.reshape(modes.leaf.shape) * scales
     # Far from normal the expansion overshoots; candidates then need room rather than a shift.
@@ -216,18 +223,19 @@ def _draw_candidates(
         Log of their proposal density over that of the narrower normal.
     """
     e, d, n = model.entities, model.slots, len(node)
-    tilt = np.einsum("edpg,pgr->edgr", modes.arrow.border, shift).reshape(e, d, n, 1)
-    narrow = modes.arrow.leaf[..., node, None]
-    centre = means[..., node, None] + backward(narrow, -tilt)
+    tilt = np.einsum("edpg,pgr->edgr", modes.arrow.border, shift).reshape(e, d, n)
+    narrow = _columns(modes.arrow.leaf, node)
+    centre = (_columns(means, node) - backward(narrow, tilt))[..., None]
+    narrow = narrow[..., None]
     if wide is None:
         noise = _candidate_noise((e, d, n), count, rng)
         gap = backward(narrow, noise)
         log_proposal = log_det(narrow) - _squared_length(noise) / 2
         log_excess = np.zeros(())
     else:
-        factors = (narrow, wide[..., node, None])
+        factors = (narrow, _columns(wide, node)[..., None])
         shape, half = (e, d, n), count // 2
-        parts = [backward(factor, _candidate_noise(shape, half, rng)) for factor in factors]
+        parts = [backward(f, _candidate_noise(shape, half, rng)) for f in factors]
         gap = np.concatenate(parts, axis=-1)
         log_narrow, log_wide = (_log_normal(factor, gap) for factor in factors)
         log_proposal = _log_sum(log_narrow, log_wide) - np.log(2)
@@ -237,11 +245,18 @@ def _draw_candidates(
     leaf *= modes.leaf_sd[:, node, None]
 
     aux = model.likelihood_parameters(model.values(modes.u))
-    aux = {name: np.repeat(value[node], count) for name, value in aux.items()}
-    eta = np.repeat(model.offset + model.core_columns @ core, count, axis=1)
-    eta += model.leaf_columns @ leaf.reshape(e * d, n * count)
-    log_weights += (model.by_entity @ model.likelihood.log(eta, aux)).reshape(e, n, count)
+    # Candidates before draws: long stretches of memory once more.
+    aux = {name: np.tile(value[node], count) for name, value in aux.items()}
+    eta = np.tile(model.offset + model.core_columns @ core, count)
+    eta += model.leaf_columns @ leaf.swapaxes(2, 3).reshape(e * d, count * n)
+    log_rows = model.by_entity @ model.likelihood.log(eta, aux)
+    log_weights += log_rows.reshape(e, count, n).swapaxes(1, 2)
     return leaf, log_weights, log_excess
+
+
+def _columns(leaves: Array, node: Array) -> Array:
+    """Return columns of (E, D, ..., G), laid out in memory as ``arrow`` does."""
+    return by_entity(by_slot(leaves)[..., node])
 
 
 def _log_sum(a: Array, b: Array) -> Array:
@@ -272,14 +287,17 @@ def _candidate_noise(shape: tuple[int, int, int], count: int, rng: np.random.Gen
     """Return standard normal noise (E, D, N, K), half of it in strata, the rest mirrored."""
     e, d, n = shape
     if count <= 2:
-        noise = rng.standard_normal((e, d, n, 1))
+        noise = rng.standard_normal((d, 1, e, n))
     else:
         half = count // 2
         # A random turn for each coordinate: every candidate is in every stratum as often.
-        strata = (rng.integers(half, size=(e, d, n, 1)) + np.arange(half)) % half
-        uniform = (strata + rng.uniform(size=(e, d, n, 1))) / half
+        turn = rng.integers(half, size=(d, 1, e, n))
+        strata = (turn + np.arange(half)[:, None, None]) % half
+        uniform = (strata + rng.random((d, 1, e, n))) / half
         noise = special.ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
-    return noise if count == 1 else np.concatenate([noise, -noise], axis=-1)
+    if count > 1:
+        noise = np.concatenate([noise, -noise], axis=1)
+    return noise.transpose(2, 0, 3, 1)
 
 
 def _keep_one(

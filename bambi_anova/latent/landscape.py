@@ -22,9 +22,11 @@ from bambi_anova.latent.proposal import Proposal
 Array = np.ndarray
 
 #: Numbers that one piece of work holds at a time, about.
-PIECE = 400_000
+PIECE = 1_500_000
 #: Numbers above which unit effects are kept in single precision.
-BIG = 20_000_000
+BIG = 5_000_000
+#: Latent coordinates from which a model counts as large.
+LARGE = 3000
 #: More threads than this share one memory bus for nothing.
 MOST_THREADS = 4
 
