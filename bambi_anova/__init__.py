@@ -17,9 +17,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bambi_anova import errors
+    from bambi_anova import errors, plots
     from bambi_anova.comparison import compare_fits
     from bambi_anova.datasets import load_data
+    from bambi_anova.loading import load
     from bambi_anova.model import Model
     from bambi_anova.plots import plot_fits
     from bambi_anova.result import Result
@@ -33,16 +34,28 @@ _LAZY = {
     "Result": "bambi_anova.result",
     "compare_fits": "bambi_anova.comparison",
     "errors": "bambi_anova",
+    "load": "bambi_anova.loading",
     "load_data": "bambi_anova.datasets",
     "plot_fits": "bambi_anova.plots",
+    "plots": "bambi_anova",
 }
 
-__all__ = ["Model", "Result", "__version__", "compare_fits", "errors", "load_data", "plot_fits"]
+__all__ = [
+    "Model",
+    "Result",
+    "__version__",
+    "compare_fits",
+    "errors",
+    "load",
+    "load_data",
+    "plot_fits",
+    "plots",
+]
 
 
 def __getattr__(name: str):
-    if name == "errors":
-        return import_module("bambi_anova.errors")
+    if _LAZY.get(name) == __name__:
+        return import_module(f"{__name__}.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,104 @@
+"""Two fits of one model, quantity by quantity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bambi_anova.comparison import compare_fits
+from bambi_anova.errors import ArgumentError
+from bambi_anova.plots.style import COLOURS, GREY, LINE, PALE, caption, lines, make_axes, wrapped
+from bambi_anova.tables import check_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from bambi_anova.result import Result
+
+#: What is promised of trusted means, in posterior sds.
+PROMISE = 0.15
+
+
+def plot_fits(
+    quick: Result,
+    full: Result,
+    ci_prob: float = 0.95,
+    rows: int = 30,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the intervals of two fits of one model, one above the other, the worst agreement first.
+
+    Every quantity is shifted and scaled by the full fit's mean and sd, so that all fit one axis;
+    the grey band is the promise for trusted quantities: means within 0.15 sd.
+
+    Parameters
+    ----------
+    quick, full : Result
+    ci_prob : float
+        Probability of the normal intervals drawn.
+    rows : int
+        How many quantities to show.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ArgumentError
+        If the fits are of different models, or ``rows`` is not positive.
+
+    Examples
+    --------
+    >>> plot_fits(quick, full)  # doctest: +SKIP
+    """
+    from scipy import special
+
+    if rows < 1:
+        raise ArgumentError(f"rows={rows!r}: expected a whole number from 1 up")
+    table = compare_fits(quick, full)
+    moving = table[table["sd_full"] > 0]
+    table = moving.head(rows)
+    check_interval(ci_prob, "eti")
+    reach = float(special.ndtri((1 + ci_prob) / 2))
+    labels = [wrapped(f"{row.quantity} {row.population}".strip(), 52) for row in table.itertuples()]
+    height = 0.12 + LINE * lines(labels)
+    ax = make_axes(ax, (7.2, 1.5 + height * len(table)))
+    y = np.arange(len(table))
+    names = [quick.sampling.method, full.sampling.method]
+    if names[0] == names[1]:
+        names = [f"{names[0]}, first", f"{names[1]}, second"]
+    # The full fit is the measure: its own mean is 0 and its sd is 1.
+    fits = (
+        (table["shift"], table["sd_ratio"], table["trusted_quick"], COLOURS[1], "o", -0.17),
+        (
+            0 * table["shift"],
+            0 * table["sd_ratio"] + 1,
+            table["trusted_full"],
+            COLOURS[0],
+            "s",
+            0.17,
+        ),
+    )
+    ax.axvspan(-PROMISE, PROMISE, color=PALE, zorder=0)
+    ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
+    for name, (mean, sd, trusted, colour, marker, lift) in zip(names, fits, strict=True):
+        ax.hlines(y + lift, mean - reach * sd, mean + reach * sd, color=colour, linewidth=1.6)
+        faces = [colour if good else "white" for good in trusted]
+        ax.scatter(mean, y + lift, c=faces, s=24, marker=marker, zorder=3, edgecolors=colour)
+        ax.plot([], [], color=colour, marker=marker, markersize=5, label=name)
+    ax.set_yticks(y, labels, fontsize=9)
+    ax.set_ylim(len(table) - 0.5, -0.5)
+    ax.set_xlabel(f"posterior sds of {names[1]} from its mean")
+    hollow = not (table["trusted_quick"].all() and table["trusted_full"].all())
+    caption(
+        ax,
+        f"lines: mean ± {reach:.2f} sd ({100 * ci_prob:g}% if normal)",
+        f"band: ±{PROMISE:g} sd",
+        f"{len(table)} of {len(moving)} quantities, the worst first",
+        "hollow: not trusted" if hollow else "",
+    )
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), borderaxespad=0.2)
+    return ax

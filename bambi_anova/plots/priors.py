@@ -1,0 +1,103 @@
+"""Prior against posterior of each standard deviation: how much the data have said about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bambi_anova.distributions import distribution
+from bambi_anova.plots.style import (
+    COLOURS,
+    GREY,
+    density,
+    head_caption,
+    joined,
+    make_axes,
+    make_figure,
+    wrapped,
+)
+from bambi_anova.priors import Prior
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+    from bambi_anova.result import Result
+
+Array = np.ndarray
+
+#: How much of the posterior the axis holds: the tails of vague sigmas reach far.
+SHOWN = 0.99
+
+
+def plot_priors(
+    result: Result, columns: int = 3, figure: Figure | SubFigure | None = None
+) -> Figure | SubFigure:
+    """Draw the prior and the posterior of each sigma, a panel each.
+
+    Parameters
+    ----------
+    result : Result
+    columns : int
+        Panels in a row.
+    figure : matplotlib.figure.Figure, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> plot_priors(result)  # doctest: +SKIP
+    """
+    panels = _panels(result)
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    size = (3.1 * columns + 0.4, 2.3 * rows + 0.6)
+    figure = make_figure(figure, size)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, (name, prior, draws) in zip(grid, panels, strict=False):
+        _draw(make_axes(ax, size), name, prior, draws.ravel())
+    for ax in grid[len(panels) :]:
+        ax.set_visible(False)
+    # Beside the first panel there is room on the right, where densities have come down.
+    grid[0].legend(frameon=False, fontsize=8.5, loc="upper right")
+    scale = "" if result.link.name == "identity" else f", {result.link.name} scale"
+    figure.supxlabel(f"standard deviation{scale}", fontsize=10)
+    head_caption(figure, f"axes hold {100 * SHOWN:g}% of each posterior", size[0])
+    return figure
+
+
+def _panels(result: Result) -> list[tuple[str, Prior, Array]]:
+    """Return title, prior and draws of every sigma that has a prior."""
+    panels = [
+        (f"sd of {joined(name.split(':'))}", prior, result.draws.sigmas[name])
+        for name, prior in result.priors.sigmas.items()
+    ]
+    residual = result.priors.auxiliary.get("sigma")
+    if isinstance(residual, Prior):
+        panels.append(("residual sd", residual, result.draws.auxiliary["sigma"]))
+    return panels
+
+
+def _draw(ax: Axes, name: str, prior: Prior, flat: Array) -> None:
+    end = 1.15 * float(np.quantile(flat, SHOWN))
+    x, y = density(flat, lower=0.0)
+    kept = x <= end
+    ax.fill_between(x[kept], y[kept], color=COLOURS[0], alpha=0.22, linewidth=0)
+    ax.plot(x[kept], y[kept], color=COLOURS[0], linewidth=1.5, label="posterior")
+    title = wrapped(name, 34)
+    known = distribution(prior)
+    if known is None:
+        title += f"\nprior {prior.name}: no curve here"
+    else:
+        at = np.linspace(end / 400, end, 400)
+        with np.errstate(divide="ignore"):  # outside the support
+            height = np.exp(known.log_density(at))
+        ax.plot(at, height, color=COLOURS[1], linewidth=1.5, linestyle="--", label="prior")
+    ax.set_title(title, fontsize=9.5, loc="left")
+    ax.set_xlim(0, end)
+    ax.set_ylim(0, 1.12 * float(y[kept].max()))
+    ax.set_yticks([])
+    ax.spines["left"].set_color(GREY)
