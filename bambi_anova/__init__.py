@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bambi_anova import errors, plots
+    from bambi_anova import errors, plots, reference
     from bambi_anova.comparison import compare_fits
     from bambi_anova.datasets import load_data
     from bambi_anova.loading import load
@@ -38,6 +38,7 @@ _LAZY = {
     "load_data": "bambi_anova.datasets",
     "plot_fits": "bambi_anova.plots",
     "plots": "bambi_anova",
+    "reference": "bambi_anova",
 }
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "load_data",
     "plot_fits",
     "plots",
+    "reference",
 ]
 
 

@@ -34,6 +34,18 @@ class UnsupportedError(ArgumentError):
     """A quick fit cannot evaluate this model; the message names the method that can."""
 
 
+class NotApplicableError(ArgumentError):
+    """A classical analysis does not fit this design; the message names what does."""
+
+
+class SeparationError(DataError):
+    """Some factor or unit tells successes from failures exactly: no maximum of likelihood."""
+
+
+class StorageError(AnovaError):
+    """A fit cannot be written to a file, or a file cannot be read as a fit."""
+
+
 class AnovaWarning(UserWarning):
     """Base class of the package's warnings."""
 
@@ -64,6 +76,10 @@ class ReplicationWarning(AnovaWarning):
 
 class SuccessLevelWarning(AnovaWarning):
     """The success level of a binary response had to be guessed."""
+
+
+class SpacingWarning(AnovaWarning):
+    """Polynomial contrasts take unequally spaced levels as equally spaced."""
 
 
 class ConvergenceWarning(AnovaWarning):

@@ -13,13 +13,17 @@ ROOT = Path(bambi_anova.__file__).parent
 #: From the ground up; a module may import what stands on an earlier line, and never its own line.
 ORDER = [
     ["errors", "quantities"],
-    ["families", "algebra", "datasets", "draws", "importance"],
-    ["formula", "trust", "effects"],
-    ["response", "layout", "tables", "describe"],
-    ["rows"],
-    ["design"],
-    ["collapse", "checks", "priors", "populations"],
-    ["anova", "distributions", "replicates"],
+    ["reference.study"],
+    ["reference.contrasts", "reference.sum_coding"],
+    ["reference.logistic", "reference.split_plot"],
+    ["reference"],
+    ["families", "algebra", "datasets", "draws", "importance", "contrasts", "statements"],
+    ["formula", "trust", "effects", "own_contrasts"],
+    ["response", "layout", "tables", "describe", "shares"],
+    ["rows", "judgements", "joint_statements"],
+    ["design", "covariates"],
+    ["collapse", "checks", "priors", "populations", "effect_sizes"],
+    ["anova", "reference_grid", "distributions", "replicates"],
     ["backend.frame", "backend.geometry", "backend.terms", "backend.likelihoods"],
     ["backend.groups", "latent.likelihoods", "latent.scales", "latent.slices", "latent.tape"],
     ["backend.distributions", "predictors"],
@@ -39,7 +43,8 @@ ORDER = [
     ["inference.pathfinder", "inference.advi"],
     ["inference"],
     ["fitted", "storage", "archive"],
-    ["posterior_checks"],
+    ["posterior_checks", "questions"],
+    ["kruschke", "contrast_tables"],
     ["comparison", "rounding"],
     ["plots.style"],
     ["plots.cells", "plots.contrast", "plots.fits", "plots.forest", "plots.priors"],
@@ -132,6 +137,17 @@ def test_the_pure_modules_do_not_know_the_model(name):
         todo = set().union(*(own(imported(MODULES[module])) for module in todo)) - seen
     assert not {module for module in seen if module.split(".")[0] in ("backend", "inference")}
     assert not seen & {"model", "result", "plots", "cli"}
+
+
+def test_the_reference_analyses_share_no_code_with_the_model():
+    members = [name for name in MODULES if name.split(".")[0] == "reference"]
+    assert len(members) > 4
+    for name in members:
+        others = {other for other in own(imported(MODULES[name])) if other not in members}
+        assert others <= {"errors"}
+        for_types = own(imported(MODULES[name], for_types=True)) - {"errors", *members}
+        assert for_types <= {"model", "design"}
+        assert not outside(imported(MODULES[name])) & {"bambi", "pymc", "pytensor", "formulae"}
 
 
 def test_effects_know_no_design_and_the_design_no_effects():

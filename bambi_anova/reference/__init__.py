@@ -1,0 +1,13 @@
+"""Classical and other analyses of the same designs, which share no code with the model."""
+
+from bambi_anova.reference.contrasts import COLUMNS
+from bambi_anova.reference.logistic import logistic_anova, logistic_coefficients
+from bambi_anova.reference.split_plot import split_plot_anova, split_plot_contrasts
+
+__all__ = [
+    "COLUMNS",
+    "logistic_anova",
+    "logistic_coefficients",
+    "split_plot_anova",
+    "split_plot_contrasts",
+]
