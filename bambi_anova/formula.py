@@ -36,6 +36,11 @@ class Response:
     trials: str | None = None
     success: str | None = None
 
+    @property
+    def variable(self) -> str:
+        """The text as the name of an array: the groups of a DataTree keep "/" for themselves."""
+        return self.text.replace("/", "\N{DIVISION SLASH}")
+
 
 @dataclass(frozen=True)
 class Formula:

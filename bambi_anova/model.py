@@ -14,16 +14,16 @@ import pandas as pd
 from bambi_anova.checks import check_design
 from bambi_anova.collapse import collapse_rows
 from bambi_anova.describe import columns, sections
-from bambi_anova.design import build_design
+from bambi_anova.design import Design, build_design
 from bambi_anova.errors import (
     AnovaWarning,
     ArgumentError,
     ConvergenceWarning,
     UnsupportedError,
 )
-from bambi_anova.families import get_family, get_link
+from bambi_anova.families import Family, Link, get_family, get_link
 from bambi_anova.formula import parse_formula
-from bambi_anova.priors import make_priors
+from bambi_anova.priors import Priors, make_priors
 from bambi_anova.rows import read_rows
 
 if TYPE_CHECKING:
@@ -118,19 +118,58 @@ class Model:
             raise ArgumentError(
                 f"parameterization={parameterization!r}: expected one of {PARAMETERIZATIONS}"
             )
-        self.formula = parse_formula(formula)
-        self.family = get_family(family)
-        self.link = get_link(self.family, link)
-        self.parameterization = parameterization
-        self._namespace = dict(extra_namespace or {})
-        rows = read_rows(
-            self.formula, data, self.family, categorical or (), dropna, extra_namespace
+        parsed, known = parse_formula(formula), get_family(family)
+        chosen = get_link(known, link)
+        rows = read_rows(parsed, data, known, categorical or (), dropna, extra_namespace)
+        design = build_design(parsed, rows, known)
+        self._assemble(
+            design,
+            known,
+            chosen,
+            make_priors(design, known, priors),
+            collapse,
+            parameterization,
+            dict(extra_namespace or {}),
         )
-        self.design = build_design(self.formula, rows, self.family)
-        self.collapsed = collapse_rows(self.design, self.family, collapse)
-        self.priors = make_priors(self.design, self.family, priors)
         for warning in check_design(self.design, self.family):
             _warn(warning)
+
+    def _assemble(
+        self,
+        design: Design,
+        family: Family,
+        link: Link,
+        priors: Priors,
+        collapse: bool,
+        parameterization: str,
+        namespace: dict[str, Any],
+    ) -> None:
+        self.formula = design.formula
+        self.family = family
+        self.link = link
+        self.parameterization = parameterization
+        self.collapse = collapse
+        self.namespace = namespace
+        self.design = design
+        self.collapsed = collapse_rows(design, family, collapse)
+        self.priors = priors
+
+    @classmethod
+    def of_design(
+        cls,
+        design: Design,
+        family: Family,
+        link: Link,
+        priors: Priors,
+        *,
+        collapse: bool,
+        parameterization: str,
+        namespace: dict[str, Any],
+    ) -> Model:
+        """Build the model of a design that has been read and checked before."""
+        model = cls.__new__(cls)
+        model._assemble(design, family, link, priors, collapse, parameterization, namespace)
+        return model
 
     @classmethod
     def from_design(
@@ -198,7 +237,7 @@ class Model:
             self.family,
             self.link,
             literal=self.parameterization == "overparameterized",
-            namespace=self._namespace,
+            namespace=self.namespace,
         )
 
     @property

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from bambi_anova.archive import (
+    pack_namespace,
+    pack_priors,
+    pack_rows,
+    pack_sampling,
+    versions,
+)
 from bambi_anova.errors import ArgumentError
 from bambi_anova.fitted import Fitted
 from bambi_anova.predictive import (
@@ -19,6 +28,7 @@ from bambi_anova.predictive import (
 )
 from bambi_anova.predictors import Predictor, read_predictor
 from bambi_anova.replicates import replicate_rows
+from bambi_anova.storage import write_file
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -125,6 +135,50 @@ class Checks(Fitted):
         >>> result.prior_predictive(by="cell", random_seed=1)  # doctest: +SKIP
         """
         return self.model.prior_predictive(draws, by, random_seed)
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the fit to one file, with all that is needed to go on; see ``ba.load``.
+
+        The file is NetCDF4, which ``arviz.from_netcdf`` opens too.  It holds the draws, the rows
+        as the formula evaluates them, the columns of the data that the formula names, the priors,
+        the options and the versions of the packages; and nothing that could run code.
+
+        Parameters
+        ----------
+        path : path
+            By custom it ends in ``.nc``.  A file that is there is replaced once the new one is
+            whole.
+
+        Returns
+        -------
+        pathlib.Path
+
+        Raises
+        ------
+        StorageError
+            If the directory does not exist, or a prior or a factor's levels cannot be written.
+
+        Examples
+        --------
+        >>> result.save("memory.nc")  # doctest: +SKIP
+        """
+        arrays, rows = pack_rows(self.design)
+        record = {
+            "formula": self.design.formula.text,
+            "family": self.family.name,
+            "link": self.link.name,
+            "priors": pack_priors(self.priors),
+            "rows": rows,
+            "collapse": self.model.collapse,
+            "parameterization": self.model.parameterization,
+            "namespace": pack_namespace(self.model.namespace, self.design.formula.text),
+            "sampling": pack_sampling(self.sampling),
+            "versions": versions(),
+        }
+        labels = {name: list(map(str, levels)) for name, levels in self.design.levels.items()}
+        idata = self.idata.copy()
+        idata["cells"] = idata["cells"].to_dataset().assign_coords(labels)
+        return write_file(path, idata, arrays, record)
 
     def _predictor(self, draws: int | None = None) -> Predictor:
         posterior = self.idata["posterior"].to_dataset()

@@ -180,7 +180,7 @@ def predictive_tree(made: Replicates, design: Design, by: str, kind: str) -> xr.
     else:
         values, observed, base = made.by(groups)
         labels, n = groups.labels, np.bincount(groups.codes, minlength=len(groups.labels))
-    dim, name = groups.dimension, design.formula.response.text
+    dim, name = groups.dimension, design.formula.response.variable
     coords = {
         str(column): (dim, labels[column].to_numpy(dtype=object))
         for column in labels

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bambi_anova.backend.groups import factor_group_name
-from bambi_anova.design import Design, FixedTerm
+from bambi_anova.design import Design, FixedTerm, Unit
 from bambi_anova.priors import Prior, Priors
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ def read_predictor(posterior: xr.Dataset, design: Design, priors: Priors) -> Pre
         name = factor_group_name(term) if term.factors else str(term.covariate)
         codes = level_codes(term, design) if term.factors else same
         fixed.append(FixedPart(codes, centred(term.covariate), values(name)))
+    terms: list[tuple[str, str, Unit, str | None]]
     terms = [(u.name, f"1|{u.name}", u, None) for u in design.units]
     terms += [(s.name, s.name, s.unit, s.covariate) for s in design.slopes]
     units = [
