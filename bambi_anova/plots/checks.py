@@ -117,10 +117,10 @@ def _draw_cells(
     ci_kind: str,
     ax: Axes | None,
 ) -> Axes:
-    heads = [joined(result.design.levels) or "all rows"] * len(table)
+    heads = [joined(list(result.design.levels)) or "all rows"] * len(table)
     colours = [COLOURS[5]] * len(table)
     ax = draw_forest(ax, table, inner, heads, group_labels(table), colours, ci_kind)
-    at = ax.collections[-1].get_offsets()[:, 1]
+    at = np.asarray(ax.collections[-1].get_offsets())[:, 1]
     _diamonds(ax, table["observed"], at, outside)
     ax.set_xlabel(wrapped(f"mean response ({response_name(result)})", LABEL_WIDTH))
     return ax

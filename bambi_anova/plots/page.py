@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import comb
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bambi_anova.plots.anova import plot_anova
 from bambi_anova.plots.cells import plot_interaction, plot_means
@@ -61,14 +61,14 @@ def plot_page(
 
 def _page(result: Result, population: str, scale: str, ci_prob: float, ci_kind: str) -> Figure:
     """Lay out means beside contrasts, and below sds, a predictive check and the diagnostics."""
-    options = {"population": population, "ci_prob": ci_prob, "ci_kind": ci_kind}
+    options: dict[str, Any] = {"population": population, "ci_prob": ci_prob, "ci_kind": ci_kind}
     top, bottom = max(3.9, _contrast_height(result)), max(3.1, _anova_height(result))
     figure = _new_figure((WIDTH, top + bottom))
-    upper, lower = figure.subfigures(2, 1, height_ratios=[top, bottom])
-    left, right = upper.subfigures(1, 2)
+    upper, lower = _rows(figure, [top, bottom])
+    left, right = _columns(upper, [1, 1])
     plot_means(result, scale=scale, ax=left.subplots(), **options)
     plot_contrasts(result, scale=scale, ax=right.subplots(), **options)
-    sds, check, trust = lower.subfigures(1, 3, width_ratios=[1.4, 1, 1])
+    sds, check, trust = _columns(lower, [1.4, 1, 1])
     plot_anova(result, ax=sds.subplots(), **options)
     _check(result, ci_prob, ci_kind, check.subplots())
     _diagnose(result, trust.subplots())
@@ -80,7 +80,7 @@ def _panel_page(
     result: Result, population: str, scale: str, ci_prob: float, ci_kind: str
 ) -> Figure:
     """Lay out the panels of an interaction, contrasts beside sds, a check beside diagnostics."""
-    options = {"population": population, "ci_prob": ci_prob, "ci_kind": ci_kind}
+    options: dict[str, Any] = {"population": population, "ci_prob": ci_prob, "ci_kind": ci_kind}
     shown = list(result.design.levels)[:4]
     panels = len(result.design.levels[shown[2]]) if len(shown) > 3 else 1
     heights = [
@@ -89,12 +89,12 @@ def _panel_page(
         3.1,
     ]
     figure = _new_figure((WIDTH, sum(heights)))
-    upper, middle, lower = figure.subfigures(3, 1, height_ratios=heights)
+    upper, middle, lower = _rows(figure, heights)
     plot_interaction(result, ":".join(shown), scale=scale, figure=upper, **options)
-    left, right = middle.subfigures(1, 2)
+    left, right = _columns(middle, [1, 1])
     plot_contrasts(result, scale=scale, ax=left.subplots(), **options)
     plot_anova(result, ax=right.subplots(), **options)
-    check, trust = lower.subfigures(1, 2)
+    check, trust = _columns(lower, [1, 1])
     _check(result, ci_prob, ci_kind, check.subplots())
     _diagnose(result, trust.subplots())
     _letter([upper, left, right, check, trust])
@@ -109,8 +109,8 @@ def _plain_page(
     panels = len(result.priors.sigmas) + ("sigma" in result.priors.auxiliary)
     top, bottom = max(2.9, _anova_height(result)), 0.9 + 2.2 * -(-max(panels, 1) // 3)
     figure = _new_figure((WIDTH, top + bottom))
-    upper, lower = figure.subfigures(2, 1, height_ratios=[top, bottom])
-    left, right = upper.subfigures(1, 2)
+    upper, lower = _rows(figure, [top, bottom])
+    left, right = _columns(upper, [1, 1])
     plot_anova(result, population, ci_prob, ci_kind, ax=left.subplots())
     _diagnose(result, right.subplots())
     plot_priors(result, figure=lower)
@@ -122,6 +122,16 @@ def _new_figure(size: tuple[float, float]) -> Figure:
     from matplotlib import pyplot as plt
 
     return plt.figure(figsize=size, layout="constrained")
+
+
+def _rows(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
+    parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights)
+    return list(parts)
+
+
+def _columns(figure: SubFigure, widths: Sequence[float]) -> list[SubFigure]:
+    parts: Any = figure.subfigures(1, len(widths), width_ratios=widths)
+    return list(parts)
 
 
 def _contrast_height(result: Result) -> float:
@@ -141,7 +151,12 @@ def _anova_height(result: Result) -> float:
 def _check(result: Result, ci_prob: float, ci_kind: str, ax: Axes) -> None:
     """Check the units if there are any: cells are what the model fits best."""
     by = "unit" if result.design.units else "cell"
-    options = {"ci_prob": ci_prob, "ci_kind": ci_kind, "draws": CHECKED, "random_seed": 0}
+    options: dict[str, Any] = {
+        "ci_prob": ci_prob,
+        "ci_kind": ci_kind,
+        "draws": CHECKED,
+        "random_seed": 0,
+    }
     plot_predictive(result, by, ax=ax, **options)
 
 

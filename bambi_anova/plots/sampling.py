@@ -11,10 +11,11 @@ import numpy as np
 
 from bambi_anova.errors import ArgumentError
 from bambi_anova.importance import Weighting
-from bambi_anova.plots.style import COLOURS, GREY, PALE, caption, make_axes
+from bambi_anova.plots.style import COLOURS, GREY, PALE, caption, joined, make_axes, stacked
 from bambi_anova.trust import MAX_PARETO_K, MIN_ESS
 
 if TYPE_CHECKING:
+    import xarray as xr
     from arviz_plots import PlotCollection
     from matplotlib.axes import Axes
 
@@ -36,7 +37,7 @@ def plot_chains(
         ``arviz_plots.plot_rank_dist`` or ``arviz_plots.plot_trace_dist``.
     backend : {"matplotlib", "bokeh", "plotly"}
     **kwargs
-        Handed to arviz-plots, such as ``var_names``.
+        Handed to arviz-plots, such as ``compact`` or ``combined``.
 
     Returns
     -------
@@ -52,8 +53,12 @@ def plot_chains(
     >>> plot_chains(full, "trace")  # doctest: +SKIP
     """
     import arviz_plots
+    import xarray as xr
 
-    kinds = {"rank": arviz_plots.plot_rank_dist, "trace": arviz_plots.plot_trace_dist}
+    kinds: dict[str, Any] = {
+        "rank": arviz_plots.plot_rank_dist,
+        "trace": arviz_plots.plot_trace_dist,
+    }
     if kind not in kinds:
         raise ArgumentError(f"kind={kind!r}: expected one of {tuple(kinds)}")
     if result.sampling.weighting is not None:
@@ -61,10 +66,25 @@ def plot_chains(
             f"plot_chains: a {result.sampling.method} fit has independent draws and no chains; "
             "plot_weights shows what its importance weights are worth"
         )
+    chains = _scalars(result)
+    tree = xr.DataTree.from_dict({"posterior": chains})
+    options: dict[str, Any] = {"compact": False, "color": list(COLOURS)}
+    if backend == "matplotlib":
+        size = (9.0, 0.8 + 1.4 * len(chains.data_vars))
+        options["figure_kwargs"] = {"figsize": size, "layout": "constrained"}
+    return kinds[kind](tree, backend=backend, **(options | kwargs))
+
+
+def _scalars(result: Result) -> xr.Dataset:
+    """Return the scalar parameters under names that fit beside a panel."""
     posterior = result.idata["posterior"].to_dataset()
-    scalars = [str(name) for name in posterior if posterior[name].dims == ("chain", "draw")]
-    options = {"var_names": scalars, "compact": False, "backend": backend, **kwargs}
-    return kinds[kind](result.idata, **options)
+    known = {f"1|{name}_sigma": f"sd of {joined(name.split(':'))}" for name in result.draws.sigmas}
+    names = {
+        str(name): stacked(known.get(str(name), str(name)), 16)
+        for name in posterior
+        if posterior[name].dims == ("chain", "draw")
+    }
+    return posterior[list(names)].rename(names)
 
 
 def plot_weights(result: Result, ax: Axes | None = None) -> Axes:

@@ -225,7 +225,7 @@ def draw_intervals(
     upright : bool
         Whether values go up the y axis.
     """
-    line = ax.vlines if upright else ax.hlines
+    line: Any = ax.vlines if upright else ax.hlines
     lower, upper = bound_names(table, ci_kind)
     dashes = ["solid" if good else (0, (3, 2)) for good in table["supported"]]
     line(at, table[lower], table[upper], colors=colours, linewidth=1.3, linestyles=dashes)
@@ -236,11 +236,11 @@ def draw_intervals(
         colour if good else "white"
         for colour, good in zip(colours, table["trusted"] & table["supported"], strict=True)
     ]
-    places = (at, table["mean"]) if upright else (table["mean"], at)
+    x, y = (at, table["mean"]) if upright else (table["mean"], at)
     edges = [
         colour if face == "white" else "white" for face, colour in zip(faces, colours, strict=True)
     ]
-    ax.scatter(*places, s=38, marker=marker, c=faces, edgecolors=edges, linewidths=1, zorder=4)
+    ax.scatter(x, y, s=38, marker=marker, c=faces, edgecolors=edges, linewidths=1, zorder=4)
 
 
 def scale_name(result: Result, scale: str) -> str:
