@@ -36,7 +36,7 @@ ORDER = [
     ["latent.landscape"],
     ["latent.whitening"],
     ["latent.packing"],
-    ["inference.contract", "inference.kernel_nuts", "inference.normals"],
+    ["inference.contract", "inference.kernel_nuts", "inference.normals", "inference.progress"],
     ["inference.nuts", "inference.quick"],
     ["inference.laplace"],
     ["inference.tails"],

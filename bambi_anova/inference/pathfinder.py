@@ -33,7 +33,7 @@ from bambi_anova.inference.normals import (
 )
 from bambi_anova.inference.quick import fit_quick
 from bambi_anova.inference.tails import propose_normals
-from bambi_anova.latent.explore import LogDensity
+from bambi_anova.latent.explore import LogDensity, positive, second_differences
 from bambi_anova.latent.landscape import Landscape
 from bambi_anova.latent.proposal import Proposal
 
@@ -44,6 +44,8 @@ STARTS = 32
 PATHS = 4
 APART = 1.5
 STEPS = 40
+#: Most steps by the curvature where a path of those has ended.
+LAST_STEPS = 8
 #: Steps of a path that its inverse Hessian remembers.
 HISTORY = 10
 #: Parts of a quasi-Newton step that are tried at once, and the longest step in a coordinate.
@@ -95,6 +97,8 @@ def find_normals(
         If no path climbs to a finite ELBO.
     """
     paths = follow_paths(log_density, _choose_starts(log_density, starts))
+    for path in paths:
+        finish(log_density, path)
     found = [pair for path in paths if (pair := _best_normal(log_density, path, rng)) is not None]
     if not found:
         raise UnsupportedError(
@@ -109,13 +113,16 @@ def find_normals(
 class Path:
     """A climb by L-BFGS, and what it knows of the curvature.
 
+    That is only what the directions it has walked have taught; so where it ends, the curvature is
+    taken from differences, and it goes on if a step promises more by that.
+
     Attributes
     ----------
     points, gradients : list of ndarray, each of shape (H,)
     height : float
         Log density at the last point.
     normals : list of Normal
-        One for each point but the first.
+        Approximations on the way, the last at the end.
     """
 
     points: list[Array]
@@ -136,6 +143,11 @@ class Path:
         return FINE * np.clip(np.sqrt(np.diag(self.inverse)), 1e-2, 1.0)
 
     @property
+    def broad_widths(self) -> Array:
+        """Over which widths to take second differences, shape (H,)."""
+        return np.clip(0.7 * np.sqrt(np.diag(self.inverse)), 1e-3, 0.5)
+
+    @property
     def trials(self) -> Array:
         """Points to try next, shape (H, G)."""
         step = self.inverse @ self.gradients[-1]
@@ -152,11 +164,22 @@ class Path:
         self.points.append(point)
         self.gradients.append(gradient)
         self.height = height
-        shift = self.inverse @ gradient
-        self.done = bool(gradient @ shift < ENOUGH)
+        self._approximate()
+
+    def learn(self, gradient: Array, hessian: Array) -> None:
+        """Take over the curvature at the last point, and go on if it promises more."""
+        self.gradients[-1] = gradient
+        self.inverse = np.linalg.inv(positive(-hessian))
+        self.diagonal, self._pairs = np.diag(self.inverse), []
+        self._approximate()
+
+    def _approximate(self) -> None:
+        """Add the normal at the last point."""
+        shift = self.inverse @ self.gradients[-1]
+        self.done = bool(self.gradients[-1] @ shift < ENOUGH)
         values, vectors = np.linalg.eigh(self.inverse)
         covariance = (vectors * np.clip(values, 1e-8, WIDEST**2)) @ vectors.T
-        self.normals.append(Normal(point + shift, np.linalg.cholesky(covariance)))
+        self.normals.append(Normal(self.points[-1] + shift, np.linalg.cholesky(covariance)))
 
 
 def next_diagonal(diagonal: Array, s: Array, z: Array) -> Array:
@@ -208,6 +231,23 @@ def follow_paths(log_density: LogDensity, starts: Array) -> list[Path]:
         for i, point, height, gradient in zip(moved, points.T, heights, gradients.T, strict=True):
             climbing[i].extend(point, float(height), gradient)
     return paths
+
+
+def finish(log_density: LogDensity, path: Path) -> None:
+    """Take a path's last steps by the curvature where it ended."""
+    steps = LAST_STEPS if path.normals and np.isfinite(path.height) else 0
+    for _ in range(steps):
+        end = path.points[-1]
+        height, gradient, hessian = second_differences(log_density, end, path.broad_widths)
+        path.learn(gradient, hessian)
+        trials = path.trials
+        values = _heights(log_density, trials)
+        best = int(values.argmax())
+        if path.done or not values[best] > height:
+            break
+        path.points.append(trials[:, best])
+        path.gradients.append(gradient)
+        path.height = float(values[best])
 
 
 def _heights(log_density: LogDensity, points: Array) -> Array:

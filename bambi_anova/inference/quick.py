@@ -23,6 +23,7 @@ from scipy import special
 
 from bambi_anova.importance import Weighting
 from bambi_anova.inference.contract import Fit, Problem, Request
+from bambi_anova.inference.progress import Progress
 from bambi_anova.latent.joint import Candidates
 from bambi_anova.latent.landscape import LARGE, Batch, Landscape
 from bambi_anova.latent.model import LatentModel
@@ -69,9 +70,10 @@ def fit_quick(problem: Problem, request: Request, propose: Proposer) -> Fit:
     started = time.perf_counter()
     rng = np.random.default_rng(request.random_seed)
     model = problem.latent_model()
-    landscape = Landscape(model)
-    proposals = propose(landscape, rng)
-    latent, weighting = sample(landscape, proposals, request.chains, request.draws, rng)
+    with Progress(request.method, request.progressbar) as progress:
+        landscape = Landscape(model, progress)
+        proposals = propose(landscape, rng)
+        latent, weighting = sample(landscape, proposals, request.chains, request.draws, rng)
     idata = bambi_posterior(model, problem.design, problem.collapsed, latent)
     draws = package_draws(model, problem.design, latent)
     add_weighting(idata, weighting)

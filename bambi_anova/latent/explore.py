@@ -112,8 +112,8 @@ def find_arms(
             if gain > GAIN and height > peak.height - DEEP:
                 found.append((height, moved))
     for _, moved in sorted(found, key=lambda pair: -pair[0]):
-        height, _, hessian = _differences(log_density, moved, _widths(peak.precision))
-        arm = Peak(moved, height, _positive(-hessian))
+        height, _, hessian = second_differences(log_density, moved, _widths(peak.precision))
+        arm = Peak(moved, height, positive(-hessian))
         if all(_distance(arm, other) > 2 for other in [peak, *arms]):
             arms.append(arm)
     return arms
@@ -132,9 +132,9 @@ def _climb_some(
     u, widths, first = start, _widths(peak.precision)[free], None
     height = float("nan")
     for _ in range(3 if len(free) else 0):
-        height, gradient, hessian = _differences(restricted, u[free], widths)
+        height, gradient, hessian = second_differences(restricted, u[free], widths)
         first = height if first is None else first
-        step = np.linalg.solve(_positive(-hessian), gradient)
+        step = np.linalg.solve(positive(-hessian), gradient)
         step *= min(1.0, 1.5 / np.abs(step).max(initial=1e-300))
         trials = u[free][:, None] + step[:, None] * np.array([1.0, 0.4])
         values = restricted(trials)
@@ -158,8 +158,8 @@ def _climb(log_density: LogDensity, start: Array, known: Sequence[Peak]) -> Peak
     u, widths = start, np.full(len(start), 0.1)
     parts = np.array([1.0, 0.5, 0.2, 0.05])
     for _ in range(MAX_CLIMBS):
-        height, gradient, hessian = _differences(log_density, u, widths)
-        precision = _positive(-hessian)
+        height, gradient, hessian = second_differences(log_density, u, widths)
+        precision = positive(-hessian)
         step = np.linalg.solve(precision, gradient)
         step *= min(1.0, 2.0 / np.abs(step).max(initial=1e-300))
         widths = _widths(precision)
@@ -176,7 +176,9 @@ def _climb(log_density: LogDensity, start: Array, known: Sequence[Peak]) -> Peak
     return Peak(u, height, precision)
 
 
-def _differences(log_density: LogDensity, u: Array, widths: Array) -> tuple[float, Array, Array]:
+def second_differences(
+    log_density: LogDensity, u: Array, widths: Array
+) -> tuple[float, Array, Array]:
     """Return value, gradient and Hessian by differences over the given widths."""
     size = len(u)
     first, second = np.triu_indices(size, 1)
@@ -193,7 +195,7 @@ def _differences(log_density: LogDensity, u: Array, widths: Array) -> tuple[floa
     return float(centre), gradient, hessian
 
 
-def _positive(matrix: Array) -> Array:
+def positive(matrix: Array) -> Array:
     """Return the nearest matrix whose curvature is positive in every direction."""
     values, vectors = np.linalg.eigh(matrix)
     values = np.maximum(np.abs(values), 0.05)

@@ -20,6 +20,8 @@ from bambi_anova.latent.model import LatentModel
 from bambi_anova.latent.proposal import Proposal
 
 Array = np.ndarray
+#: (stage, done, total or None) -> None
+Report = Callable[[str, int, int | None], None]
 
 #: Numbers that one piece of work holds at a time, about.
 PIECE = 1_500_000
@@ -74,10 +76,13 @@ class Landscape:
     Parameters
     ----------
     model : LatentModel
+    progress : callable, optional
+        Told what is being done, how much of it is done, and of how much if that is known.
     """
 
-    def __init__(self, model: LatentModel) -> None:
+    def __init__(self, model: LatentModel, progress: Report | None = None) -> None:
         self.model = model
+        self.progress = progress or (lambda stage, done, total: None)
         self.find_modes = ModeFinder(model)
         self.evaluations = 0
         self._height = -np.inf
@@ -85,6 +90,7 @@ class Landscape:
     def log_marginal(self, u: Array) -> Array:
         """Return Laplace's log p(y, u) at hyperparameters (H, G), shape (G,)."""
         self.evaluations += u.shape[1]
+        self.progress("exploring the scales", self.evaluations, None)
 
         def evaluate(piece: slice) -> tuple[Array, Array]:
             modes = self.find_modes(u[:, piece])
@@ -165,6 +171,7 @@ class Landscape:
             if keep_units
         }
         generators = rng.spawn(settings)
+        done: list[int] = []
 
         def work(piece: slice) -> Array:
             modes = self.find_modes(u[:, piece], COARSE)
@@ -186,6 +193,8 @@ class Landscape:
                 for block in model.leaves if keep_units else ():
                     units[block.key][:, here] = leaf[block.index]
                 measures += modes_here * np.stack([drawn.spread, drawn.narrow_spread])
+                done.append(modes_here)
+                self.progress("drawing" if keep_units else "adapting", sum(done), settings)
             return measures
 
         measures = _on_all_cores(work, _pieces(settings, self._setting_size))
