@@ -1,12 +1,12 @@
 """Posterior draws as plain arrays: all that effects and tables need to know of a fit.
 
-Letters: H chains, D draws a chain, C cells, J units of one unit term.
+Letters: H chains, D draws a chain, C cells, J units of one unit term or varying slope.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,12 +27,18 @@ class Draws:
         Standard deviation of each factor term, unit term and varying slope.
     auxiliary : mapping of str to ndarray, each of shape (H, D)
         Further parameters of the likelihood; ``sigma`` is the residual's.
+    slopes : mapping of str to ndarray, each of shape (H, D, C)
+        Slope of each covariate in each cell, for units whose own slope is average.
+    unit_slopes : mapping of str to ndarray, each of shape (H, D, J)
+        What each unit adds to the slope, for every varying slope by its name.
     """
 
     cells: Array
     units: Mapping[str, Array]
     sigmas: Mapping[str, Array]
     auxiliary: Mapping[str, Array]
+    slopes: Mapping[str, Array] = field(default_factory=dict)
+    unit_slopes: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def sample_shape(self) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import combinations, product
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ import pandas as pd
 from bambi_anova.errors import ArgumentError, nearest
 
 Array = np.ndarray
+#: A factor, or several factors whose combinations are compared.
+Key = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,17 +101,33 @@ class Grid:
         return pd.DataFrame(rows, columns=ordered, index=range(len(rows)))
 
 
-def mean_effects(grid: Grid, factors: Sequence[str]) -> Effects:
+def mean_effects(grid: Grid, factors: Sequence[str], counts: Array | None = None) -> Effects:
     """Return the marginal means of a term.
+
+    Parameters
+    ----------
+    grid : Grid
+    factors : sequence of str
+        The factors of the term; the others are averaged over.
+    counts : ndarray, shape (C,), optional
+        How much each cell weighs beside those that it is averaged with; all weigh the same by
+        default, and where all of them weigh nothing.
 
     Examples
     --------
     >>> grid = Grid({"A": ["a", "b"], "B": ["x", "y"]})
     >>> mean_effects(grid, ["A"]).weights.tolist()
     [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
+    >>> mean_effects(grid, ["A"], np.array([3, 1, 0, 2])).weights.tolist()
+    [[0.75, 0.25, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
     """
     identity = {name: np.eye(len(grid.levels[name])) for name in factors}
-    return Effects(grid.combinations(factors), grid.weights(identity))
+    weights = grid.weights(identity)
+    if counts is not None:
+        weighted = weights * counts
+        total = weighted.sum(axis=1, keepdims=True)
+        weights = np.where(total > 0, weighted / np.where(total > 0, total, 1), weights)
+    return Effects(grid.combinations(factors), weights)
 
 
 def deflection_effects(grid: Grid, factors: Sequence[str]) -> Effects:
@@ -128,24 +146,46 @@ def deflection_effects(grid: Grid, factors: Sequence[str]) -> Effects:
     return Effects(grid.combinations(factors), grid.weights(centring))
 
 
-def pairwise_weights(levels: Sequence) -> dict[str, Array]:
-    """Return the weights of every "first - second", in level order.
+@dataclass(frozen=True)
+class Contrasts:
+    """Contrasts of marginal means, themselves weights on cell means.
 
-    Examples
-    --------
-    >>> pairwise_weights(["a", "b", "c"])["a - c"].tolist()
-    [1.0, 0.0, -1.0]
+    Attributes
+    ----------
+    labels : pandas.DataFrame
+        K rows.
+    outer : ndarray, shape (K, M)
+        Weights on the M marginal means.
+    means : ndarray, shape (M, C)
+        Weights of the marginal means on the cells.
     """
-    unit = np.eye(len(levels))
-    return {
-        f"{levels[i]} - {levels[j]}": unit[i] - unit[j]
-        for i, j in combinations(range(len(levels)), 2)
-    }
+
+    labels: pd.DataFrame
+    outer: Array
+    means: Array
+
+    @property
+    def effects(self) -> Effects:
+        """The contrasts as weights on cell means."""
+        return Effects(self.labels, self.outer @ self.means)
 
 
 def contrast_effects(
-    grid: Grid, methods: Mapping[str, Mapping[str, Array]], by: Sequence[str] = ()
+    grid: Grid,
+    methods: Mapping[Key, Mapping[str, Array]],
+    by: Sequence[str] = (),
+    counts: Array | None = None,
 ) -> Effects:
+    """Return ``contrasts_of_means`` as weights on cell means."""
+    return contrasts_of_means(grid, methods, by, counts).effects
+
+
+def contrasts_of_means(
+    grid: Grid,
+    methods: Mapping[Key, Mapping[str, Array]],
+    by: Sequence[str] = (),
+    counts: Array | None = None,
+) -> Contrasts:
     """Return the contrasts of a term, or its simple effects at each level of other factors.
 
     Parameters
@@ -153,26 +193,34 @@ def contrast_effects(
     grid : Grid
     methods : mapping of str to mapping of str to ndarray, each of shape (J,)
         For each factor of the term its contrasts by name; an interaction contrast is the outer
-        product of one contrast of each factor.
+        product of one contrast of each factor.  A key may also be a tuple of factors: its
+        contrasts then are over their J combinations, the last factor changing fastest.
     by : sequence of str
         Factors at whose levels the contrasts are taken.
+    counts : ndarray, shape (C,), optional
+        As for ``mean_effects``.
 
     Returns
     -------
-    Effects
-        Labels: the ``by`` factors' levels and ``contrast``.
+    Contrasts
+        Labels: the ``by`` factors' levels and ``contrast``, those of one level together.
     """
-    parts = {name: np.stack(list(contrasts.values())) for name, contrasts in methods.items()}
-    parts |= {name: np.eye(len(grid.levels[name])) for name in by}
-    axes = [name for name in grid.levels if name in parts]
-    names = [list(methods[name]) if name in methods else grid.levels[name] for name in axes]
+    inner = [name for key in methods for name in ((key,) if isinstance(key, str) else key)]
+    means = mean_effects(grid, [*by, *inner], counts)
+    # The means stand in the grid's order of factors; the contrasts want ``by`` in front.
+    order = [*by, *inner]
+    kept = [name for name in grid.levels if name in order]
+    places = np.arange(len(means.weights)).reshape([len(grid.levels[name]) for name in kept])
+    places = places.transpose([kept.index(name) for name in order]).ravel()
+    blocks = [np.eye(len(grid.levels[name])) for name in by]
+    blocks += [np.stack(list(contrasts.values())) for contrasts in methods.values()]
     rows = []
-    for combination in product(*names):
-        chosen = dict(zip(axes, combination, strict=True))
-        contrasts = [str(chosen[name]) for name in axes if name in methods]
-        text = contrasts[0] if len(contrasts) == 1 else " : ".join(f"({c})" for c in contrasts)
-        rows.append({**{name: chosen[name] for name in by}, "contrast": text})
-    return Effects(pd.DataFrame(rows, index=range(len(rows))), grid.weights(parts))
+    for at in product(*(grid.levels[name] for name in by)):
+        for chosen in product(*methods.values()):
+            text = chosen[0] if len(chosen) == 1 else " : ".join(f"({name})" for name in chosen)
+            rows.append({**dict(zip(by, at, strict=True)), "contrast": str(text)})
+    labels = pd.DataFrame(rows, index=range(len(rows)))
+    return Contrasts(labels, reduce(np.kron, blocks), means.weights[places])
 
 
 def term_basis(grid: Grid, terms: Sequence[Sequence[str]]) -> Array:
@@ -188,9 +236,6 @@ def term_basis(grid: Grid, terms: Sequence[Sequence[str]]) -> Array:
 def supported(weights: Array, basis: Array, observed: Array, tolerance: float = 1e-8) -> Array:
     """Tell which quantities the observed cells determine.
 
-    A quantity w'Xb is estimable if w'X lies in the row space of X at the observed cells (Searle
-    1971, Linear Models, section 5.4); otherwise part of it rests on the prior alone.
-
     Parameters
     ----------
     weights : ndarray, shape (K, C)
@@ -202,10 +247,31 @@ def supported(weights: Array, basis: Array, observed: Array, tolerance: float = 
     -------
     ndarray of bool, shape (K,)
     """
-    target = weights @ basis
-    rows = basis[observed]
+    return estimable(weights, basis, basis[observed], tolerance)
+
+
+def estimable(weights: Array, points: Array, rows: Array, tolerance: float = 1e-8) -> Array:
+    """Tell which weighted sums of points the observed rows determine.
+
+    A quantity w'Xb is estimable if w'X lies in the row space of X at the observed rows (Searle
+    1971, Linear Models, section 5.4); otherwise part of it rests on the prior alone.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (K, C)
+    points : ndarray, shape (C, p)
+        Columns of the model's terms at the points that are weighed.
+    rows : ndarray, shape (R, p)
+        The same at the observed rows, or at any rows with their row space.
+
+    Returns
+    -------
+    ndarray of bool, shape (K,)
+    """
+    target = weights @ points
     inside = target @ np.linalg.pinv(rows) @ rows
-    return np.abs(target - inside).max(axis=1, initial=0.0) < tolerance
+    size = (np.abs(weights) @ np.abs(points)).max(axis=1, initial=0.0)
+    return np.abs(target - inside).max(axis=1, initial=0.0) <= tolerance * size
 
 
 def zero_sum_basis(*levels: int) -> Array:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bambi_anova.design import Design
 from bambi_anova.draws import Draws
-from bambi_anova.effects import Grid, deflection_effects, mean_effects, term_basis
+from bambi_anova.effects import Grid, deflection_effects, mean_effects
 from bambi_anova.errors import ArgumentError
 from bambi_anova.families import Family, Link
 from bambi_anova.populations import POPULATIONS, SCALES, cell_means
@@ -122,7 +122,8 @@ class Fitted:
             f"Result of {self.design.formula.text}\n"
             f"  {sampling.method}, {chains} {kind} of {draws} draws ({time})\n"
             f"  verdict: {self.verdict!r}\n"
-            "  tables: means(), deflections(), contrasts(term), anova(), trust(); draws: idata"
+            "  tables: means(), deflections(), contrasts(term), slopes(column), anova(), trust(),\n"
+            "          probability(statement, term), orders(term), kruschke(); draws: draws_of(table)"
         )
 
     @cached_property
@@ -132,11 +133,6 @@ class Fitted:
     @property
     def _model_terms(self) -> list[tuple[str, ...]]:
         return [term.factors for term in self.design.terms if term.factors and not term.covariate]
-
-    @cached_property
-    def _support(self) -> tuple[Array, Array]:
-        observed = self.design.cells["rows"].to_numpy() > 0
-        return term_basis(self._grid, self._model_terms), observed
 
     def _factors(self, term: str | None) -> list[str]:
         return list(self._grid.levels) if term is None else self._grid.factors(term)

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from bambi_anova.anova import anova_table
-from bambi_anova.effects import (
-    Effects,
-    contrast_effects,
-    deflection_effects,
-    mean_effects,
-    pairwise_weights,
-    supported,
-)
+from bambi_anova.contrast_tables import ContrastTables
 from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.judgements import Rope
+from bambi_anova.kruschke import kruschke_table, parameter_quantities
 from bambi_anova.posterior_checks import Checks
 from bambi_anova.quantities import Quantities
-from bambi_anova.tables import label, summarise
+from bambi_anova.questions import (
+    contrast_quantities,
+    deflection_quantities,
+    mean_quantities,
+    unit_slope_quantities,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Array = np.ndarray
+
+def _slope_quantities(fit: Result, slope: str, *args: Any, **kwargs: Any) -> Quantities:
+    return mean_quantities(fit, *args, **kwargs, slope=slope)
 
 
-class Result(Checks):
+#: What stands behind each table that has draws.
+_QUANTITIES: dict[str, Callable[..., Quantities]] = {
+    "means": mean_quantities,
+    "deflections": deflection_quantities,
+    "contrasts": contrast_quantities,
+    "slopes": _slope_quantities,
+    "unit_slopes": unit_slope_quantities,
+}
+
+
+class Result(ContrastTables, Checks):
     """Posterior of a model, and the tables that answer the researcher's questions.
 
     Made by ``Model.fit``.  Every table takes ``population`` ("super", "finite" or "average"),
@@ -36,8 +47,8 @@ class Result(Checks):
     its columns what it is about and what may be believed:
 
     - ``population``, ``scale``;
-    - ``mean``, ``sd``, interval bounds named as in ArviZ (``hdi95_lb``, ``hdi95_ub``), ``pd``
-      (probability of direction);
+    - ``mean``, ``median``, ``sd``, interval bounds named as in ArviZ (``hdi95_lb``,
+      ``hdi95_ub``), ``pd`` (probability of direction);
     - ``mcse_mean``, ``ess_bulk``, ``ess_tail``, ``r_hat``;
     - ``supported``: False where the quantity needs a cell without data, so that part of it
       rests on the prior alone;
@@ -65,8 +76,13 @@ class Result(Checks):
         scale: str = "link",
         ci_prob: float = 0.95,
         ci_kind: str = "hdi",
+        *,
+        weights: str = "equal",
+        at: Mapping[str, Any] | None = None,
+        rope: Rope | None = None,
+        comp_val: float | None = None,
     ) -> pd.DataFrame:
-        """Return the marginal means of a term, cells weighing equally.
+        """Return the marginal means of a term.
 
         Parameters
         ----------
@@ -77,6 +93,21 @@ class Result(Checks):
         scale : {"link", "response"}
         ci_prob : float
         ci_kind : {"hdi", "eti"}
+        weights : {"equal", "observed", "proportional"}
+            How cells weigh in a marginal mean.  "equal" compares levels as a designed experiment
+            would.  "observed" weighs each cell by its own observations (trials, where there are
+            trials): emmeans' "cells", the mean of the data at hand, in which levels may differ
+            because their company differs.  "proportional" weighs the combinations of the
+            other factors by their observations in all the data, the same for every level:
+            emmeans' "proportional", a fair comparison in the sample's mix.
+        at : mapping, optional
+            Values of covariates' columns, as in the data: ``{"age": [20, 40]}`` gives a row for
+            each value.  Covariates stand at their means otherwise.
+        rope : sequence of two floats, optional
+            Adds ``below_rope``, ``in_rope``, ``above_rope`` (shares of the posterior) and
+            ``mcse_rope``, the largest of their Monte Carlo errors.
+        comp_val : float, optional
+            Adds ``comp_val``, ``above_comp_val`` (the share above it) and ``mcse_comp_val``.
 
         Returns
         -------
@@ -92,13 +123,8 @@ class Result(Checks):
         --------
         >>> result.means("condition", population="finite")  # doctest: +SKIP
         """
-        return self._table(self._means(term, population, scale), ci_prob, ci_kind)
-
-    def _means(
-        self, term: str | None = None, population: str = "super", scale: str = "link"
-    ) -> Quantities:
-        effects = mean_effects(self._grid, self._factors(term))
-        return self._quantities(effects, population, scale)
+        found = mean_quantities(self, term, population, scale, weights=weights, at=at)
+        return self._table(found, ci_prob, ci_kind, rope, comp_val)
 
     def deflections(
         self,
@@ -107,6 +133,9 @@ class Result(Checks):
         scale: str = "link",
         ci_prob: float = 0.95,
         ci_kind: str = "hdi",
+        *,
+        rope: Rope | None = None,
+        comp_val: float | None = None,
     ) -> pd.DataFrame:
         """Return the sum-to-zero effects of every term, or of one.
 
@@ -114,7 +143,7 @@ class Result(Checks):
         ----------
         term : str, optional
             Factors joined by colons; every factor term of the model by default.
-        population, scale, ci_prob, ci_kind
+        population, scale, ci_prob, ci_kind, rope, comp_val
             As for ``means``.
 
         Returns
@@ -126,91 +155,8 @@ class Result(Checks):
         --------
         >>> result.deflections("trial_type")  # doctest: +SKIP
         """
-        return self._table(self._deflections(term, population, scale), ci_prob, ci_kind)
-
-    def _deflections(
-        self, term: str | None = None, population: str = "super", scale: str = "link"
-    ) -> Quantities:
-        terms = [self._factors(term)] if term is not None else self._model_terms
-        parts = [deflection_effects(self._grid, factors) for factors in terms]
-        rows = [
-            (":".join(part.labels.columns), ":".join(map(str, levels)))
-            for part in parts
-            for levels in part.labels.itertuples(index=False)
-        ]
-        labels = pd.DataFrame(rows, columns=["term", "level"])
-        effects = Effects(labels, np.vstack([part.weights for part in parts]))
-        return self._quantities(effects, population, scale)
-
-    def contrasts(
-        self,
-        term: str,
-        method: str | Mapping = "pairwise",
-        by: str | Sequence[str] | None = None,
-        population: str = "super",
-        scale: str = "link",
-        ci_prob: float = 0.95,
-        ci_kind: str = "hdi",
-    ) -> pd.DataFrame:
-        """Return contrasts of a term's marginal means, never of raw coefficients.
-
-        Parameters
-        ----------
-        term : str
-            One factor, or several joined by colons for interaction contrasts: products of one
-            contrast of each factor.
-        method : {"pairwise"} or mapping
-            ``"pairwise"`` takes all pairs "first - second", in level order.  For one factor a
-            mapping ``{name: {level: weight}}`` gives contrasts of your own; weights sum to zero
-            and levels left out weigh zero.
-        by : str or sequence of str, optional
-            Further factors: the contrasts are taken at each of their levels (simple effects).
-        population, scale, ci_prob, ci_kind
-            As for ``means``; on the response scale a contrast is a difference of means there.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns ``term``, the ``by`` factors and ``contrast`` in front.
-
-        Raises
-        ------
-        ArgumentError
-            If a factor, level, weight or method is not usable.
-
-        Examples
-        --------
-        >>> result.contrasts("trial_type")  # doctest: +SKIP
-        >>> result.contrasts("trial_type", by="condition", scale="response")  # doctest: +SKIP
-        """
-        quantities = self._contrasts(term, method, by, population, scale)
-        return self._table(quantities, ci_prob, ci_kind)
-
-    def _contrasts(
-        self,
-        term: str,
-        method: str | Mapping = "pairwise",
-        by: str | Sequence[str] | None = None,
-        population: str = "super",
-        scale: str = "link",
-    ) -> Quantities:
-        factors = self._factors(term)
-        by = [by] if isinstance(by, str) else list(by or [])
-        for name in by:
-            if self._factors(name)[0] in factors:
-                raise ArgumentError(f"by={name!r} is part of term={term!r}; name another factor")
-        if method == "pairwise":
-            methods = {name: pairwise_weights(self._grid.levels[name]) for name in factors}
-        elif isinstance(method, Mapping) and len(factors) == 1:
-            methods = {factors[0]: self._custom_weights(factors[0], method)}
-        else:
-            raise ArgumentError(
-                f"method={method!r}: expected 'pairwise' or, for one factor, a mapping "
-                "{name: {level: weight}}"
-            )
-        effects = contrast_effects(self._grid, methods, by)
-        effects.labels.insert(0, "term", ":".join(factors))
-        return self._quantities(effects, population, scale)
+        found = deflection_quantities(self, term, population, scale)
+        return self._table(found, ci_prob, ci_kind, rope, comp_val)
 
     def anova(
         self,
@@ -245,15 +191,64 @@ class Result(Checks):
             cells, self.draws, self.design, self.sampling, population, scale, ci_prob, ci_kind
         )
 
+    def kruschke(
+        self,
+        term: str | None = None,
+        method: Any = None,
+        comp_val: float | None = None,
+        rope: Rope | None = None,
+        ci_prob: float = 0.95,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Return summaries with the columns of the scripts of *Doing Bayesian Data Analysis*.
+
+        Parameters
+        ----------
+        term : str, optional
+            Whose means, or contrasts, are wanted; by default the baseline, all deflections and
+            all standard deviations, as in ``smryMCMC``.
+        method : str, mapping or array, optional
+            Contrasts instead of means; as for ``contrasts``.
+        comp_val : float, optional
+        rope : sequence of two floats, optional
+        ci_prob : float
+            Mass of the HDI.
+        **options
+            Further arguments of ``means`` or ``contrasts``, such as ``population="finite"``,
+            which is what Kruschke's split-plot script looks at.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a quantity, named by it, with ``Mean``, ``Median``, ``Mode``, ``ESS``,
+            ``HDImass``, ``HDIlow``, ``HDIhigh``, ``CompVal``, ``PcntGtCompVal``, ``ROPElow``,
+            ``ROPEhigh``, ``PcntLtROPE``, ``PcntInROPE`` and ``PcntGtROPE``, then ``supported``
+            and ``trusted``.
+
+        Examples
+        --------
+        >>> contrast = {"ridge and moldboard vs chisel": (["Ridge", "Moldbrd"], ["Chisel"])}
+        >>> result.kruschke("tillage", contrast, comp_val=0, rope=(-5, 5))  # doctest: +SKIP
+        """
+        if term is not None and method is not None:
+            found = contrast_quantities(self, term, method, **options)
+        elif method is not None:
+            raise ArgumentError("method: name the term whose levels it compares, as in term='A'")
+        elif term is not None:
+            found = mean_quantities(self, term, **options)
+        else:
+            found = parameter_quantities(self, **options)
+        return kruschke_table(found, self.sampling, comp_val, rope, ci_prob)
+
     def draws_of(self, kind: str, *args: Any, **kwargs: Any) -> xr.DataArray:
         """Return the draws behind a table.
 
         Parameters
         ----------
-        kind : {"means", "deflections", "contrasts"}
+        kind : {"means", "deflections", "contrasts", "slopes", "unit_slopes"}
             Which table.
         *args, **kwargs
-            What that table takes, but for ``ci_prob`` and ``ci_kind``.
+            What that table takes, but for ``ci_prob``, ``ci_kind``, ``rope`` and ``comp_val``.
 
         Returns
         -------
@@ -267,56 +262,13 @@ class Result(Checks):
         Raises
         ------
         ArgumentError
-            If there is no such table, or it does not take these arguments.
+            If there is no such table, or an argument has a value that it cannot take.
 
         Examples
         --------
         >>> draws = result.draws_of("contrasts", "trial_type", by="condition")  # doctest: +SKIP
         >>> (draws > 0).mean(("chain", "draw")).to_series()  # doctest: +SKIP
         """
-        if kind not in self._KINDS:
-            raise ArgumentError(f"kind={kind!r}: expected one of {self._KINDS}")
-        return getattr(self, f"_{kind}")(*args, **kwargs).to_xarray(kind)
-
-    _KINDS = ("means", "deflections", "contrasts")
-
-    def _quantities(self, effects: Effects, population: str, scale: str) -> Quantities:
-        self._check(population, scale)
-        draws = effects.of(self._cells(population, scale))
-        support = supported(effects.weights, *self._support)
-        return Quantities(effects.labels, draws, support, population, scale)
-
-    def _table(self, quantities: Quantities, ci_prob: float, ci_kind: str) -> pd.DataFrame:
-        summary = summarise(quantities.draws, ci_prob, ci_kind, self.sampling.weighting)
-        return label(
-            summary,
-            quantities.labels,
-            quantities.population,
-            quantities.scale,
-            quantities.supported,
-            self.sampling,
-        )
-
-    def _custom_weights(self, factor: str, method: Mapping) -> dict[str, Array]:
-        levels = list(self._grid.levels[factor])
-        contrasts = {}
-        for name, given in method.items():
-            if not isinstance(given, Mapping) or not given:
-                raise ArgumentError(f"method[{name!r}]: expected {{level: weight}}, got {given!r}")
-            weights = np.zeros(len(levels))
-            for level, weight in given.items():
-                if level not in levels:
-                    raise ArgumentError(
-                        f"method[{name!r}]: {level!r} is not a level of {factor!r}"
-                        f"{nearest(str(level), map(str, levels))}"
-                    )
-                weights[levels.index(level)] = weight
-            if not np.isclose(weights.sum(), 0, atol=1e-9):
-                raise ArgumentError(
-                    f"method[{name!r}]: weights sum to {weights.sum():g}, expected 0; a contrast "
-                    "compares levels"
-                )
-            contrasts[str(name)] = weights
-        if not contrasts:
-            raise ArgumentError("method: expected at least one contrast, got an empty mapping")
-        return contrasts
+        if kind not in _QUANTITIES:
+            raise ArgumentError(f"kind={kind!r} has no draws{nearest(str(kind), _QUANTITIES)}")
+        return _QUANTITIES[kind](self, *args, **kwargs).to_xarray(kind)

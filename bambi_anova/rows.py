@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ RESERVED_FOR_TABLES = frozenset(
 )
 #: Parameters of Bambi's models, which covariates share a namespace with.
 RESERVED_FOR_PARAMETERS = frozenset(["Intercept", "mu", "p", "sigma", "alpha", "nu", "kappa"])
-_FUNCTIONS = {
+FUNCTIONS = {
     name: getattr(np, name) for name in ("log", "log2", "log10", "log1p", "exp", "sqrt", "abs")
 }
 
@@ -79,7 +79,10 @@ class Covariate:
 
 @dataclass(frozen=True)
 class Rows:
-    """The data as a design sees them: N rows without missing values."""
+    """The data as a design sees them: N rows without missing values.
+
+    ``namespace`` holds the user's names for the formula's expressions.
+    """
 
     data: pd.DataFrame
     response: ResponseValues
@@ -87,6 +90,7 @@ class Rows:
     groupings: Mapping[str, Coded]
     covariates: Mapping[str, Covariate]
     offset: Array | None
+    namespace: Mapping = field(default_factory=dict)
 
     def codes(self, variables: Iterable[str]) -> tuple[Array, Array]:
         """Number the combinations of some categorical variables.
@@ -141,7 +145,7 @@ def read_rows(
     if unknown:
         _unknown_column(sorted(unknown)[0], data)
     frame = _complete_rows(data, used, dropna)
-    evaluate = _Evaluator(frame, {**_FUNCTIONS, "np": np, **(namespace or {})})
+    evaluate = _Evaluator(frame, {**FUNCTIONS, "np": np, **(namespace or {})})
 
     response = formula.response
     trials = evaluate(response.trials) if response.trials is not None else None
@@ -167,9 +171,9 @@ def read_rows(
         for name in variables.units
     }
     offsets = [_finite(evaluate(text), text) for text in formula.offsets]
-    return Rows(
-        frame, values, factors, groupings, covariates, np.sum(offsets, axis=0) if offsets else None
-    )
+    offset = np.sum(offsets, axis=0) if offsets else None
+    own_names = dict(namespace or {})
+    return Rows(frame, values, factors, groupings, covariates, offset, own_names)
 
 
 @dataclass(frozen=True)

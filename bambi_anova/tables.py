@@ -25,6 +25,7 @@ def summarise(
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
     weighting: Weighting | None = None,
+    null: float = 0.0,
 ) -> pd.DataFrame:
     """Summarise draws by ArviZ.
 
@@ -37,12 +38,15 @@ def summarise(
         Highest-density or equal-tailed interval.
     weighting : Weighting, optional
         Where importance-weighted draws come from: their Monte Carlo errors follow from it.
+    null : float
+        The value that means "no difference", for ``pd``.
 
     Returns
     -------
     pandas.DataFrame
-        K rows with columns ``mean``, ``sd``, interval bounds named as ArviZ names them (such as
-        ``hdi95_lb``), ``pd`` (probability of direction: the larger of P(> 0) and P(< 0)),
+        K rows with columns ``mean``, ``median``, ``sd``, interval bounds named as ArviZ names
+        them (such as ``hdi95_lb``), ``pd`` (probability of direction: the larger of the
+        probabilities to be above and below ``null``),
         ``mcse_mean``, ``ess_bulk``, ``ess_tail``, ``r_hat``, ``mcse_sd`` and ``pareto_k`` (tail
         shape of the draws or of their weights, whichever is heavier).
 
@@ -55,7 +59,7 @@ def summarise(
     --------
     >>> table = summarise(np.random.default_rng(1).normal(size=(4, 500, 2)))
     >>> table.columns[:5].tolist()
-    ['mean', 'sd', 'hdi95_lb', 'hdi95_ub', 'pd']
+    ['mean', 'median', 'sd', 'hdi95_lb', 'hdi95_ub']
     """
     from arviz_stats.base import array_stats
 
@@ -67,10 +71,11 @@ def summarise(
     known = np.isfinite(draws).all(axis=(0, 1))
     if known.any():
         bounds[known] = interval(draws[..., known], ci_prob, axis=(0, 1))
-    table.insert(2, f"{name}_lb", bounds[:, 0])
-    table.insert(3, f"{name}_ub", bounds[:, 1])
-    above, below = (draws > 0).mean(axis=(0, 1)), (draws < 0).mean(axis=(0, 1))
-    table.insert(4, "pd", np.maximum(above, below))
+    table.insert(1, "median", np.median(draws, axis=(0, 1)))
+    table.insert(3, f"{name}_lb", bounds[:, 0])
+    table.insert(4, f"{name}_ub", bounds[:, 1])
+    above, below = (draws > null).mean(axis=(0, 1)), (draws < null).mean(axis=(0, 1))
+    table.insert(5, "pd", np.maximum(above, below))
     return table
 
 

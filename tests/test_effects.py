@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import linalg
 
+from bambi_anova.contrasts import pairwise_weights
 from bambi_anova.effects import (
     Grid,
     contrast_effects,
     deflection_effects,
     mean_effects,
-    pairwise_weights,
     supported,
     term_basis,
 )

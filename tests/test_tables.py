@@ -94,6 +94,7 @@ def test_columns_stand_in_a_fixed_order():
     for kind in ("hdi", "eti"):
         assert summarise(some_draws(), 0.9, kind).columns.tolist() == [
             "mean",
+            "median",
             "sd",
             f"{kind}90_lb",
             f"{kind}90_ub",

@@ -48,22 +48,30 @@ def extract_draws(posterior: xr.Dataset, design: Design, priors: Priors) -> Draw
             name: values(name) if isinstance(prior, Prior) else np.full(sample_shape, prior)
             for name, prior in priors.auxiliary.items()
         },
+        slopes={name: _cells(values, design, name) for name in design.rows.covariates},
+        unit_slopes={slope.name: values(slope.name) for slope in design.slopes},
     )
 
 
-def _cells(values, design: Design) -> Array:
-    """Add up the intercept and the factor terms on the grid; shape (H, D, C)."""
+def _cells(values, design: Design, covariate: str | None = None) -> Array:
+    """Add up the factor terms on the grid, shape (H, D, C): of the mean, or of a slope."""
     axes = {factor.name: axis for axis, factor in enumerate(design.factors)}
-    cells = np.repeat(values("Intercept")[..., None], design.grid.shape[1], axis=-1)
+    sample_shape = values("Intercept").shape
+    cells = np.zeros((*sample_shape, design.grid.shape[1]))
+    if covariate is None:
+        cells += values("Intercept")[..., None]
+    # A covariate stands at its mean, where its centred value and so its slopes vanish.
     for term in design.terms:
-        # A covariate stands at its mean, where its centred value and so its slopes vanish.
-        if term.covariate or not term.factors:
+        if term.covariate != covariate:
+            continue
+        if not term.factors:
+            cells += values(str(covariate))[..., None]
             continue
         order = [axes[name] for name in term.factors]
         level = np.ravel_multi_index(
             tuple(design.grid[order]), tuple(design.shape[i] for i in order)
         )
-        cells = cells + values(factor_group_name(term))[..., level]
+        cells += values(factor_group_name(term))[..., level]
     return cells
 
 

@@ -65,7 +65,14 @@ def package_draws(model: LatentModel, design: Design, latent: LatentDraws) -> Dr
         for name, which in model.auxiliary.items()
     }
     units = {unit.name: _last(_unit_effects(model, latent, unit.name)) for unit in design.units}
-    return Draws(_cells(model, design, latent), units, sigmas, auxiliary)
+    return Draws(
+        _cells(model, design, latent),
+        units,
+        sigmas,
+        auxiliary,
+        slopes={name: _cells(model, design, latent, name) for name in design.rows.covariates},
+        unit_slopes={s.name: _last(_unit_effects(model, latent, s.name)) for s in design.slopes},
+    )
 
 
 def bambi_posterior(
@@ -109,7 +116,7 @@ def bambi_posterior(
         effects = _unit_effects(model, latent, slope.name)
         add(slope.name, slope.name, unit_labels(slope.unit, design), effects)
     posterior = xr.Dataset(variables, coords)
-    observed = xr.Dataset({design.formula.response.text: (("__obs__",), collapsed.values)})
+    observed = xr.Dataset({design.formula.response.variable: (("__obs__",), collapsed.values)})
     return xr.DataTree.from_dict({"posterior": posterior, "observed_data": observed})
 
 
@@ -191,13 +198,15 @@ def _unit_effects(model: LatentModel, latent: LatentDraws, key: str) -> Array:
     return latent.core[block.start : block.stop]
 
 
-def _cells(model: LatentModel, design: Design, latent: LatentDraws) -> Array:
-    """Add up the intercept and the factor terms on the grid, shape (H, D, C)."""
+def _cells(
+    model: LatentModel, design: Design, latent: LatentDraws, covariate: str | None = None
+) -> Array:
+    """Add up the factor terms on the grid, shape (H, D, C): of the mean, or of a slope."""
     axes = {factor.name: axis for axis, factor in enumerate(design.factors)}
-    terms = {term.name: term for term in design.terms if not term.covariate and term.factors}
+    terms = {term.name: term for term in design.terms if term.covariate == covariate}
     weights = np.zeros((design.grid.shape[1], model.core_size))
     for block in model.core:
-        if block.key == "Intercept":
+        if block.key == (covariate or "Intercept"):
             weights[:, block.start] = 1
         elif block.key in terms and block.basis is not None:
             order = [axes[name] for name in terms[block.key].factors]

@@ -1,0 +1,102 @@
+"""Values of the user's columns -> centred values of the covariates that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.rows import FUNCTIONS, RESERVED_FOR_TABLES, Covariate, Rows, mentions
+
+
+def columns_of(covariate: Covariate, rows: Rows) -> list[str]:
+    """Return the columns that a covariate reads: itself, or those of its expression."""
+    columns = [str(name) for name in rows.data.columns]
+    if covariate.name in columns:
+        return [covariate.name]
+    return [name for name in columns if mentions(covariate.name, name)]
+
+
+def require_covariate(name: str, rows: Rows, argument: str) -> None:
+    """Refuse what is neither a covariate nor a column that a covariate reads.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    known = [*rows.covariates, *(c for v in rows.covariates.values() for c in columns_of(v, rows))]
+    if name in rows.factors:
+        raise ArgumentError(f"{argument}: {name!r} is a factor; name its levels with by={name!r}")
+    if name not in known:
+        hint = nearest(str(name), dict.fromkeys(known))
+        raise ArgumentError(f"{argument}: {name!r} is not a covariate of this model{hint}")
+    if name in RESERVED_FOR_TABLES:
+        raise ArgumentError(f"{argument}: {name!r} is kept for the tables; rename the column")
+
+
+def spread(name: str, rows: Rows) -> tuple[float, float]:
+    """Return mean and sd of a column or of a covariate's expression, on its own scale."""
+    if name in rows.covariates:
+        covariate = rows.covariates[name]
+        return covariate.mean, covariate.sd
+    values = rows.data[name].to_numpy(dtype=float)
+    return float(values.mean()), float(values.std(ddof=1))
+
+
+def centred_values(at: Mapping[str, float], rows: Rows) -> dict[str, float]:
+    """Return the centred value of each covariate where some columns have given values.
+
+    Parameters
+    ----------
+    at : mapping of str to float
+        Values of columns on their own scale, or of covariates' expressions as written.
+    rows : Rows
+
+    Returns
+    -------
+    dict of str to float
+        For every covariate; zero, its mean, for those that read none of these columns.
+
+    Raises
+    ------
+    ArgumentError
+        If a covariate reads several columns and only some are given, or is not finite there.
+
+    Examples
+    --------
+    >>> import bambi_anova as ba
+    >>> data = pd.DataFrame({"y": [1.0, 2, 4, 5, 6, 4], "age": [20.0, 30, 35, 45, 50, 60]})
+    >>> rows = ba.Model("y ~ scale(age)", data).design.rows
+    >>> round(centred_values({"age": 40.0}, rows)["scale(age)"], 6)
+    0.0
+    """
+    return {name: _centred(covariate, at, rows) for name, covariate in rows.covariates.items()}
+
+
+def _centred(covariate: Covariate, at: Mapping[str, float], rows: Rows) -> float:
+    if covariate.name in at:
+        return at[covariate.name] - covariate.mean
+    read = columns_of(covariate, rows)
+    missing = [name for name in read if name not in at]
+    if len(missing) == len(read):
+        return 0.0
+    if missing:
+        raise ArgumentError(
+            f"at: covariate {covariate.name!r} reads {' and '.join(map(repr, read))}; give all "
+            f"of them, or its own value as at={{{covariate.name!r}: ...}}"
+        )
+    import formulae
+
+    point = pd.DataFrame({name: [float(at[name])] for name in read})
+    names = {**FUNCTIONS, "np": np, **rows.namespace}
+    with np.errstate(all="ignore"):
+        design = formulae.design_matrices(
+            f"0 + {covariate.centred}", point, "error", extra_namespace=names
+        )
+    value = float(np.asarray(design.common).ravel()[0])
+    if not np.isfinite(value):
+        given = ", ".join(f"{name}={at[name]:g}" for name in read)
+        raise ArgumentError(f"at: covariate {covariate.name!r} is not finite at {given}")
+    return value

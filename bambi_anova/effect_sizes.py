@@ -1,0 +1,91 @@
+"""Standardised effects: the standard deviation that a contrast is divided by.
+
+``residual``: that of the residual, as in Kruschke's scripts.  Models of yes or no have none of
+their own; the sd of the latent variable behind the link takes its place: pi / sqrt(3) for the
+logit (logistic), 1 for the probit (normal), pi / sqrt(6) for the cloglog (Gumbel).  Of family "t"
+it is the scale sigma of the t distribution, as in Kruschke (2013, doi:10.1037/a0029146).
+
+``total``: that of one new observation in a cell, over everything that the contrast generalises to.
+For new units ("super") these are all unit terms and the residual, as in Westfall, Kenny and Judd
+(2014, doi:10.1037/xge0000014); for the units of the study, and for one average unit, only the
+residual is left to vary.  Covariates stand at their means.
+
+Both are taken draw by draw, so that a standardised effect carries the uncertainty of the sd.
+
+Letters: H chains, D draws.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bambi_anova.design import Design
+from bambi_anova.draws import Draws
+from bambi_anova.errors import ArgumentError
+from bambi_anova.families import Family, Link
+
+Array = np.ndarray
+
+STANDARDS = ("residual", "total")
+
+#: Sd of the latent variable behind the link of a yes or no, and its distribution.
+LATENT_SDS = {
+    "logit": (np.pi / np.sqrt(3), "logistic pi/sqrt(3)"),
+    "probit": (1.0, "normal 1"),
+    "cloglog": (np.pi / np.sqrt(6), "Gumbel pi/sqrt(6)"),
+}
+
+
+def standardizer(
+    draws: Draws, design: Design, family: Family, link: Link, standardize: str, population: str
+) -> tuple[Array, str]:
+    """Return the sd to divide by, of shape (H, D), and what it is made of.
+
+    Parameters
+    ----------
+    draws : Draws
+    design : Design
+    family : Family
+    link : Link
+    standardize : {"residual", "total"}
+    population : str
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such standard, or the family has no residual sd on the link scale.
+
+    Examples
+    --------
+    >>> from bambi_anova import load_data, Model
+    >>> from bambi_anova.families import get_family, LINKS
+    >>> design = Model("yield ~ 1 + Error(block)", load_data("oats")).design
+    >>> own, unit = np.full((1, 1), 3.0), np.full((1, 1), 4.0)
+    >>> draws = Draws(np.zeros((1, 1, 1)), {}, {"block": unit}, {"sigma": own})
+    >>> options = draws, design, get_family("gaussian"), LINKS["identity"], "total"
+    >>> standardizer(*options, "super")
+    (array([[5.]]), 'total sd: block + residual')
+    """
+    if standardize not in STANDARDS:
+        raise ArgumentError(f"standardize={standardize!r}: expected one of {STANDARDS}")
+    residual, name = _residual(draws, family, link)
+    if standardize == "residual":
+        return residual, f"sd of {name}"
+    units = design.units if population == "super" else ()
+    variance = residual**2
+    for unit in units:
+        variance = variance + draws.sigmas[unit.name] ** 2
+    return np.sqrt(variance), f"total sd: {' + '.join([*(unit.name for unit in units), name])}"
+
+
+def _residual(draws: Draws, family: Family, link: Link) -> tuple[Array, str]:
+    if "sigma" in draws.auxiliary:
+        return draws.auxiliary["sigma"], "residual"
+    if family.response not in ("binary", "proportion"):
+        remedy = "compare='ratio'" if link.name == "log" else "scale='response'"
+        raise ArgumentError(
+            f"standardize: family {family.name!r} has no residual sd on its link scale; use "
+            f"{remedy} instead"
+        )
+    sd, name = LATENT_SDS[link.name]
+    return np.full(draws.sample_shape, sd), f"residual ({name})"

@@ -1,0 +1,91 @@
+"""Shares of draws in which something holds, with Monte Carlo errors and verdicts.
+
+A share is the mean of an indicator, so its error is that of a mean: from the indicator's own
+effective sample size in chains, from the settings that draws come of in importance-weighted fits.
+An indicator that is the same in every draw has no error to estimate; its share is then given the
+error of one draw in the effective sample.
+
+Letters: H chains, D draws, K quantities.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.importance import FEWEST, Weighting, monte_carlo, tail_shapes
+from bambi_anova.trust import MAX_PARETO_K, MAX_R_HAT, Sampling
+
+Array = np.ndarray
+
+#: Monte Carlo error up to which a share is trusted: that of an even chance at 400 effective draws.
+MAX_SHARE_ERROR = 0.025
+
+
+def shares(holds: Array, sampling: Sampling, effective: Array | float) -> pd.DataFrame:
+    """Return how often something holds.
+
+    Parameters
+    ----------
+    holds : ndarray of bool, shape (H, D, K)
+    sampling : Sampling
+    effective : ndarray, shape (K,), or float
+        Effective sample size of what the indicators are about.
+
+    Returns
+    -------
+    pandas.DataFrame
+        K rows with columns ``share``, ``mcse`` and ``trusted``.
+
+    Examples
+    --------
+    >>> holds = np.random.default_rng(1).random((4, 1000, 1)) < 0.3
+    >>> table = shares(holds, Sampling("nuts", divergences=0, seconds=1.0), 4000)
+    >>> bool(abs(table["share"][0] - 0.3) < 3 * table["mcse"][0]), bool(table["trusted"][0])
+    (True, True)
+    """
+    draws = holds.astype(float)
+    share = draws.mean(axis=(0, 1))
+    moving = (share > 0) & (share < 1)
+    effective = np.broadcast_to(np.nan_to_num(np.asarray(effective, dtype=float)), share.shape)
+    error = 1 / (effective + 2)
+    good = np.ones(share.shape, dtype=bool)
+    if moving.any():
+        error[moving], good[moving] = _error_of_means(draws[..., moving], sampling)
+    good &= (error <= MAX_SHARE_ERROR) & (sampling.divergences == 0)
+    if sampling.weighting is not None:
+        good &= sampling.weighting.pareto_k <= MAX_PARETO_K
+    return pd.DataFrame({"share": share, "mcse": error, "trusted": good})
+
+
+def _error_of_means(draws: Array, sampling: Sampling) -> tuple[Array, Array]:
+    """Return Monte Carlo errors, and whether chains or weights allow to believe them."""
+    from arviz_stats.base import array_stats
+
+    if sampling.weighting is not None:
+        found = monte_carlo(draws, sampling.weighting)
+        return found["mcse_mean"], _weights_settle(draws, sampling.weighting)
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    with np.errstate(invalid="ignore", divide="ignore"):  # chains in which nothing changes
+        error = array_stats.mcse(draws, **axes, method="mean")
+        r_hat = array_stats.rhat(draws, **axes, method="split")
+    return error, ~(r_hat > MAX_R_HAT)
+
+
+def _weights_settle(draws: Array, weighting: Weighting) -> Array:
+    """Whether the weights have a mean on either side of each event; shape (K,).
+
+    An indicator is bounded, so only the weights have a tail.  Sides with too few draws to tell are
+    left to the Monte Carlo error and to the weights as a whole.
+    """
+    _, first = np.unique(weighting.proposal.ravel(), return_index=True)
+    log_weight = weighting.log_weight.ravel()[first]
+    weight = np.exp(log_weight - log_weight.max())
+    inside = draws.reshape(-1, draws.shape[-1])[first] > 0.5
+    good = np.ones(draws.shape[-1], dtype=bool)
+    for column, within in enumerate(inside.T):
+        for side in (within, ~within):
+            if side.sum() >= FEWEST:
+                k = tail_shapes(weight[side][:, None], "right")
+                good[column] &= bool(k[0] <= MAX_PARETO_K)
+    return good
