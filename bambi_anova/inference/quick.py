@@ -49,6 +49,8 @@ GOOD = 0.5
 GOOD_LARGE = 0.4
 #: Effective settings to aim at, and the most settings to spend.
 AIM = 800
+#: Part of what was aimed at that will do.
+ENOUGH = 0.9
 #: Share of draws from a wider proposal, which bounds the weights, and how much wider.
 DEFENCE = 0.05
 WIDE = 1.5
@@ -115,23 +117,29 @@ def sample(
 ) -> tuple[LatentDraws, Weighting]:
     """Turn proposals for the hyperparameters into draws from the joint posterior."""
     proposals, candidates, efficiency = _learn(landscape, list(proposals), rng)
-    large = landscape.model.size >= LARGE
-    per_part = max(0.3 * draws, AIM / max(efficiency, 1e-6) / chains)
-    per_part = int(np.ceil(min(per_part, max(MOST_SETTINGS / chains, 0.3 * draws))))
     proposals = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
-    each = EACH_LARGE if large else EACH
-    batch = landscape.draw(proposals, chains * per_part, each, candidates, rng, keep_units=True)
+    each = EACH_LARGE if landscape.model.size >= LARGE else EACH
+    left = max(MOST_SETTINGS, 0.3 * draws * chains)
+
+    def draw(count: float) -> Batch:
+        settings = chains * int(np.ceil(min(count, left) / chains))
+        return landscape.draw(proposals, settings, each, candidates, rng, keep_units=True)
+
+    batch = draw(max(0.3 * draws * chains, AIM / max(efficiency, 1e-6)))
+    # Pilots are small, so that more may be needed than they promised.
+    left -= batch.settings
+    if batch.effective < ENOUGH * AIM and left > 0:
+        batch = batch.joined(draw(batch.settings * (AIM / batch.effective - 1)))
     smoothed, k = _smooth(batch.log_weight)
     chosen = _resample(smoothed, chains, draws, rng)
     latent = _take(landscape.model, batch, chosen)
     latent = _move_scales(landscape.model, batch.u[:, chosen // each], latent, rng)
-    by_setting = batch.weights.sum(axis=1)
     weighting = Weighting(
         setting=chosen // each,
         proposal=chosen,
         log_weight=batch.log_weight.ravel()[chosen],
         pareto_k=k,
-        effective=float(1 / (by_setting**2).sum()),
+        effective=batch.effective,
         proposed=batch.log_weight.size,
     )
     return latent, weighting

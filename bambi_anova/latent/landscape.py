@@ -27,6 +27,8 @@ Report = Callable[[str, int, int | None], None]
 PIECE = 1_500_000
 #: Numbers above which unit effects are kept in single precision.
 BIG = 5_000_000
+#: Numbers below which a piece of work is not worth a thread.
+LEAST = 100_000
 #: Latent coordinates from which a model counts as large.
 LARGE = 3000
 #: More threads than this share one memory bus for nothing.
@@ -68,6 +70,38 @@ class Batch:
         """Effective draws as a part of all draws."""
         weights = self.weights
         return float(1 / (weights**2).sum() / weights.size)
+
+    @property
+    def settings(self) -> int:
+        """G."""
+        return self.u.shape[1]
+
+    @property
+    def effective(self) -> float:
+        """Effective number of settings."""
+        by_setting = self.weights.sum(axis=1)
+        return float(1 / (by_setting**2).sum())
+
+    def joined(self, other: Batch) -> Batch:
+        """Return the draws of both; the other's are from the same proposals."""
+        mine, theirs = self.settings, other.settings
+
+        def join(name: str) -> Array:
+            axis = 0 if name == "log_weight" else 1
+            return np.concatenate([getattr(self, name), getattr(other, name)], axis=axis)
+
+        def average(name: str) -> Array:
+            return (mine * getattr(self, name) + theirs * getattr(other, name)) / (mine + theirs)
+
+        return Batch(
+            **{name: join(name) for name in ("u", "noise", "core", "log_weight")},
+            **{name: average(name) for name in ("spread", "narrow_spread")},
+            units={
+                # What is in single precision for room stays so.
+                key: np.concatenate([own, other.units[key]], axis=1, dtype=own.dtype)
+                for key, own in self.units.items()
+            },
+        )
 
 
 class Landscape:
@@ -226,8 +260,10 @@ def _finite(log_weight: Array) -> Array:
 
 
 def _pieces(count: int, size: int) -> list[slice]:
-    """Cut ``count`` settings of ``size`` numbers each into pieces."""
-    step = max(1, min(count, PIECE // max(size, 1)))
+    """Cut ``count`` settings of ``size`` numbers each into pieces, enough for all threads."""
+    most = PIECE // max(size, 1)
+    fair = max(-(-count // (2 * MOST_THREADS)), LEAST // max(size, 1))
+    step = max(1, min(count, most, fair))
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
