@@ -122,8 +122,9 @@ class Fitted:
             f"Result of {self.design.formula.text}\n"
             f"  {sampling.method}, {chains} {kind} of {draws} draws ({time})\n"
             f"  verdict: {self.verdict!r}\n"
-            "  tables: means(), deflections(), contrasts(term), slopes(column), anova(), trust(),\n"
-            "          probability(statement, term), orders(term), kruschke(); draws: draws_of(table)"
+            "  tables: means(), deflections(), contrasts(term), slopes(column), anova(),\n"
+            "          probability(statement, term), orders(term), kruschke(), trust()\n"
+            "  draws: draws_of(table), idata"
         )
 
     @cached_property

@@ -64,13 +64,13 @@ def _own(name: object, given: Any, levels: Levels) -> Array:
             if not isinstance(weight, (int, float, np.number)):
                 raise ArgumentError(f"{argument}: expected a number for {level!r}, got {weight!r}")
             weights[levels.position(level, argument)] += float(weight)
-    elif isinstance(given, (list, tuple)) and len(given) == 2 and not are_numbers(given):
+    elif isinstance(given, (list, tuple)) and len(given) == 2 and not _is_row(given):
         for side, sign in zip(given, (1.0, -1.0), strict=True):
             chosen = [levels.position(level, argument) for level in sides(side, levels)]
             if not chosen or len(set(chosen)) < len(chosen):
                 raise ArgumentError(f"{argument}: each side needs levels, each of them once")
             weights[chosen] += sign / len(chosen)
-    elif isinstance(given, (list, tuple, np.ndarray)) and are_numbers(given):
+    elif _is_row(given):
         weights = _checked_shape(given, levels, argument)[0]
     else:
         raise ArgumentError(
@@ -78,6 +78,13 @@ def _own(name: object, given: Any, levels: Levels) -> Array:
             f"got {given!r}"
         )
     return _contrast(weights, argument)
+
+
+def _is_row(given: Any) -> bool:
+    """Whether something is a row of numbers: weights, also where levels are numbers too."""
+    return (
+        isinstance(given, (list, tuple, np.ndarray)) and are_numbers(given) and np.ndim(given) == 1
+    )
 
 
 def _rows(method: Any, levels: Levels) -> Weights:
