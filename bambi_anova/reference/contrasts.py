@@ -78,16 +78,26 @@ def contrasts_of(study: Study, term: Term) -> Iterator[Contrast]:
 
 def cell_weights(study: Study, contrast: Contrast) -> Array:
     """Return the weights of a contrast over the C cells of the grid."""
+    return weights_over(study.levels, contrast.pairs)
+
+
+def weights_over(levels: Mapping[str, tuple], pairs: Mapping[str, tuple[int, int]]) -> Array:
+    """Return contrast weights over the cells of some factors; those without a pair are averaged.
+
+    Examples
+    --------
+    >>> weights_over({"f": ("a", "b"), "g": ("x", "y")}, {"f": (0, 1)}).tolist()
+    [0.5, 0.5, -0.5, -0.5]
+    """
     blocks = []
-    for name, levels in study.levels.items():
-        if name in contrast.pairs:
-            i, j = contrast.pairs[name]
-            block = np.zeros(len(levels))
-            block[i], block[j] = 1, -1
-        else:
-            block = np.full(len(levels), 1 / len(levels))
+    for name, found in levels.items():
+        block = np.full(len(found), 1 / len(found))
+        if name in pairs:
+            first, second = pairs[name]
+            block[:] = 0
+            block[first], block[second] = 1, -1
         blocks.append(block)
-    return reduce(np.kron, blocks)
+    return reduce(np.kron, blocks, np.ones(1))
 
 
 def tabulate(
