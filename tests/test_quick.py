@@ -14,7 +14,7 @@ from scipy import special, stats
 
 import bambi_anova as ba
 from bambi_anova.errors import ArgumentError
-from bambi_anova.latent import landscape
+from bambi_anova.latent import landscape, mode
 from bambi_anova.trust import Verdict
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
@@ -468,7 +468,7 @@ def test_nothing_is_imported_that_a_quick_fit_does_not_need(method):
     assert done.stdout.strip() == "[]"
 
 
-# -- Known to fail -----------------------------------------------------------------------------
+# -- Units far apart ---------------------------------------------------------------------------
 
 
 @cache
@@ -499,3 +499,33 @@ def test_units_that_differ_by_orders_of_magnitude_are_answered(family, formula):
     totals = spread_out(family).groupby("s")["y"].mean()
     if family == "gamma":
         assert np.corrcoef(units, np.log(totals))[0, 1] > 0.99
+
+
+def far_apart(family):
+    """Twelve units whose means span six orders of magnitude."""
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(product(range(12), ["x", "y"], range(4)), columns=["s", "t", "copy"])
+    mean = (10.0 ** rng.uniform(-1, 5, 12))[frame["s"]] * np.exp(0.2 * (frame["t"] == "y"))
+    draw = {
+        "gamma": lambda: rng.gamma(3, mean / 3),
+        "poisson": lambda: rng.poisson(mean),
+        "negativebinomial": lambda: rng.negative_binomial(3, 3 / (3 + mean)),
+    }
+    return frame.assign(y=draw[family]())
+
+
+@pytest.mark.parametrize("family", ["gamma", "poisson", "negativebinomial"])
+def test_modes_are_found_where_units_are_far_apart(family):
+    """From anywhere in the prior Newton's method ends where the gradient vanishes."""
+    model = ba.Model("y ~ t + Error(s/t)", far_apart(family), family=family)
+    latent = model._problem.latent_model()
+    u = landscape.Landscape(latent).prior_draws(np.random.default_rng(2), 100)
+    finder = mode.ModeFinder(latent)
+    modes = finder(u)
+    auxiliary = latent.likelihood_parameters(latent.values(u))
+    slope = latent.likelihood.derivatives(modes.eta, auxiliary).slope
+    scales = np.vstack([modes.core_sd, np.tile(modes.leaf_sd, (latent.entities, 1))])
+    v = np.vstack([modes.core, modes.leaf.reshape(-1, u.shape[1])])
+    gradient = scales * (latent.columns.T @ slope) - v
+    step = finder._solve(modes.arrow, gradient)
+    assert np.sqrt((gradient * step).sum(axis=0)).max() < 1e-3

@@ -65,6 +65,14 @@ class Likelihood:
     key: tuple[str, str] = ("", "")
     data: Observed | None = None
 
+    def own_predictor(self) -> Array:
+        """Return the linear predictor that suits each row best, about, shape (M, 1).
+
+        Newton's method goes astray from afar where rows differ by orders of magnitude.
+        """
+        assert self.data is not None  # for the type checker
+        return _LINKS[self.key[1]](self.data)
+
 
 def make_likelihood(family: Family, link: Link, collapsed: Collapsed) -> Likelihood:
     """Return the likelihood of collapsed rows.
@@ -257,4 +265,18 @@ _LIKELIHOODS: dict[tuple[str, str], Callable[[Observed], Likelihood]] = {
     ("gamma", "log"): _gamma,
     ("t", "identity"): _student,
     ("beta", "logit"): _beta_logit,
+}
+
+
+def _rate(data: Observed) -> Array:
+    return (data.y + 0.5) / (data.trials + 1)
+
+
+#: From a row's response to its linear predictor, held off the borders.
+_LINKS: dict[str, Callable[[Observed], Array]] = {
+    "identity": lambda data: data.y,
+    "log": lambda data: np.log(np.where(data.y > 0, data.y, 0.5)),
+    "logit": lambda data: special.logit(_rate(data)),
+    "probit": lambda data: special.ndtri(_rate(data)),
+    "cloglog": lambda data: np.log(-np.log1p(-_rate(data))),
 }

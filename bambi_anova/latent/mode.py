@@ -122,7 +122,7 @@ class ModeFinder:
         model = self.model
         rng = np.random.default_rng(0)
         u = np.array([[np.median(scale.draw(rng, 99))] for scale in model.scales]).reshape(-1, 1)
-        self.start = self._origin
+        self.start = model.likelihood.own_predictor()
         return self(u).eta
 
     @property
