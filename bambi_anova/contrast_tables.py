@@ -278,7 +278,7 @@ class ContrastTables(Fitted):
         Returns
         -------
         pandas.DataFrame
-            As ``probability`` returns it, with ``order`` such as "c > a > b".
+            As ``probability`` returns it, with statements such as "c > a > b".
 
         Examples
         --------

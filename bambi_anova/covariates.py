@@ -91,12 +91,18 @@ def _centred(covariate: Covariate, at: Mapping[str, float], rows: Rows) -> float
 
     point = pd.DataFrame({name: [float(at[name])] for name in read})
     names = {**FUNCTIONS, "np": np, **rows.namespace}
-    with np.errstate(all="ignore"):
-        design = formulae.design_matrices(
-            f"0 + {covariate.centred}", point, "error", extra_namespace=names
-        )
+    given = ", ".join(f"{name}={at[name]:g}" for name in read)
+    try:
+        with np.errstate(all="ignore"):
+            design = formulae.design_matrices(
+                f"0 + {covariate.centred}", point, "error", extra_namespace=names
+            )
+    except Exception as error:  # whatever the user's expression raises
+        raise ArgumentError(
+            f"at: covariate {covariate.name!r} cannot be evaluated at {given}: {error}. Give its "
+            f"own value as at={{{covariate.name!r}: ...}}"
+        ) from error
     value = float(np.asarray(design.common).ravel()[0])
     if not np.isfinite(value):
-        given = ", ".join(f"{name}={at[name]:g}" for name in read)
         raise ArgumentError(f"at: covariate {covariate.name!r} is not finite at {given}")
     return value

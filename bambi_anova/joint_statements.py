@@ -78,7 +78,7 @@ def orders_table(
         likeliest = np.argsort(-counts, kind="stable")[:most]
         indicators = which.reshape(draws.shape[:2])[..., None] == likeliest
         labels = pd.DataFrame(
-            [{**where, "order": " > ".join(names[i] for i in seen[k])} for k in likeliest]
+            [{**where, "statement": " > ".join(names[i] for i in seen[k])} for k in likeliest]
         )
         found = _probabilities(indicators, draws, sampling)
         rows.append(_labelled(found, labels, means, places))

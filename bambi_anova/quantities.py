@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
+#: Label columns that do not say where a quantity is taken.
+_ABOUT = ("term", "slope", "compare", "standardized_by")
+
 
 @dataclass(frozen=True)
 class Quantities:
@@ -53,10 +56,11 @@ class Quantities:
         labels = self.labels
         own = [name for name in ("contrast", "level") if name in labels]
         several = "term" in labels and len(set(labels["term"])) > 1
-        at = [] if not own else [name for name in labels if name not in (*own, "term")]
+        at = [] if not own else [name for name in labels if name not in (*own, *_ABOUT)]
+        named = own or [name for name in labels if name not in _ABOUT] or list(labels)
         names = []
         for row in labels.to_dict("records"):
-            text = ":".join(str(row[name]) for name in own or labels.columns)
+            text = ":".join(str(row[name]) for name in named)
             if several:
                 text = f"{row['term']} {text}"
             where = ", ".join(f"{name}={row[name]}" for name in at)

@@ -22,7 +22,8 @@ Array = np.ndarray
 #: Columns of the tables and dimensions of the draws; a factor of the same name would hide them.
 RESERVED_FOR_TABLES = frozenset(
     "term contrast population scale mean sd pd mcse_mean ess_bulk ess_tail r_hat supported "
-    "trusted rows chain draw quantity mcse_sd pareto_k".split()
+    "trusted rows chain draw quantity mcse_sd pareto_k median slope compare standardized_by "
+    "statement probability mcse below_rope in_rope above_rope mcse_rope comp_val".split()
 )
 #: Parameters of Bambi's models, which covariates share a namespace with.
 RESERVED_FOR_PARAMETERS = frozenset(["Intercept", "mu", "p", "sigma", "alpha", "nu", "kappa"])
