@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bambi_anova import errors, plots, reference
-    from bambi_anova.comparison import compare_fits
+    from bambi_anova.comparison import compare, compare_fits
     from bambi_anova.datasets import load_data
     from bambi_anova.loading import load
     from bambi_anova.model import Model
@@ -32,6 +32,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "Model": "bambi_anova.model",
     "Result": "bambi_anova.result",
+    "compare": "bambi_anova.comparison",
     "compare_fits": "bambi_anova.comparison",
     "errors": "bambi_anova",
     "load": "bambi_anova.loading",
@@ -45,6 +46,7 @@ __all__ = [
     "Model",
     "Result",
     "__version__",
+    "compare",
     "compare_fits",
     "errors",
     "load",

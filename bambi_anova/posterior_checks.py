@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,13 @@ from bambi_anova.archive import (
     pack_sampling,
     versions,
 )
+from bambi_anova.effects import deflection_effects, mean_effects
 from bambi_anova.errors import ArgumentError
 from bambi_anova.fitted import Fitted
+from bambi_anova.loo import Loo, leave_out
+from bambi_anova.pointwise import total_log_likelihood
 from bambi_anova.predictive import (
+    Grouping,
     Replicates,
     check_table,
     grouping,
@@ -28,6 +33,7 @@ from bambi_anova.predictive import (
 )
 from bambi_anova.predictors import Predictor, read_predictor
 from bambi_anova.replicates import replicate_rows
+from bambi_anova.sensitivity import log_priors, sensitivity_table
 from bambi_anova.storage import write_file
 
 if TYPE_CHECKING:
@@ -135,6 +141,107 @@ class Checks(Fitted):
         >>> result.prior_predictive(by="cell", random_seed=1)  # doctest: +SKIP
         """
         return self.model.prior_predictive(draws, by, random_seed)
+
+    def loo(self, by: str = "row", draws: int | None = None) -> Loo:
+        """Estimate how well the model predicts what it has not seen: leave-one-out, by PSIS.
+
+        Parameters
+        ----------
+        by : str
+            What to leave out at a time:
+
+            - "row": a row of the data as the user has them, also where rows were merged;
+            - "cell": all rows of a cell of the design;
+            - "unit" or the name of a unit term: all rows of a unit, which is then predicted as a
+              new one, its effects integrated over the units' distribution.
+        draws : int, optional
+            How many of the posterior's draws to use, evenly spaced; all of them by default.
+
+        Returns
+        -------
+        Loo
+            ``elpd``, ``se``, ``p``, ``verdict`` and, for each row, cell or unit, ``table`` with
+            its Pareto k.
+
+        Raises
+        ------
+        UnsupportedError
+            If too many effects would have to be integrated over at once.
+
+        Examples
+        --------
+        >>> result.loo(by="unit").table  # doctest: +SKIP
+        """
+        return self._loo(grouping(self.design, by), draws)
+
+    def _loo(self, groups: Grouping, draws: int | None = None) -> Loo:
+        size = np.prod(self.draws.sample_shape)
+        return leave_out(
+            self._predictor(draws),
+            self.design,
+            self.family,
+            self.link,
+            self.model.collapsed,
+            groups,
+            float(self._trust["ess_bulk"].mean() / size),
+        )
+
+    def sensitivity(self, population: str = "super", threshold: float = 0.05) -> pd.DataFrame:
+        """Tell which quantities depend on which priors, by power-scaling.
+
+        Parameters
+        ----------
+        population : {"super", "finite"}
+            Of the cell means behind contrasts and deflections (link scale).
+        threshold : float
+            Sensitivity from which a prior is reported; 0.05 is Kallioinen et al.'s.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each ``prior`` and ``quantity`` (pairwise contrasts of every factor,
+            deflections of interactions, standard deviations, slopes and likelihood parameters):
+            ``sensitivity`` to that prior, sensitivity to the ``likelihood``, the ``shift`` of
+            the mean, in posterior sds, if the prior counted twice (to first order), and a
+            ``diagnosis``: "prior-data conflict" (both matter), "strong prior / weak likelihood"
+            or "-".  The most sensitive come first.
+
+        References
+        ----------
+        Kallioinen et al. (2024), doi:10.1007/s11222-023-10366-5.
+
+        Examples
+        --------
+        >>> result.sensitivity().query("diagnosis != '-'")  # doctest: +SKIP
+        """
+        self._check(population, "link")
+        posterior = self.idata["posterior"].to_dataset()
+        predictor = read_predictor(posterior, self.design, self.priors)
+        table = sensitivity_table(
+            self._main_quantities(population),
+            log_priors(posterior, self.design, self.priors),
+            total_log_likelihood(predictor, self.model.collapsed, self.family, self.link),
+            threshold,
+        )
+        return table.sort_values("sensitivity", ascending=False, kind="stable", ignore_index=True)
+
+    def _main_quantities(self, population: str) -> dict[str, np.ndarray]:
+        """Return the draws of what an ANOVA is about, by name."""
+        cells = self._cells(population, "link")
+        found = {}
+        for factor, levels in self.design.levels.items():
+            means = mean_effects(self._grid, [factor]).of(cells)
+            for (i, one), (j, other) in combinations(enumerate(levels), 2):
+                found[f"{factor}: {one} - {other}"] = means[..., i] - means[..., j]
+        for term in self._model_terms:
+            if len(term) > 1:
+                effects = deflection_effects(self._grid, term)
+                for k, row in enumerate(effects.labels.itertuples(index=False)):
+                    found[f"deflection {':'.join(map(str, row))}"] = effects.of(cells)[..., k]
+        for name in self.priors.covariates:
+            found[name] = self.idata["posterior"][name].transpose("chain", "draw").to_numpy()
+        found |= {f"sd of {name}": draws for name, draws in self.draws.sigmas.items()}
+        return found | dict(self.draws.auxiliary)
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the fit to one file, with all that is needed to go on; see ``ba.load``.

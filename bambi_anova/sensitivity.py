@@ -1,0 +1,141 @@
+"""How much each quantity depends on each prior.
+
+A prior p is replaced by p^alpha and the posterior reweighted: where that moves a quantity, the
+prior matters to it (Kallioinen et al. 2024, doi:10.1007/s11222-023-10366-5).  Priors are those of
+the intercept, the slopes, the standard deviations and the likelihood's parameters; the effects
+themselves, given their standard deviations, are part of the model.
+
+Letters: H chains, D draws, Q quantities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.backend.distributions import distribution_of
+from bambi_anova.backend.groups import factor_group_name
+from bambi_anova.design import Design
+from bambi_anova.priors import Prior, Priors
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = np.ndarray
+
+#: Exponents just below and above one, as in the paper, and the sensitivity from which to worry.
+ALPHAS = (0.99, 1.01)
+THRESHOLD = 0.05
+
+CONFLICT = "prior-data conflict"
+STRONG = "strong prior / weak likelihood"
+FINE = "-"
+
+
+def log_priors(posterior: xr.Dataset, design: Design, priors: Priors) -> dict[str, Array]:
+    """Return the log density of each prior at each draw.
+
+    Returns
+    -------
+    dict of str to ndarray, each of shape (H, D)
+        By the parameter's name: "Intercept", covariates, "sd of term" and auxiliary parameters.
+        Parameters held at a value have no prior.
+    """
+    names: dict[str, tuple[str, Prior]] = {"Intercept": ("Intercept", priors.intercept)}
+    names |= {name: (name, prior) for name, prior in priors.covariates.items()}
+    variables = {term.name: factor_group_name(term) for term in design.terms if term.factors}
+    variables |= {unit.name: f"1|{unit.name}" for unit in design.units}
+    variables |= {slope.name: slope.name for slope in design.slopes}
+    for key, prior in priors.sigmas.items():
+        names[f"sd of {key}"] = (f"{variables[key]}_sigma", prior)
+    for name, own in priors.auxiliary.items():
+        if isinstance(own, Prior):
+            names[name] = (name, own)
+    found = {}
+    for label, (variable, prior) in names.items():
+        values = posterior[variable].transpose("chain", "draw").to_numpy()
+        flat = distribution_of(prior).log_density(values.ravel())
+        found[label] = np.asarray(flat, dtype=float).reshape(values.shape)
+    return found
+
+
+def sensitivity_table(
+    quantities: Mapping[str, Array],
+    priors: Mapping[str, Array],
+    log_likelihood: Array,
+    threshold: float = THRESHOLD,
+) -> pd.DataFrame:
+    """Return how much each quantity depends on each prior.
+
+    Parameters
+    ----------
+    quantities : mapping of str to ndarray, each of shape (H, D)
+    priors : mapping of str to ndarray, each of shape (H, D)
+        Log densities.
+    log_likelihood : ndarray, shape (H, D)
+    threshold : float
+
+    Returns
+    -------
+    pandas.DataFrame
+        See ``Result.sensitivity``.
+    """
+    names = list(quantities)
+    values = np.stack([quantities[name] for name in names])
+    by_likelihood = _sensitivity(values, log_likelihood)
+    rows = []
+    for prior, log_density in priors.items():
+        by_prior = _sensitivity(values, log_density)
+        moves = _moves(values, log_density)
+        for name, own, likelihood, move in zip(names, by_prior, by_likelihood, moves, strict=True):
+            rows.append((prior, name, own, likelihood, move, diagnosis(own, likelihood, threshold)))
+    columns = ["prior", "quantity", "sensitivity", "likelihood", "shift", "diagnosis"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def diagnosis(prior: float, likelihood: float, threshold: float = THRESHOLD) -> str:
+    """Say what the two sensitivities mean together.
+
+    Examples
+    --------
+    >>> diagnosis(0.2, 0.3), diagnosis(0.2, 0.01), diagnosis(0.01, 0.3)
+    ('prior-data conflict', 'strong prior / weak likelihood', '-')
+    """
+    if not prior >= threshold:
+        return FINE
+    return CONFLICT if likelihood >= threshold else STRONG
+
+
+def _sensitivity(values: Array, log_density: Array) -> Array:
+    """Return the power-scaling sensitivity of each quantity, shape (Q,)."""
+    from arviz_stats.base import array_stats
+
+    moving = np.ptp(values, axis=(1, 2)) > 0
+    found = np.zeros(len(values))
+    if np.ptp(log_density) == 0 or not moving.any():  # a flat prior stays flat
+        return found
+    weights = []
+    for alpha in ALPHAS:
+        log_weights = array_stats.power_scale_lw(log_density, alpha=alpha, axis=(-2, -1))
+        weights.append(np.exp(log_weights - log_weights.max()))
+        weights[-1] /= weights[-1].sum()
+    own = values[moving]
+    lower, upper = (np.broadcast_to(part, own.shape) for part in weights)
+    found[moving] = array_stats.power_scale_sense(own, lower, upper, *ALPHAS)
+    return found
+
+
+def _moves(values: Array, log_density: Array) -> Array:
+    """Return how far a prior counted twice would move each mean, in sds, to first order.
+
+    d E[q] / d alpha = cov(q, log p), so that alpha from 1 to 2 is worth log(2) of it on the scale
+    of log alpha, on which the effect is more nearly linear.
+    """
+    centred = values - values.mean(axis=(1, 2), keepdims=True)
+    sd = values.std(axis=(1, 2))
+    covariance = (centred * (log_density - log_density.mean())).mean(axis=(1, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(sd > 0, np.log(2) * covariance / sd, 0.0)
