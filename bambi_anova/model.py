@@ -431,6 +431,11 @@ class Model:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from bambi_anova.notebook import model_html
+
+        return model_html(self)
+
 
 def _warn(warning: AnovaWarning) -> None:
     """Warn at the user's own line, however deep in the package the reason was found."""

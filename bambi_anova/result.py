@@ -13,6 +13,7 @@ from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.judgements import Rope
 from bambi_anova.kruschke import kruschke_table, parameter_quantities
 from bambi_anova.posterior_checks import Checks
+from bambi_anova.presented import Presented
 from bambi_anova.quantities import Quantities
 from bambi_anova.questions import (
     contrast_quantities,
@@ -39,7 +40,7 @@ _QUANTITIES: dict[str, Callable[..., Quantities]] = {
 }
 
 
-class Result(ContrastTables, Checks):
+class Result(Presented, ContrastTables, Checks):
     """Posterior of a model, and the tables that answer the researcher's questions.
 
     Made by ``Model.fit``.  Every table takes ``population`` ("super", "finite" or "average"),

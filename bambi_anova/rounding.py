@@ -42,12 +42,12 @@ def decimals(error: float, sd: float) -> int:
 
 
 def row_decimals(table: pd.DataFrame) -> np.ndarray:
-    """Return the decimals of each row of a table, alike for all that are trusted; shape (K,).
+    """Return the decimals of each row of a table, alike for a term's trusted rows; shape (K,).
 
     Parameters
     ----------
     table : pandas.DataFrame
-        With columns ``sd``, ``mcse_mean`` and ``trusted``.
+        With columns ``sd``, ``mcse_mean`` and ``trusted``, perhaps ``term``.
 
     Examples
     --------
@@ -59,9 +59,11 @@ def row_decimals(table: pd.DataFrame) -> np.ndarray:
     own = np.array(each, dtype=int)
     # A constant has no error that could limit the others.
     common = table["trusted"].to_numpy(dtype=bool) & (table["sd"] > 0).to_numpy()
-    if common.any():
-        own[common] = own[common].min()
-        own = np.minimum(own, own[common].min())
+    terms = table["term"].to_numpy() if "term" in table else np.zeros(len(table))
+    for term in dict.fromkeys(terms):
+        here = terms == term
+        if (here & common).any():
+            own[here] = np.minimum(own[here], own[here & common].min())
     return own
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from bambi_anova.design import Design
 from bambi_anova.errors import ArgumentError
+from bambi_anova.naming import joined, population_name, scale_name
 from bambi_anova.plots.style import (
     COLOURS,
     LINE,
@@ -22,13 +23,10 @@ from bambi_anova.plots.style import (
     draw_intervals,
     head_caption,
     interval_name,
-    joined,
     lines,
     make_axes,
     make_figure,
     marks,
-    population_name,
-    scale_name,
     wrapped,
 )
 

@@ -15,17 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bambi_anova.errors import ArgumentError
+from bambi_anova.naming import joined, minus, population_name, scale_name
 from bambi_anova.plots.style import (
     COLOURS,
     GREY,
     density,
     head_caption,
-    joined,
     make_axes,
     make_figure,
-    minus,
-    population_name,
-    scale_name,
     stacked,
 )
 from bambi_anova.rounding import MINUS, interval, number, percentage, row_decimals

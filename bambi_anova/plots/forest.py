@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.effects import Grid
+from bambi_anova.naming import joined, minus, population_name, scale_name
 from bambi_anova.plots.style import (
     COLOURS,
     GREY,
@@ -20,12 +21,8 @@ from bambi_anova.plots.style import (
     caption,
     draw_intervals,
     interval_name,
-    joined,
     make_axes,
     marks,
-    minus,
-    population_name,
-    scale_name,
     stacked,
     wrapped,
 )

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bambi_anova.distributions import distribution
+from bambi_anova.naming import joined
 from bambi_anova.plots.style import (
     COLOURS,
     GREY,
     density,
     head_caption,
-    joined,
     make_axes,
     make_figure,
     wrapped,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bambi_anova.populations import POPULATION_NAMES
+from bambi_anova.naming import TIMES
 from bambi_anova.rounding import MINUS
 from bambi_anova.tables import bound_names
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from bambi_anova.result import Result
 
 Array = np.ndarray
 
@@ -33,7 +32,6 @@ PALE = "#ececec"
 #: Probability of the thick inner line of an interval.
 INNER = 0.5
 CAPTION_SIZE = 8.5
-TIMES = "\N{MULTIPLICATION SIGN}"
 #: Height of a line of small text, in inches.
 LINE = 0.16
 
@@ -115,28 +113,6 @@ def lines(labels: Sequence[str]) -> int:
     return max((label.count("\n") + 1 for label in labels), default=1)
 
 
-def joined(names: Sequence[object]) -> str:
-    """Join factors or levels of an interaction.
-
-    Examples
-    --------
-    >>> joined(["condition", "trial_type"])
-    'condition × trial_type'
-    """
-    return f" {TIMES} ".join(map(str, names))
-
-
-def minus(contrast: object) -> str:
-    """Set a contrast's name with minus signs.
-
-    Examples
-    --------
-    >>> minus("x - y") == f"x {MINUS} y"
-    True
-    """
-    return str(contrast).replace(" - ", f" {MINUS} ")
-
-
 def caption(ax: Axes, *parts: str, side: str = "left") -> None:
     """Write what the figure shows above it: population, interval, marks.
 
@@ -160,13 +136,6 @@ def head_caption(figure: Figure | SubFigure, text: str, inches: float) -> None:
 def _width(ax: Axes) -> float:
     figure: Any = ax.get_figure()
     return float(figure.bbox.width / root(figure).dpi)
-
-
-def population_name(population: str, result: Result) -> str:
-    """Return what a figure's caption calls the population."""
-    if not result.design.units:
-        return ""
-    return POPULATION_NAMES[population]
 
 
 def interval_name(ci_prob: float, ci_kind: str, inner: float | None = None) -> str:
@@ -241,25 +210,3 @@ def draw_intervals(
         colour if face == "white" else "white" for face, colour in zip(faces, colours, strict=True)
     ]
     ax.scatter(x, y, s=38, marker=marker, c=faces, edgecolors=edges, linewidths=1, zorder=4)
-
-
-def scale_name(result: Result, scale: str) -> str:
-    """Return the label of an axis that carries the response or the linear predictor."""
-    name = response_name(result)
-    if scale == "response" or result.link.name == "identity":
-        return name
-    return f"{result.link.name} of {'mean ' if result.family.mean == 'mean' else 'the '}{name}"
-
-
-def response_name(result: Result) -> str:
-    """Return what the mean on the response scale is called.
-
-    Examples
-    --------
-    >>> response_name(result)  # doctest: +SKIP
-    'probability of errors'
-    """
-    expression = result.design.formula.response.expression
-    success = result.design.rows.response.success
-    about = expression if success is None else f"{expression} = {success}"
-    return about if result.family.mean == "mean" else f"{result.family.mean} of {about}"
