@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast lint format bench clean
+.PHONY: help demo test test-fast lint format bench tutorials clean
 
 help:
 	@echo "make demo       analyse the memory experiment; figures and tables go to demo-output/"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-fast  the tests that do not sample a posterior"
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff format the code"
+	@echo "make tutorials  execute the notebooks anew, in place"
 	@echo "make bench      where the seconds of a fit go"
 
 demo: $(READY)
@@ -35,6 +36,9 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+tutorials: $(READY)
+	$(BIN)/python tutorials/execute.py
 
 bench: $(READY)
 	$(BIN)/python benchmarks/nuts.py

@@ -1,0 +1,88 @@
+"""Execute the tutorials in place, so that the outputs they show are those of today's code.
+
+``python tutorials/execute.py`` runs all of them, ``python tutorials/execute.py 01`` those whose
+names begin so; ``--check`` runs them without writing anything.  Outputs are kept small and free
+of whatever differs from one machine to the next, such as paths and execution times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+HERE = Path(__file__).parent
+#: Seconds that one tutorial may take on two cores.
+MOST = 180
+#: Bytes that one tutorial may take with its outputs.
+LARGEST = 1_500_000
+
+
+def execute(path: Path) -> tuple[nbformat.NotebookNode, float]:
+    """Run one notebook from top to bottom; return it with new outputs, and the seconds."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=MOST,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(HERE)}},
+        record_timing=False,
+    )
+    started = time.perf_counter()
+    client.execute()
+    seconds = time.perf_counter() - started
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [clean(output) for output in cell.outputs]
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    return notebook, seconds
+
+
+def clean(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Take addresses of objects and paths of this machine out of an output."""
+    if output.output_type == "stream":
+        output.text = scrub(output.text)
+    for kind in ("text/plain", "text/html", "text/markdown"):
+        if kind in output.get("data", {}):
+            output.data[kind] = scrub(output.data[kind])
+    return output
+
+
+def scrub(text: str) -> str:
+    """Replace what differs between machines."""
+    text = re.sub(r"\S*/ipykernel_\d+/\d+\.py:\d+", "here", text)
+    text = text.replace(str(HERE.parent), "...")
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
+
+
+def main() -> int:
+    """Run the notebooks that were asked for; return how many failed a check."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="beginnings of file names; all by default")
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    options = parser.parse_args()
+    failed = 0
+    for path in sorted(HERE.glob("*.ipynb")):
+        if options.names and not path.name.startswith(tuple(options.names)):
+            continue
+        notebook, seconds = execute(path)
+        text = nbformat.writes(notebook) + "\n"
+        good = seconds <= MOST and len(text) <= LARGEST
+        failed += not good
+        verdict = "ok" if good else f"TOO MUCH (at most {MOST} s, {LARGEST / 1e6} MB)"
+        print(f"{path.name}: {seconds:.0f} s, {len(text) / 1e6:.2f} MB, {verdict}", flush=True)
+        if not options.check:
+            path.write_text(text)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
