@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.errors import ArgumentError
+from bambi_anova.printing import Table
 from bambi_anova.quantities import Quantities
 from bambi_anova.shares import shares
 from bambi_anova.statements import holds
@@ -43,7 +44,7 @@ def probability_table(
         found = _probabilities(holds(statement, named)[..., None], draws, sampling)
         about = {**where, "statement": statement}
         rows.append(_labelled(found, pd.DataFrame([about]), means, places))
-    return pd.concat(rows, ignore_index=True)
+    return Table(pd.concat(rows, ignore_index=True))
 
 
 def orders_table(
@@ -82,7 +83,7 @@ def orders_table(
         )
         found = _probabilities(indicators, draws, sampling)
         rows.append(_labelled(found, labels, means, places))
-    return pd.concat(rows, ignore_index=True)
+    return Table(pd.concat(rows, ignore_index=True))
 
 
 def _groups(means: Quantities, by: list[str]):

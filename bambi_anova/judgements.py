@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.errors import ArgumentError
+from bambi_anova.printing import Table
 from bambi_anova.quantities import Quantities
 from bambi_anova.shares import shares
 from bambi_anova.tables import label, summarise
@@ -90,7 +91,7 @@ def quantity_table(
     for offset, (name, values) in enumerate(columns.items()):
         table.insert(place + offset, name, values)
     table["trusted"] &= good
-    return table
+    return Table(table)
 
 
 def check_rope(rope: Rope) -> tuple[float, float]:

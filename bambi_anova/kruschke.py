@@ -10,6 +10,7 @@ import pandas as pd
 
 from bambi_anova.fitted import Fitted
 from bambi_anova.judgements import Rope, check_comp_val, check_rope, quantity_table
+from bambi_anova.printing import Table
 from bambi_anova.quantities import Quantities
 from bambi_anova.questions import deflection_quantities
 from bambi_anova.trust import Sampling
@@ -84,7 +85,7 @@ def kruschke_table(
         supported=known["supported"], trusted=known["trusted"]
     )
     table.index = pd.Index(quantities.names)
-    return table
+    return Table(table)
 
 
 def parameter_quantities(fit: Fitted, population: str = "super") -> Quantities:

@@ -57,7 +57,7 @@ class Quantities:
         own = [name for name in ("contrast", "level") if name in labels]
         several = "term" in labels and len(set(labels["term"])) > 1
         at = [] if not own else [name for name in labels if name not in (*own, *_ABOUT)]
-        named = own or [name for name in labels if name not in _ABOUT] or list(labels)
+        named = own or [str(name) for name in labels if name not in _ABOUT] or [*map(str, labels)]
         names = []
         for row in labels.to_dict("records"):
             text = ":".join(str(row[name]) for name in named)

@@ -14,6 +14,7 @@ from bambi_anova.judgements import Rope
 from bambi_anova.kruschke import kruschke_table, parameter_quantities
 from bambi_anova.posterior_checks import Checks
 from bambi_anova.presented import Presented
+from bambi_anova.printing import Table
 from bambi_anova.quantities import Quantities
 from bambi_anova.questions import (
     contrast_quantities,
@@ -188,8 +189,10 @@ class Result(Presented, ContrastTables, Checks):
         """
         self._check(population, scale)
         cells = self._cells(population, scale)
-        return anova_table(
-            cells, self.draws, self.design, self.sampling, population, scale, ci_prob, ci_kind
+        return Table(
+            anova_table(
+                cells, self.draws, self.design, self.sampling, population, scale, ci_prob, ci_kind
+            )
         )
 
     def kruschke(

@@ -75,7 +75,7 @@ def summarise(
     table.insert(3, f"{name}_lb", bounds[:, 0])
     table.insert(4, f"{name}_ub", bounds[:, 1])
     above, below = (draws > null).mean(axis=(0, 1)), (draws < null).mean(axis=(0, 1))
-    table.insert(5, "pd", np.maximum(above, below))
+    table.insert(5, "pd", np.where(known, np.maximum(above, below), np.nan))
     return table
 
 

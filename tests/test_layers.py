@@ -12,7 +12,7 @@ ROOT = Path(bambi_anova.__file__).parent
 
 #: From the ground up; a module may import what stands on an earlier line, and never its own line.
 ORDER = [
-    ["errors", "quantities"],
+    ["errors", "quantities", "printing"],
     ["reference.study"],
     ["reference.contrasts", "reference.sum_coding", "reference.shuffles", "reference.unit_means"],
     ["reference.logistic", "reference.split_plot", "reference.permutation"],

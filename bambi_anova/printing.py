@@ -1,0 +1,109 @@
+"""Tables that print well in a terminal.
+
+A ``Table`` is a pandas DataFrame with all of its columns; only its printout is shorter.  What all
+rows share stands in one line above, diagnostics are left to ``trusted``, which is printed where
+some row is not, and numbers show no more digits than their posterior sd deserves.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+#: Columns that stand above the rows where all rows agree.
+SHARED = ("slope", "term", "population", "scale", "compare", "standardized_by")
+#: Columns that are not printed; ``trusted`` sums them up.
+LEFT_OUT = ("mcse_mean", "ess_bulk", "ess_tail", "r_hat")
+#: Significant digits of a posterior sd.
+DIGITS = 3
+_ON_THE_SCALE = (
+    "mean",
+    "median",
+    "sd",
+    "hdi",
+    "eti",
+    "sigma",
+    "Mean",
+    "Median",
+    "Mode",
+    "HDIl",
+    "HDIh",
+)
+_SHARES = (
+    "pd",
+    "share",
+    "probability",
+    "below_rope",
+    "in_rope",
+    "above_rope",
+    "above_comp",
+)
+
+
+class Table(pd.DataFrame):
+    """A table of quantities; whatever pandas makes of it is a plain DataFrame.
+
+    Examples
+    --------
+    >>> columns = {"contrast": ["a - b"], "scale": "link", "mean": 0.41684, "sd": 0.03912}
+    >>> Table({**columns, "ess_bulk": 3275.15, "trusted": True})
+    scale: link; all trusted
+    contrast   mean     sd
+       a - b 0.4168 0.0391
+    """
+
+    @property
+    def _constructor(self) -> Callable[..., pd.DataFrame]:
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        return printed(self)
+
+
+def printed(table: pd.DataFrame) -> str:
+    """Return the printout of a table."""
+    if table.empty:
+        return pd.DataFrame(table).to_string()
+    shared = [name for name in SHARED if name in table and len(set(table[name])) == 1]
+    good = [name for name in ("supported", "trusted") if name in table and table[name].all()]
+    empty = [name for name in table.columns if table[name].isna().all()]
+    shown = [n for n in table.columns if n not in (*shared, *good, *empty, *LEFT_OUT)]
+    body = pd.DataFrame(table)[shown]
+    decimals = _decimals(table)
+    formats = {
+        name: _formatter(str(name), decimals)
+        for name in shown
+        if pd.api.types.is_float_dtype(body[name])
+    }
+    text = body.to_string(
+        formatters=formats,
+        index=not isinstance(table.index, pd.RangeIndex),
+        line_width=max(shutil.get_terminal_size().columns, 80),
+        na_rep="",
+    )
+    about = [", ".join(f"{name}: {table[name].iloc[0]}" for name in shared)] if shared else []
+    about += [f"all {' and '.join(good)}"] if good else []
+    return "\n".join(["; ".join(about), text] if about else [text])
+
+
+def _decimals(table: pd.DataFrame) -> int:
+    """Return the decimals of means that the smallest sd deserves."""
+    sds = table["sd"].to_numpy() if "sd" in table else np.array([])
+    sds = sds[np.isfinite(sds) & (sds > 0)]
+    return int(np.clip(DIGITS - 1 - np.floor(np.log10(sds.min())), 0, 8)) if len(sds) else DIGITS
+
+
+def _formatter(name: str, decimals: int) -> Callable[[float], str]:
+    def write(value: float) -> str:
+        if np.isnan(value):
+            return ""
+        if name.startswith("mcse"):
+            return f"{value:.2g}"
+        if name.startswith(_SHARES):
+            return f"{value:.3f}"
+        return f"{value:.{decimals}f}" if name.startswith(_ON_THE_SCALE) else f"{value:.4g}"
+
+    return write

@@ -1,0 +1,59 @@
+"""What tables look like in a terminal, and that they are data frames all the same."""
+
+import pandas as pd
+import pytest
+
+from bambi_anova.printing import LEFT_OUT, Table, printed
+
+
+@pytest.fixture
+def table():
+    return Table(
+        {
+            "term": ["A", "A"],
+            "contrast": ["a - b", "a - c"],
+            "population": "super",
+            "scale": "link",
+            "mean": [0.123456, -12.3456],
+            "sd": [0.0391, 2.0],
+            "pd": [0.97, 1.0],
+            "in_rope": [0.5, 1e-4],
+            "mcse_rope": [0.00812, 1e-5],
+            **dict.fromkeys(LEFT_OUT, 1.0),
+            "supported": [True, True],
+            "trusted": [True, False],
+        }
+    )
+
+
+def test_what_all_rows_share_stands_above_them(table):
+    assert printed(table).splitlines() == [
+        "term: A, population: super, scale: link; all supported",
+        "contrast     mean     sd    pd in_rope mcse_rope  trusted",
+        "   a - b   0.1235 0.0391 0.970   0.500    0.0081     True",
+        "   a - c -12.3456 2.0000 1.000   0.000     1e-05    False",
+    ]
+    assert repr(table) == str(table) == printed(table)
+
+
+def test_what_differs_stays_in_its_row(table):
+    table["population"] = ["super", "finite"]
+    assert "population" in printed(table).splitlines()[1]
+
+
+def test_columns_without_a_value_are_not_printed(table):
+    text = printed(table.assign(CompVal=float("nan")))
+    assert "CompVal" not in text
+
+
+def test_a_table_has_all_of_its_columns_and_begets_data_frames(table):
+    assert set(LEFT_OUT) < set(table.columns)
+    for other in (table.copy(), table[["mean"]], table.T, table.assign(x=1), table.head(1)):
+        assert type(other) is pd.DataFrame
+    pd.testing.assert_frame_equal(table, table.copy())
+    assert not table._repr_html_().startswith("term")
+
+
+def test_constants_and_nothing_can_be_printed():
+    assert "0.500" in printed(pd.DataFrame({"mean": [0.5], "sd": [0.0]}))
+    assert "Empty" in printed(Table({"mean": []}))
