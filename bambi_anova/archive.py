@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -141,7 +141,7 @@ def _from_arrow(data: Array) -> pd.DataFrame:
         return reader.read_all().to_pandas()
 
 
-_TAGGED = {
+_TAGGED: dict[type, Callable[[Any], Any]] = {
     pd.Timestamp: lambda value: value.isoformat(),
     pd.Timedelta: lambda value: value.isoformat(),
     datetime.datetime: lambda value: value.isoformat(),
@@ -150,7 +150,7 @@ _TAGGED = {
     pd.Period: lambda value: [str(value), value.freqstr],
     tuple: lambda value: [_pack_value(part) for part in value],
 }
-_UNTAGGED = {
+_UNTAGGED: dict[str, Callable[[Any], Any]] = {
     "Timestamp": pd.Timestamp,
     "Timedelta": pd.Timedelta,
     "datetime": datetime.datetime.fromisoformat,
@@ -248,7 +248,7 @@ def unpack_sampling(record: Mapping[str, Any], idata: xr.DataTree) -> Sampling:
     if own is None:
         return Sampling(**scalars)
     names = ("setting", "proposal", "log_weight")
-    arrays = {name: idata["sample_stats"][name].to_numpy() for name in names}
+    arrays: dict[str, Any] = {name: idata["sample_stats"][name].to_numpy() for name in names}
     return Sampling(**scalars, weighting=Weighting(**arrays, **own))
 
 

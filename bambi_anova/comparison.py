@@ -132,7 +132,7 @@ def compare(
                 "se": loo.se,
                 "p": loo.p,
                 "elpd_diff": difference.sum(),
-                "se_diff": np.sqrt(len(difference) * difference.var()),
+                "se_diff": np.sqrt(len(difference) * difference.var(ddof=1)),
                 "weight": float(stacked.loc[name, "weight"]),
                 "pareto_k": loo.table["pareto_k"].max(),
                 "trusted": loo.verdict == "trusted",
@@ -146,7 +146,7 @@ def _named(results: Mapping[str, Result] | Sequence[Result]) -> dict[str, Result
     if isinstance(results, Mapping):
         named = {str(name): result for name, result in results.items()}
     else:
-        results = [results] if isinstance(results, Checks) else list(results)
+        results = list(results)
         texts = [getattr(getattr(r, "design", None), "formula", None) for r in results]
         named = {
             str(getattr(t, "text", i)): r

@@ -17,7 +17,9 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.design import Design
+from bambi_anova.errors import ArgumentError
 from bambi_anova.families import Family, Link
+from bambi_anova.importance import FEWEST
 from bambi_anova.marginal import group_log_likelihoods
 from bambi_anova.pointwise import Pieces, group_pieces, row_pieces
 from bambi_anova.predictive import Grouping
@@ -62,7 +64,7 @@ class Loo:
     @property
     def se(self) -> float:
         """Standard error of ``elpd``, from the scatter of its terms."""
-        return float(np.sqrt(len(self.table) * self.table["elpd"].var(ddof=0)))
+        return float(np.sqrt(len(self.table) * self.table["elpd"].var(ddof=1)))
 
     @property
     def p(self) -> float:
@@ -131,9 +133,19 @@ def leave_out(
     groups : Grouping
     efficiency : float
         Effective draws over draws.
+
+    Raises
+    ------
+    ArgumentError
+        If there are too few draws.
     """
     from arviz_stats.base import array_stats
 
+    draws = int(np.prod(predictor.sample_shape))
+    if draws < FEWEST:
+        raise ArgumentError(
+            f"draws: expected {FEWEST} or more, whose tail can be told; got {draws}"
+        )
     if groups.name == "row":
         pieces = row_pieces(design, family, collapsed)
     else:
@@ -141,7 +153,6 @@ def leave_out(
     log_likelihood = group_log_likelihoods(predictor, pieces, family, link)
     shaped = log_likelihood.reshape(len(log_likelihood), *predictor.sample_shape)
     elpd, k, p = array_stats.loo(shaped, r_eff=min(efficiency, 1.0))
-    draws = log_likelihood.shape[1]
     good_k = min(1 - 1 / np.log10(draws), 0.7)
     found = pd.DataFrame({"elpd": elpd, "p": p, "pareto_k": k})
     found = found.iloc[_order(pieces, groups)].reset_index(drop=True)
