@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -62,11 +63,41 @@ class Table(pd.DataFrame):
     def __repr__(self) -> str:
         return printed(self)
 
+    def _repr_html_(self) -> str:
+        return printed_html(self)
+
 
 def printed(table: pd.DataFrame) -> str:
     """Return the printout of a table."""
     if table.empty:
         return pd.DataFrame(table).to_string()
+    about, body, formats = _parts(table)
+    text = body.to_string(
+        formatters=formats,
+        index=not isinstance(table.index, pd.RangeIndex),
+        line_width=max(shutil.get_terminal_size().columns, 80),
+        na_rep="",
+    )
+    return f"{about}\n{text}" if about else text
+
+
+def printed_html(table: pd.DataFrame) -> str:
+    """Return the printout of a table as HTML, for notebooks."""
+    if table.empty:
+        return pd.DataFrame(table).to_html()
+    about, body, formats = _parts(table)
+    text = body.to_html(
+        formatters=formats,
+        index=not isinstance(table.index, pd.RangeIndex),
+        border=0,
+        na_rep="",
+        classes="dataframe",
+    )
+    return f"<div><div>{escape(about)}</div>{text}</div>" if about else text
+
+
+def _parts(table: pd.DataFrame) -> tuple[str, pd.DataFrame, dict[str, Callable[[float], str]]]:
+    """Return what all rows share, in words, the columns that are shown, and how to write them."""
     shared = [name for name in SHARED if name in table and len(set(table[name])) == 1]
     good = [name for name in ("supported", "trusted") if name in table and table[name].all()]
     empty = [name for name in table.columns if table[name].isna().all()]
@@ -78,15 +109,9 @@ def printed(table: pd.DataFrame) -> str:
         for name in shown
         if pd.api.types.is_float_dtype(body[name])
     }
-    text = body.to_string(
-        formatters=formats,
-        index=not isinstance(table.index, pd.RangeIndex),
-        line_width=max(shutil.get_terminal_size().columns, 80),
-        na_rep="",
-    )
     about = [", ".join(f"{name}: {table[name].iloc[0]}" for name in shared)] if shared else []
     about += [f"all {' and '.join(good)}"] if good else []
-    return "\n".join(["; ".join(about), text] if about else [text])
+    return "; ".join(about), body, formats
 
 
 def _decimals(table: pd.DataFrame) -> int:

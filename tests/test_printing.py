@@ -1,9 +1,11 @@
 """What tables look like in a terminal, and that they are data frames all the same."""
 
+import re
+
 import pandas as pd
 import pytest
 
-from bambi_anova.printing import LEFT_OUT, Table, printed
+from bambi_anova.printing import LEFT_OUT, Table, printed, printed_html
 
 
 @pytest.fixture
@@ -51,9 +53,20 @@ def test_a_table_has_all_of_its_columns_and_begets_data_frames(table):
     for other in (table.copy(), table[["mean"]], table.T, table.assign(x=1), table.head(1)):
         assert type(other) is pd.DataFrame
     pd.testing.assert_frame_equal(table, table.copy())
-    assert not table._repr_html_().startswith("term")
 
 
 def test_constants_and_nothing_can_be_printed():
     assert "0.500" in printed(pd.DataFrame({"mean": [0.5], "sd": [0.0]}))
     assert "Empty" in printed(Table({"mean": []}))
+
+
+def test_notebooks_show_what_terminals_do(table):
+    words, head, *rows = printed(table).splitlines()
+    html = table._repr_html_()
+    assert words in html
+    assert re.findall("<th>(.*?)</th>", html) == head.split()
+    assert re.findall("<td>(.*?)</td>", html)[1 :: len(head.split())] == [
+        row.split()[3] for row in rows
+    ]
+    assert "&lt;b&gt;" in printed_html(table.assign(term="<b>"))
+    assert "<table" in Table({"mean": []})._repr_html_()
