@@ -33,7 +33,14 @@ from bambi_anova.reference.contrasts import (
     contrasts_of,
     tabulate,
 )
-from bambi_anova.reference.study import Study, is_crossed, no_numbers, read_study, require
+from bambi_anova.reference.study import (
+    Study,
+    StudyUnit,
+    is_crossed,
+    no_numbers,
+    read_study,
+    require,
+)
 from bambi_anova.reference.sum_coding import (
     Name,
     Table,
@@ -78,8 +85,23 @@ class LogisticFit:
     analysis: str
 
 
-def no_logistic(study: Study) -> str | None:
-    """Say why logistic ANOVA does not apply to a study, if so."""
+def check_logistic(study: Study, units: str | None = None, robust: bool = False) -> Table:
+    """Return the rows added up and coded.
+
+    Raises
+    ------
+    NotApplicableError, SeparationError
+        If the analysis does not apply to a study.
+    """
+    require(ANALYSIS, _obstacle(study))
+    _check_units(study, units, robust)
+    table = make_table(study, _fixed_units(study, units))
+    require_rank(table, study)
+    _require_overlap(table, study)
+    return table
+
+
+def _obstacle(study: Study) -> str | None:
     if study.trials is None:
         return (
             f"it needs family='bernoulli' or 'binomial', and family={study.family!r}; for gaussian "
@@ -88,6 +110,10 @@ def no_logistic(study: Study) -> str | None:
     if study.link != "logit":
         return f"its link is logit, and that of the model {study.link!r}"
     return no_numbers(study)
+
+
+def _fixed_units(study: Study, units: str | None) -> tuple[StudyUnit, ...]:
+    return own_units(study) if units == "fixed" else ()
 
 
 def logistic_anova(
@@ -206,12 +232,7 @@ def fit_logistic(study: Study, units: str | None = None, robust: bool = False) -
     import statsmodels.api as sm
     from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
-    require(ANALYSIS, no_logistic(study))
-    _check_units(study, units, robust)
-    fixed = own_units(study) if units == "fixed" else ()
-    table = make_table(study, fixed)
-    require_rank(table, study)
-    _require_overlap(table, study)
+    table = check_logistic(study, units, robust)
     successes, trials = table.frame["successes"], table.frame["trials"]
     counts = np.column_stack([successes, trials - successes])
     likelihood = sm.GLM(counts, table.design, family=sm.families.Binomial())
@@ -236,7 +257,7 @@ def fit_logistic(study: Study, units: str | None = None, robust: bool = False) -
         covariance=covariance * ((df + 1) / df if robust else 1.0),
         df=df,
         names=table.names,
-        cells=cell_rows(study, fixed),
+        cells=cell_rows(study, _fixed_units(study, units)),
         population="finite" if units == "fixed" else "super" if robust else "rows",
         analysis=f"{ANALYSIS}, {'fixed' if units else 'robust' if robust else 'no'} units",
     )

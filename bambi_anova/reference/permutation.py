@@ -37,7 +37,15 @@ from bambi_anova.reference.shuffles import (
     relabellings,
     sign_flips,
 )
-from bambi_anova.reference.study import Study, Term, is_crossed, no_numbers, read_study, require
+from bambi_anova.reference.study import (
+    Study,
+    StudyUnit,
+    Term,
+    is_crossed,
+    no_numbers,
+    read_study,
+    require,
+)
 from bambi_anova.reference.unit_means import Scores, judging_unit, unit_scores
 
 if TYPE_CHECKING:
@@ -50,9 +58,15 @@ ANALYSIS = "permutation test"
 OMNIBUS = "omnibus"
 
 
-def no_permutation(study: Study, unit: str | None = None) -> str | None:
-    """Say why permutation tests do not apply to a study, if so."""
-    return no_numbers(study) or (is_crossed(study) if unit is None else None)
+def check_permutation(study: Study, unit: str | None = None, scale: str = "response") -> None:
+    """Raise ``NotApplicableError`` if permutation tests do not apply to a study."""
+    require(ANALYSIS, no_numbers(study) or (is_crossed(study) if unit is None else None))
+    for term in study.terms:
+        unit_scores(study, _unit(study, term, unit), scale)
+
+
+def _unit(study: Study, term: Term, unit: str | None) -> StudyUnit:
+    return study.unit(unit) if unit is not None else judging_unit(study, term)
 
 
 def permutation_test(
@@ -113,12 +127,11 @@ def permutation_test(
         raise ArgumentError(f"permutations={permutations!r}: expected a whole number from 1 up")
     start = perf_counter()
     study = read_study(model)
-    require(ANALYSIS, no_permutation(study, unit))
+    check_permutation(study, unit, scale)
     rng = np.random.default_rng(random_seed)
     rows = []
     for wanted in study.terms_of(term):
-        chosen = study.unit(unit) if unit is not None else judging_unit(study, wanted)
-        scores = unit_scores(study, chosen, scale)
+        scores = unit_scores(study, _unit(study, wanted, unit), scale)
         tests = [_contrast_test(scores, c, permutations, rng) for c in contrasts_of(study, wanted)]
         if len(tests) > 1:
             tests.insert(0, _omnibus_test(scores, wanted, permutations, rng))

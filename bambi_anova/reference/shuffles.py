@@ -110,6 +110,9 @@ def _multinomial(labels: Array) -> int:
 def _arrangements(labels: Array) -> Iterator[Array]:
     """Yield each distinct order of some labels."""
     first, rest = labels.min(), np.sort(labels)
+    if len(np.unique(rest)) == len(rest):
+        yield from map(np.array, permutations(rest))
+        return
     size, count = len(labels), int(np.sum(labels == first))
     if count == size:
         yield rest

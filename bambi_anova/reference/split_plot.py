@@ -95,8 +95,7 @@ class Averaged:
     sumsq: float
 
 
-def no_split_plot(study: Study) -> str | None:
-    """Say why the classical table does not apply to a study, if so."""
+def _obstacle(study: Study) -> str | None:
     if study.family != "gaussian":
         return f"it needs a gaussian response, and family={study.family!r}; use logistic_anova()"
     numbers = no_numbers(study)
@@ -222,11 +221,7 @@ def split_plot_contrasts(
     rows = []
     for wanted in terms:
         stratum = next(s for s in strata if any(line.term == wanted for line in s.lines))
-        if not stratum.df:
-            raise NotApplicableError(
-                f"{ANALYSIS} does not apply: stratum {stratum.name!r} of {':'.join(wanted)!r} has "
-                "no degrees of freedom left for its error; it needs more units, or model.fit()"
-            )
+        _require_error(stratum, wanted)
         for contrast in contrasts_of(study, wanted):
             estimate, variance = _estimate(study, contrast, cells)
             se = float(np.sqrt(variance * stratum.sumsq / stratum.df))
@@ -254,6 +249,21 @@ def _estimate(study: Study, contrast: Contrast, cells: Array) -> tuple[float, fl
     return float(weights @ means), float(np.sum(weights**2 / cells))
 
 
+def check_split_plot(study: Study) -> None:
+    """Raise ``NotApplicableError`` if there is no classical test of every term of a study."""
+    for stratum in split(study):
+        for line in stratum.lines:
+            _require_error(stratum, line.term)
+
+
+def _require_error(stratum: Stratum, term: Term) -> None:
+    if not stratum.df:
+        raise NotApplicableError(
+            f"{ANALYSIS} does not apply: stratum {stratum.name!r} of {':'.join(term)!r} has no "
+            "degrees of freedom left for its error; it needs more units, or model.fit()"
+        )
+
+
 def split(study: Study) -> list[Stratum]:
     """Split the sum of squares into strata, and each of them into its terms and the rest.
 
@@ -262,7 +272,7 @@ def split(study: Study) -> list[Stratum]:
     NotApplicableError
         If the design is not one that splits in this way.
     """
-    require(ANALYSIS, no_split_plot(study))
+    require(ANALYSIS, _obstacle(study))
     averaged = _average(study)
     spaces = list(_spaces(study, averaged.first))
     deflections = {term: _deflections(study, term, averaged.first) for term in study.terms}
