@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from html import escape
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -87,7 +88,7 @@ def printed_html(table: pd.DataFrame) -> str:
         return pd.DataFrame(table).to_html()
     about, body, formats = _parts(table)
     text = body.to_html(
-        formatters=formats,
+        formatters=cast(Any, formats),  # its stub asks for keys of no type
         index=not isinstance(table.index, pd.RangeIndex),
         border=0,
         na_rep="",
