@@ -1,5 +1,6 @@
 """Small designs that the tests share; every fixture is a fresh frame."""
 
+import warnings
 from itertools import product
 
 import numpy as np
@@ -7,8 +8,10 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
+import bambi_anova as ba
 from bambi_anova.checks import check_design
 from bambi_anova.design import build_design
+from bambi_anova.errors import AnovaWarning
 from bambi_anova.families import get_family
 from bambi_anova.formula import parse_formula
 from bambi_anova.rows import read_rows
@@ -95,3 +98,86 @@ def crossed():
         group=np.where(frame["subject"] < 3, "A", "B"),
         y=np.random.default_rng(4).normal(size=len(frame)),
     )
+
+
+ENCOURAGEMENT = [
+    "No encouragement at all",
+    "Weekly encouraging message",
+    "Daily encouraging phone call",
+]
+MODALITY = ["Spoken presentation aloud", "Written presentation on paper"]
+DELAY = ["Immediately after learning", "One week after learning it"]
+
+
+def recall():
+    """36 people in 3 groups recall words, 3 times in each of 2 x 2 cells with long names."""
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        product(range(36), MODALITY, DELAY, range(3)),
+        columns=["person", "modality", "delay", "attempt"],
+    )
+    group = frame["person"] % 3
+    late = frame["delay"] == DELAY[1]
+    written = frame["modality"] == MODALITY[1]
+    person, by_modality = rng.normal(0, 2, 36), rng.normal(0, 1, (36, 2))
+    mean = 20 + 1.5 * group - 3 * late + 1.5 * (late & written) + person[frame["person"]]
+    mean += by_modality[frame["person"], written.astype(int)]
+    return frame.assign(
+        encouragement=[ENCOURAGEMENT[i] for i in group],
+        age=rng.normal(40, 10, 36)[frame["person"]],
+        words=mean + rng.normal(0, 1.5, len(frame)),
+    )
+
+
+def _without_a_cell(frame):
+    gone = (frame["encouragement"] == ENCOURAGEMENT[0]) & (frame["delay"] == DELAY[1])
+    return frame[~gone]
+
+
+#: Name: formula, data, family of the designs that figures, tables and reports are tried on.
+PRESENTED = {
+    "memory": (
+        "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)",
+        lambda: ba.load_data("memory"),
+        "binomial",
+    ),
+    "oats": (
+        "yield ~ variety * nitrogen + Error(block/variety)",
+        lambda: ba.load_data("oats"),
+        "gaussian",
+    ),
+    "recall": (
+        "words ~ encouragement * modality * delay + Error(person/modality)",
+        recall,
+        "gaussian",
+    ),
+    "covariate": ("words ~ encouragement * age + Error(person)", recall, "gaussian"),
+    "no units": (
+        "words ~ encouragement",
+        lambda: recall().groupby(["person", "encouragement"], as_index=False)["words"].mean(),
+        "gaussian",
+    ),
+    "no factors": ("words ~ 1 + Error(person)", recall, "gaussian"),
+    "empty cell": (
+        "words ~ encouragement * delay + Error(person)",
+        lambda: _without_a_cell(recall()),
+        "gaussian",
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def quick_fit():
+    """From the name of a design to its quick fit, made once."""
+    done = {}
+
+    def quick_fit(name):
+        if name not in done:
+            formula, data, family = PRESENTED[name]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", AnovaWarning)
+                model = ba.Model(formula, data(), family=family)
+                done[name] = model.fit("laplace", random_seed=1, progressbar=False)
+        return done[name]
+
+    return quick_fit

@@ -10,7 +10,7 @@ Letters: H chains, D draws, K quantities.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -140,6 +140,7 @@ def plot_posteriors(
     kind: str = "density",
     point: str = "mean",
     figure: Figure | SubFigure | None = None,
+    **options: Any,
 ) -> Figure | SubFigure:
     """Draw the posterior of each contrast of a term in a panel of its own.
 
@@ -153,6 +154,8 @@ def plot_posteriors(
     rope, comp_val, kind, point
         As in ``plot_posterior``; the comparison value is "no difference" by default.
     figure : matplotlib.figure.Figure, optional
+    **options
+        Further arguments of ``Result.contrasts``, such as ``compare="ratio"``.
 
     Returns
     -------
@@ -163,8 +166,8 @@ def plot_posteriors(
     >>> plot_posteriors(result, "condition", rope=(-0.1, 0.1))  # doctest: +SKIP
     """
     term = next(iter(result.design.levels), "") if term is None else term
-    table = result.contrasts(term, method, by, population, scale, ci_prob, ci_kind)
-    draws = result.draws_of("contrasts", term, method, by, population, scale)
+    table = result.contrasts(term, method, by, population, scale, ci_prob, ci_kind, **options)
+    draws = result.draws_of("contrasts", term, method, by, population, scale, **options)
     null = float(draws.attrs["null"])
     columns = min(len(table), 3)
     rows = -(-len(table) // columns)

@@ -99,6 +99,8 @@ def plot_fits(
         f"band: ±{PROMISE:g} sd",
         f"{len(table)} of {len(moving)} quantities, the worst first",
         "hollow: not trusted" if hollow else "",
+        side="right",
+        share=0.75,  # the legend beside the axes leaves the rest
     )
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), borderaxespad=0.2)
     return ax

@@ -6,7 +6,7 @@ Letters: K rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -101,6 +101,7 @@ def plot_contrasts(
     rope: tuple[float, float] | None = None,
     comp_val: float | None = None,
     ax: Axes | None = None,
+    **options: Any,
 ) -> Axes:
     """Draw contrasts as a forest, with a region of practical equivalence if one is given.
 
@@ -116,6 +117,8 @@ def plot_contrasts(
     comp_val : float, optional
         A value to compare with: a line; by default that of "no difference".
     ax : matplotlib.axes.Axes, optional
+    **options
+        Further arguments of ``Result.contrasts``, such as ``compare="ratio"``.
 
     Returns
     -------
@@ -128,13 +131,17 @@ def plot_contrasts(
     terms = list(result.design.levels) if term is None else [term]
     table, inner = (
         pd.concat(
-            [result.contrasts(t, method, by, population, scale, prob, ci_kind) for t in terms],
+            [
+                result.contrasts(t, method, by, population, scale, prob, ci_kind, **options)
+                for t in terms
+            ],
             ignore_index=True,
         )
         for prob in (ci_prob, INNER)
     )
-    null = result.draws_of("contrasts", terms[0], method, by, population, scale).attrs["null"]
-    comp_val = float(null) if comp_val is None else comp_val
+    draws = result.draws_of("contrasts", terms[0], method, by, population, scale, **options)
+    null = float(draws.attrs["null"])
+    comp_val = null if comp_val is None else comp_val
     by = [by] if isinstance(by, str) else list(by or [])
     where = ["; ".join(f"{name}: {row[name]}" for name in by) for row in table.to_dict("records")]
     names = [joined(str(name).split(":")) for name in table["term"]]

@@ -113,12 +113,13 @@ def lines(labels: Sequence[str]) -> int:
     return max((label.count("\n") + 1 for label in labels), default=1)
 
 
-def caption(ax: Axes, *parts: str, side: str = "left") -> None:
+def caption(ax: Axes, *parts: str, side: str = "left", share: float = 0.94) -> None:
     """Write what the figure shows above it: population, interval, marks.
 
-    On the right side it may also stand above the names of a forest's rows.
+    On the right side it may also stand above the names of a forest's rows, and takes a share of
+    the figure's width.
     """
-    share = ax.get_position().width if side == "left" else 0.94
+    share = ax.get_position().width if side == "left" else share
     sentence = "; ".join(part for part in parts if part)
     text = wrapped(sentence, max(int(15 * share * _width(ax)), 24))
     place: Any = side
