@@ -52,3 +52,13 @@ def test_it_goes_away_when_a_fit_is_interrupted(hurried):
 def test_draws_do_not_depend_on_it(hurried):
     one, other = fit(progressbar=True), fit(progressbar=False)
     assert np.array_equal(one.draws.cells, other.draws.cells)
+
+
+def test_notebooks_without_widgets_are_not_told_to_install_them(hurried, monkeypatch, recwarn):
+    import rich.console
+
+    monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with Progress("laplace", shown=True) as progress:
+        progress("drawing", 1, 10)
+    assert not [warning for warning in recwarn if "ipywidgets" in str(warning.message)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
@@ -60,10 +61,13 @@ class Progress:
             self._bar.stop()
 
     def _open(self) -> None:
+        from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bar
 
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        self._bar = Bar(*columns, transient=True)
+        # Without widgets rich warns in each notebook; as no notebook it stays silent there.
+        console = Console(force_jupyter=None if find_spec("ipywidgets") else False)
+        self._bar = Bar(*columns, console=console, transient=True)
         self._task = self._bar.add_task(self.title, total=None)
         self._bar.start()
