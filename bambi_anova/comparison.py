@@ -146,7 +146,8 @@ def _named(results: Mapping[str, Result] | Sequence[Result]) -> dict[str, Result
     if isinstance(results, Mapping):
         named = {str(name): result for name, result in results.items()}
     else:
-        results = list(results)
+        if isinstance(results, Checks) or not isinstance(results, Sequence):
+            raise ArgumentError(f"results: expected several fits, got {results!r:.60}")
         texts = [getattr(getattr(r, "design", None), "formula", None) for r in results]
         named = {
             str(getattr(t, "text", i)): r

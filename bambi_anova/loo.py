@@ -11,6 +11,7 @@ Letters: N rows of data, G groups, H chains, D draws, K = H D.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from bambi_anova.predictors import Predictor
 
 Array = np.ndarray
+
+#: Log-likelihoods that are held at a time.
+LARGEST = 20_000_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -150,15 +154,25 @@ def leave_out(
         pieces = row_pieces(design, family, collapsed)
     else:
         pieces = group_pieces(design, family, collapsed, groups.codes)
-    log_likelihood = group_log_likelihoods(predictor, pieces, family, link)
-    shaped = log_likelihood.reshape(len(log_likelihood), *predictor.sample_shape)
-    elpd, k, p = array_stats.loo(shaped, r_eff=min(efficiency, 1.0))
+    parts = []
+    for start, stop in _blocks(pieces, draws):
+        log = group_log_likelihoods(predictor, pieces.block(start, stop), family, link)
+        shaped = log.reshape(len(log), *predictor.sample_shape)
+        parts.append(np.stack(array_stats.loo(shaped, r_eff=min(efficiency, 1.0))))
+    elpd, k, p = np.concatenate(parts, axis=1)
     good_k = min(1 - 1 / np.log10(draws), 0.7)
     found = pd.DataFrame({"elpd": elpd, "p": p, "pareto_k": k})
     found = found.iloc[_order(pieces, groups)].reset_index(drop=True)
     rows = np.bincount(groups.codes, minlength=len(groups.labels))
     table = pd.concat([groups.labels.assign(rows=rows), found], axis=1)
     return Loo(groups.name, table.assign(trusted=table["pareto_k"] <= good_k), draws, good_k)
+
+
+def _blocks(pieces: Pieces, draws: int) -> list[tuple[int, int]]:
+    """Split the groups into blocks whose log-likelihoods fit into memory."""
+    count = int(np.clip(np.ceil(len(pieces.group) * draws / LARGEST), 1, pieces.groups))
+    edges = np.linspace(0, pieces.groups, count + 1).round().astype(int)
+    return list(pairwise(edges.tolist()))
 
 
 def _order(pieces: Pieces, groups: Grouping) -> Array:

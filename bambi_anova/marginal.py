@@ -23,11 +23,10 @@ import numpy as np
 from scipy import linalg, sparse, special
 from scipy.sparse import csgraph
 
-from bambi_anova.collapse import Collapsed
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.families import Family, Link
 from bambi_anova.latent.likelihoods import Likelihood
-from bambi_anova.pointwise import Pieces, likelihood_of
+from bambi_anova.pointwise import Pieces, likelihood_of, some_rows
 from bambi_anova.predictors import Predictor
 
 Array = np.ndarray
@@ -76,15 +75,16 @@ def group_log_likelihoods(
     alone = ~np.any(integrated, axis=0) if integrated else np.ones(len(eta), dtype=bool)
     whole = np.flatnonzero(alone)
     if len(whole):
-        by_piece[whole] += likelihood_of(family, link, _some(rows, whole)).log(eta[whole], aux)
+        by_piece[whole] += likelihood_of(family, link, some_rows(rows, whole)).log(eta[whole], aux)
     sigmas = [term.sigma for term in predictor.units]
     for component in _components(predictor, pieces, integrated):
         which = component.pieces
-        likelihood = likelihood_of(family, link, _some(rows, which))
+        likelihood = likelihood_of(family, link, some_rows(rows, which))
         spread = np.array([sigmas[term] for term in component.terms])
         # The component's value stands at its first piece; only sums over groups are used.
         by_piece[which[0]] += integrate(likelihood, eta[which], aux, component.design, spread)
-    gather = sparse.csr_array((np.ones(len(eta)), (pieces.group, np.arange(len(eta)))))
+    entries = (np.ones(len(eta)), (pieces.group, np.arange(len(eta))))
+    gather = sparse.csr_array(entries, shape=(pieces.groups, len(eta)))
     return gather @ by_piece
 
 
@@ -95,18 +95,6 @@ def _gone(codes: Array, inside: Array) -> Array:
     stays = np.zeros(len(first), dtype=bool)
     stays[codes[inside != first[codes]]] = True
     return ~stays
-
-
-def _some(rows: Collapsed, which: Array) -> Collapsed:
-    return Collapsed(
-        rows.first[which],
-        rows.codes,
-        rows.values[which],
-        None if rows.trials is None else rows.trials[which],
-        None if rows.offset is None else rows.offset[which],
-        rows.n[which],
-        rows.within[which],
-    )
 
 
 def _components(

@@ -11,7 +11,7 @@ Letters: N rows of data, T pieces, G groups, K draws.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -62,6 +62,30 @@ class Pieces:
     def offset(self) -> Array:
         """Offset on the link scale, shape (T,)."""
         return np.zeros(len(self.group)) if self.rows.offset is None else self.rows.offset
+
+    def block(self, start: int, stop: int) -> Pieces:
+        """Return the pieces of some groups that follow each other."""
+        which = np.flatnonzero((self.group >= start) & (self.group < stop))
+        return replace(
+            self,
+            rows=some_rows(self.rows, which),
+            group=self.group[which] - start,
+            groups=stop - start,
+            constant=self.constant[which],
+        )
+
+
+def some_rows(rows: Collapsed, which: Array) -> Collapsed:
+    """Return some of the sufficient rows."""
+    return Collapsed(
+        rows.first[which],
+        rows.codes,
+        rows.values[which],
+        None if rows.trials is None else rows.trials[which],
+        None if rows.offset is None else rows.offset[which],
+        rows.n[which],
+        rows.within[which],
+    )
 
 
 def row_pieces(design: Design, family: Family, collapsed: Collapsed) -> Pieces:
@@ -132,6 +156,8 @@ _CONSTANTS: dict[str, Callable[[Array, Array, Array], Array]] = {
     "negativebinomial": lambda y, trials, exposed: -special.gammaln(y + 1),
     "gamma": lambda y, trials, exposed: -np.log(y),
     "beta": lambda y, trials, exposed: np.zeros(len(y)),
+    "betabinomial": _choose,
+    "betabinomial_mode": _choose,
 }
 
 

@@ -76,6 +76,18 @@ ORACLES = {
         rows_of(1),
         stats.beta(5 * special.expit(0.7), 5 * special.expit(-0.7)),
     ),
+    "betabinomial": (
+        {"kappa": 5.0},
+        -0.4,
+        rows_of(12, 1, 1),
+        stats.betabinom(12, 5 * special.expit(-0.4), 5 * special.expit(0.4)),
+    ),
+    "betabinomial_mode": (
+        {"kappa_minus_2": 3.0},
+        -0.4,
+        rows_of(12, 1, 1),
+        stats.betabinom(12, 3 * special.expit(-0.4) + 1, 3 * special.expit(0.4) + 1),
+    ),
 }
 
 

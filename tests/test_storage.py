@@ -85,6 +85,8 @@ RESPONSES = {
     "negativebinomial": "hits",
     "gamma": "dose",
     "beta": "share",
+    "betabinomial": "p(hits, shown)",
+    "betabinomial_mode": "p(hits, shown)",
 }
 
 
@@ -153,7 +155,7 @@ def test_the_users_priors_come_back(split_plot, loaded):
     after = loaded(result)
     assert_equal(result, after)
     assert after.priors == result.priors
-    given = after.model.bambi_model.components["mu"].group_specific_terms["1|subject"].prior
+    given = after.model.bambi_model.parameters["mu"].group_specific_terms["1|subject"].prior
     assert given.args["sigma"] == bmb.Prior("Exponential", lam=1.5)
 
 
