@@ -248,9 +248,12 @@ def fit_logistic(study: Study, units: str | None = None, robust: bool = False) -
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         # A saturated model predicts exactly; that nothing is separated is known by now.
         warnings.simplefilter("ignore", PerfectSeparationWarning)
-        fitted = likelihood.fit(tol_criterion="params", tol=1e-10, maxiter=200, **options)
-    if not fitted.converged:
-        raise DataError(f"{ANALYSIS}: the likelihood has no maximum that 200 steps can find")
+        # Of a canonical link Newton's steps are those of IRLS, without its singular values.
+        fitted = likelihood.fit(
+            method="newton", max_start_irls=2, maxiter=100, tol=1e-12, disp=0, **options
+        )
+    if not fitted.mle_retvals["converged"]:
+        raise DataError(f"{ANALYSIS}: the likelihood has no maximum that 100 steps can find")
     covariance = np.asarray(fitted.cov_params())
     return LogisticFit(
         coefficients=np.asarray(fitted.params),
