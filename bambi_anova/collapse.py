@@ -3,6 +3,8 @@
 Rows that share every predictor differ only in their response.  Bernoulli and binomial responses
 add up to (successes, trials), Poisson counts and exposures add up, gaussian ones keep (n, mean,
 within sum of squares), and any other family keeps distinct responses with a frequency weight.
+Beta-binomial trials do not add up, as each row has a probability of its own: distinct (successes,
+trials) are kept with a weight.
 The posterior is unchanged; the units of leave-one-out comparisons are not: they become rows of
 sufficient statistics.
 
@@ -12,7 +14,7 @@ Letters: N rows of data, M rows after the collapse.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +44,9 @@ class Collapsed:
         How many rows of data each row holds: the gaussian n, or the frequency weight.
     within : ndarray, shape (M,)
         Gaussian sum of squares about the mean; zero for other families.
+    alike : ndarray of int, shape (M,), or None
+        Numbers the sets of rows that share every predictor, where trials do not add up; ``None``
+        where rows are to stay by themselves.
     """
 
     first: Array
@@ -51,6 +56,7 @@ class Collapsed:
     offset: Array | None
     n: Array
     within: Array
+    alike: Array | None = None
 
     @property
     def merged(self) -> bool:
@@ -79,7 +85,8 @@ def collapse_rows(design: Design, family: Family, collapse: bool = True) -> Coll
     keys = _predictors(design, family)
     merged = COLLAPSES[family.collapse](keys, response.values, response.trials, offset)
     if not merged.merged:
-        return _unmerged(response.values, response.trials, offset)
+        alike = None if merged.alike is None else merged.alike[merged.codes]
+        return replace(_unmerged(response.values, response.trials, offset), alike=alike)
     return merged
 
 
@@ -185,15 +192,18 @@ def _collapse_gaussian(
 def _collapse_weights(
     keys: list[Array], values: Array, trials: Array | None, offset: Array | None
 ) -> Collapsed:
-    codes, first = group_rows([*keys, values], len(values))
+    alike, _ = group_rows(keys, len(values))
+    responses = [values] if trials is None else [values, trials]
+    codes, first = group_rows([alike, *responses], len(values))
     return Collapsed(
         first,
         codes,
         values=values[first],
-        trials=None,
+        trials=None if trials is None else trials[first],
         offset=None if offset is None else offset[first],
         n=np.bincount(codes).astype(float),
         within=np.zeros(len(first)),
+        alike=None if trials is None else alike[first],
     )
 
 

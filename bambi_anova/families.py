@@ -2,11 +2,21 @@
 
 A family here says how its response is read, how rows collapse, which prior scale applies and
 how the link goes; the likelihood itself is Bambi's.
+
+Beta-binomial rows have a probability theta of their own each, integrated out exactly, that comes
+from a beta distribution of concentration kappa.  The predictor gives, through the link, either
+
+- "betabinomial": its mean mu, so that theta ~ Beta(mu kappa, (1 - mu) kappa), as in Bambi; or
+- "betabinomial_mode": its mode omega, so that
+  theta ~ Beta(omega (kappa - 2) + 1, (1 - omega) (kappa - 2) + 1) with kappa > 2, as in chapter 21
+  of Kruschke's Doing Bayesian Data Analysis (2nd ed., 2015,
+  doi:10.1016/B978-0-12-405888-0.09999-2).  What is estimated is kappa - 2, and cell means on the
+  response scale are modes; the mean would be (omega (kappa - 2) + 1) / kappa.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +42,7 @@ class Family:
     Attributes
     ----------
     name : str
-        Bambi's name of it.
+        Bambi's name of it, where Bambi has it.
     response : str
         Kind of response: "real", "binary", "proportion", "count", "positive" or "unit".
     links : tuple of str
@@ -45,7 +55,7 @@ class Family:
         Whether every row has a residual of its own on the link scale, so that a unit term with
         one row a unit cannot be told from it.
     mean : str
-        What the mean is called on the response scale.
+        What the inverse link returns is called: the mean, unless this says otherwise.
     """
 
     name: str
@@ -82,8 +92,45 @@ FAMILIES = {
         Family("negativebinomial", "count", ("log",), "weights", ("alpha",), mean="rate"),
         Family("gamma", "positive", ("log",), "weights", ("alpha",)),
         Family("beta", "unit", _BINARY_LINKS, "weights", ("kappa",), mean="proportion"),
+        Family(
+            "betabinomial",
+            "proportion",
+            _BINARY_LINKS,
+            "weights",
+            ("kappa",),
+            mean="mean probability",
+        ),
+        Family(
+            "betabinomial_mode",
+            "proportion",
+            _BINARY_LINKS,
+            "weights",
+            ("kappa_minus_2",),
+            mean="modal probability",
+        ),
     )
 }
+
+
+#: Parameters that are reported beside those they are made of, which the priors are of.
+_DERIVED: dict[str, tuple[str, Callable[[Array], Array]]] = {
+    "kappa_minus_2": ("kappa", lambda values: values + 2),
+}
+
+
+def with_derived(auxiliary: Mapping[str, Array]) -> dict[str, Array]:
+    """Return auxiliary parameters with those that are made of them.
+
+    Examples
+    --------
+    >>> with_derived({"kappa_minus_2": np.array([0.5])})["kappa"].tolist()
+    [2.5]
+    """
+    derived = {}
+    for source, (name, make) in _DERIVED.items():
+        if source in auxiliary:
+            derived[name] = make(auxiliary[source])
+    return {**auxiliary, **derived}
 
 
 def get_family(name: str) -> Family:

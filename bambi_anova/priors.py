@@ -127,7 +127,8 @@ def make_priors(design: Design, family: Family, given: Mapping | None = None) ->
     family : Family
     given : mapping of str to bambi.Prior, optional
         By ``"Intercept"``, covariate, term (its scale), unit term (its scale), or auxiliary
-        parameter such as ``"sigma"``.
+        parameter such as ``"sigma"``; for family "betabinomial_mode" that is
+        ``"kappa_minus_2"``, for "betabinomial" ``"kappa"``.
 
     Returns
     -------
@@ -172,6 +173,11 @@ def _override(defaults: Priors, given: dict) -> Priors:
         elif name in auxiliary:
             auxiliary[name] = _auxiliary_prior(name, value)
         else:
+            if name == "kappa" and "kappa_minus_2" in auxiliary:
+                raise PriorError(
+                    "priors: a beta distribution with a mode inside (0, 1) has kappa > 2, and "
+                    "what has a prior here is kappa - 2: write priors={'kappa_minus_2': ...}"
+                )
             known = ["Intercept", *covariates, *sigmas, *auxiliary]
             raise PriorError(
                 f"priors: {key!r} is not a parameter of this model{nearest(str(key), known)}"
@@ -286,4 +292,6 @@ _AUXILIARY: dict[str, Callable[[Design], Prior]] = {
     "nu": lambda design: Prior("Gamma", {"alpha": 2.0, "beta": 0.1}),
     "alpha": lambda design: Prior("HalfCauchy", {"beta": 1.0}),
     "kappa": lambda design: Prior("HalfCauchy", {"beta": 1.0}),
+    # Nearly flat in log(kappa - 2): the data must say how much rows scatter.
+    "kappa_minus_2": lambda design: Prior("Gamma", {"alpha": 0.01, "beta": 0.01}),
 }

@@ -112,6 +112,16 @@ def _beta(mean: Array, aux: Auxiliary, rows: ReplicateRows, rng) -> Array:
     return rng.beta(successes, np.maximum((1 - mean) * aux["kappa"], tiny))
 
 
+def _betabinomial(mean: Array, aux: Auxiliary, rows: ReplicateRows, rng) -> Array:
+    return _binomial(_beta(mean, aux, rows, rng), aux, rows, rng)
+
+
+def _betabinomial_mode(mode: Array, aux: Auxiliary, rows: ReplicateRows, rng) -> Array:
+    excess = aux["kappa_minus_2"]
+    share = rng.beta(mode * excess + 1, (1 - mode) * excess + 1)
+    return _binomial(share, aux, rows, rng)
+
+
 _Sampler = Callable[[Array, Auxiliary, ReplicateRows, np.random.Generator], Array]
 
 _SAMPLERS: dict[str, _Sampler] = {
@@ -123,6 +133,8 @@ _SAMPLERS: dict[str, _Sampler] = {
     "negativebinomial": _negativebinomial,
     "gamma": _gamma,
     "beta": _beta,
+    "betabinomial": _betabinomial,
+    "betabinomial_mode": _betabinomial_mode,
 }
 
 

@@ -73,7 +73,10 @@ def read_response(
     observed = _numbers(name, values)
     if family.response == "proportion":
         assert trials is not None  # for the type checker; guaranteed above
-        return _read_proportion(name, observed, _numbers(name, trials), values.index)
+        read = _read_proportion(name, observed, _numbers(name, trials), values.index)
+        if family.auxiliary:
+            _require_several_trials(family, read)
+        return read
     _CHECKS[family.response](name, observed, values.index)
     _require_variation(name, observed)
     return ResponseValues(name, observed)
@@ -132,6 +135,17 @@ def _read_proportion(name: str, successes: Array, trials: Array, index: pd.Index
         every = "no" if successes.sum() == 0 else "every"
         raise DataError(f"response {name!r} is constant: {every} trial is a success")
     return ResponseValues(name, successes, trials)
+
+
+def _require_several_trials(family: Family, response: ResponseValues) -> None:
+    """Refuse what says nothing of the scatter between rows: one trial is a success or not."""
+    assert response.trials is not None  # for the type checker
+    if response.trials.max() < 2:
+        raise DataError(
+            f"response {response.name!r}: no row has more than one trial, which leaves "
+            f"{', '.join(family.auxiliary)} of family={family.name!r} without data. Use "
+            "family='binomial', or one row for each group of trials that share a probability"
+        )
 
 
 def _check_count(name: str, values: Array, index: pd.Index) -> None:

@@ -26,7 +26,9 @@ RESERVED_FOR_TABLES = frozenset(
     "statement probability mcse below_rope in_rope above_rope mcse_rope comp_val".split()
 )
 #: Parameters of Bambi's models, which covariates share a namespace with.
-RESERVED_FOR_PARAMETERS = frozenset(["Intercept", "mu", "p", "sigma", "alpha", "nu", "kappa"])
+RESERVED_FOR_PARAMETERS = frozenset(
+    "Intercept mu p omega sigma alpha nu kappa kappa_minus_2".split()
+)
 FUNCTIONS = {
     name: getattr(np, name) for name in ("log", "log2", "log10", "log1p", "exp", "sqrt", "abs")
 }

@@ -27,7 +27,7 @@ ORDER = [
     ["design", "covariates"],
     ["collapse", "checks", "priors", "populations", "effect_sizes"],
     ["anova", "reference_grid", "distributions", "replicates"],
-    ["backend.frame", "backend.geometry", "backend.terms", "backend.likelihoods"],
+    ["backend.frame", "backend.geometry", "backend.terms", "backend.likelihoods", "latent.rising"],
     ["backend.groups", "latent.likelihoods", "latent.scales", "latent.slices", "latent.tape"],
     ["backend.distributions", "predictors"],
     ["prior_draws"],

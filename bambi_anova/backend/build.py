@@ -15,7 +15,7 @@ import numpy as np
 
 from bambi_anova.backend.frame import BambiFrame, make_frame
 from bambi_anova.backend.groups import Group, make_groups
-from bambi_anova.backend.likelihoods import CollapsedGaussian, weighted_family
+from bambi_anova.backend.likelihoods import CollapsedGaussian, bambi_family, weighted_family
 from bambi_anova.collapse import Collapsed
 from bambi_anova.design import Design
 from bambi_anova.families import Family, Link
@@ -99,12 +99,12 @@ def _formula(frame: BambiFrame, covariates: list[str], groups: list[Group]) -> s
     return f"{frame.response} ~ {' + '.join(parts)}"
 
 
-def _bambi_family(frame: BambiFrame, collapsed: Collapsed, family: Family) -> str | bmb.Family:
+def _bambi_family(frame: BambiFrame, collapsed: Collapsed, family: Family) -> bmb.Family:
     if collapsed.merged and family.collapse == "gaussian":
         return CollapsedGaussian(collapsed.n, collapsed.within)
     if collapsed.merged and family.collapse == "weights":
         return weighted_family(family.name, collapsed.n)
-    return frame.family
+    return bambi_family(frame.family)
 
 
 def _to_bambi(prior: Prior | float):

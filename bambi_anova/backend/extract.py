@@ -11,7 +11,7 @@ import xarray as xr
 from bambi_anova.backend.groups import factor_group_name
 from bambi_anova.design import Design
 from bambi_anova.draws import Draws
-from bambi_anova.families import Link
+from bambi_anova.families import Link, with_derived
 from bambi_anova.populations import cell_means
 from bambi_anova.priors import Prior, Priors
 
@@ -40,14 +40,15 @@ def extract_draws(posterior: xr.Dataset, design: Design, priors: Priors) -> Draw
     names = {term.name: factor_group_name(term) for term in terms}
     names |= {unit.name: f"1|{unit.name}" for unit in design.units}
     names |= {slope.name: slope.name for slope in design.slopes}
+    auxiliary = {
+        name: values(name) if isinstance(prior, Prior) else np.full(sample_shape, prior)
+        for name, prior in priors.auxiliary.items()
+    }
     return Draws(
         cells=_cells(values, design),
         units={unit.name: values(f"1|{unit.name}") for unit in design.units},
         sigmas={key: values(f"{name}_sigma") for key, name in names.items()},
-        auxiliary={
-            name: values(name) if isinstance(prior, Prior) else np.full(sample_shape, prior)
-            for name, prior in priors.auxiliary.items()
-        },
+        auxiliary=with_derived(auxiliary),
         slopes={name: _cells(values, design, name) for name in design.rows.covariates},
         unit_slopes={slope.name: values(slope.name) for slope in design.slopes},
     )

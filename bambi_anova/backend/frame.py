@@ -96,7 +96,8 @@ def _add_response(
         successes = add(response.expression, collapsed.values.astype(int))
         named = response.trials is not None and response.trials in data
         trials = str(response.trials) if named else _free("trials", data)
-        return f"p({successes}, {add(trials, collapsed.trials.astype(int))})", "binomial"
+        both = f"p({successes}, {add(trials, collapsed.trials.astype(int))})"
+        return both, "binomial" if family.collapse == "binomial" else family.name
     whole = family.response == "count"
     name = add(response.expression, collapsed.values.astype(int) if whole else collapsed.values)
     return name, family.name

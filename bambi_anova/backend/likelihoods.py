@@ -12,13 +12,15 @@ Letters: M collapsed rows.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import bambi as bmb
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 from bambi.defaults import get_builtin_family
-from bambi.families.univariate import Gaussian
+from bambi.families.univariate import BetaBinomial, BinomialBaseFamily, Gaussian
 
 
 def _logp(value, mu, sigma, n, within):
@@ -105,9 +107,52 @@ class WeightedDistribution:
         return {"logp": logp, "dist": dist}
 
 
+class BetaBinomialMode(BetaBinomial):
+    """Binomial rows whose probabilities come from a beta distribution given by its mode omega.
+
+    theta ~ Beta(omega (kappa - 2) + 1, (1 - omega) (kappa - 2) + 1), integrated out.
+    """
+
+    SUPPORTED_LINKS: ClassVar = {"omega": ["logit", "probit", "cloglog"], "kappa_minus_2": ["log"]}
+
+    def __init__(self, name="betabinomial_mode", likelihood=None, link="logit"):
+        likelihood = likelihood or bmb.Likelihood(
+            "BetaBinomialMode", ["omega", "kappa_minus_2"], "omega", pm.BetaBinomial
+        )
+        super().__init__(name, likelihood, link)
+
+    @staticmethod
+    def transform_backend_kwargs(kwargs):
+        """Write the parameters as PyMC's; called where the model is built, which keeps kappa."""
+        excess = kwargs["kappa_minus_2"]
+        if isinstance(excess, pt.TensorVariable):  # not held at a value
+            pm.Deterministic("kappa", excess + 2)
+        kwargs = BetaBinomialMode.transform_kwargs(kwargs)
+        return BinomialBaseFamily.transform_backend_kwargs(kwargs)
+
+    @staticmethod
+    def transform_kwargs(kwargs):
+        """Write the parameters as PyMC's."""
+        omega, excess = kwargs.pop("omega"), kwargs.pop("kappa_minus_2")
+        kwargs["alpha"] = omega * excess + 1
+        kwargs["beta"] = (1 - omega) * excess + 1
+        return kwargs
+
+
+_FAMILIES = {
+    "betabinomial": lambda: get_builtin_family("beta_binomial"),
+    "betabinomial_mode": BetaBinomialMode,
+}
+
+
+def bambi_family(name: str) -> bmb.Family:
+    """Return the Bambi family that one of this package's names stands for."""
+    return _FAMILIES[name]() if name in _FAMILIES else get_builtin_family(name)
+
+
 def weighted_family(name: str, n: np.ndarray) -> bmb.Family:
-    """Return Bambi's family of that name, with rows that stand for n observations each."""
-    plain = get_builtin_family(name)
+    """Return a family with rows that stand for n observations each."""
+    plain = bambi_family(name)
 
     class Weighted(type(plain)):  # type: ignore[misc]
         """The family, with the log-likelihood of the collapsed rows weighted."""
@@ -117,7 +162,8 @@ def weighted_family(name: str, n: np.ndarray) -> bmb.Family:
             values = super().log_likelihood(model, posterior, data, **kwargs)
             return values * n if data is None else values
 
-    distribution = WeightedDistribution(getattr(pm, plain.likelihood.name), n)
+    plain_distribution = plain.likelihood.dist or getattr(pm, plain.likelihood.name)
+    distribution = WeightedDistribution(plain_distribution, n)
     likelihood = bmb.Likelihood(
         plain.likelihood.name, plain.likelihood.params, plain.likelihood.parent, distribution
     )

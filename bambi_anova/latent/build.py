@@ -53,7 +53,9 @@ def make_latent_model(
     UnsupportedError
         If the family, or the kind of a prior, has no place in such a model.
     """
-    builder = _Builder(design, collapsed, priors)
+    place, sets = _merge(collapsed)
+    rows = collapsed.first[place]
+    builder = _Builder(design, rows, priors)
     entity = _choose_entity(design)
     builder.add_fixed(literal)
     builder.add_units(entity)
@@ -65,10 +67,9 @@ def make_latent_model(
             scales.append(make_scale(name, prior))
         else:
             auxiliary[name] = float(prior)
-    rows = collapsed.first
     return LatentModel(
-        likelihood=make_likelihood(family, link, collapsed),
-        offset=(np.zeros(len(rows)) if collapsed.offset is None else collapsed.offset)[:, None],
+        likelihood=make_likelihood(family, link, collapsed, sets),
+        offset=_offset(collapsed)[place, None],
         columns=builder.columns(),
         entity=np.zeros(len(rows), dtype=int) if entity is None else entity.codes[rows],
         entities=builder.entities,
@@ -82,6 +83,19 @@ def make_latent_model(
         scales=tuple(scales),
         auxiliary=auxiliary,
     )
+
+
+def _merge(collapsed: Collapsed) -> tuple[Array, Array]:
+    """Return a collapsed row that stands for each of the M rows, and the row of each of them."""
+    if collapsed.alike is None:
+        rows = np.arange(len(collapsed.first))
+        return rows, rows
+    _, place, sets = np.unique(collapsed.alike, return_index=True, return_inverse=True)
+    return place, sets
+
+
+def _offset(collapsed: Collapsed) -> Array:
+    return np.zeros(len(collapsed.first)) if collapsed.offset is None else collapsed.offset
 
 
 def _own_units(design: Design) -> list[tuple[str, Unit, Slope | None]]:
@@ -111,10 +125,10 @@ def _most_within(unit: Unit, entity: Unit) -> int:
 class _Builder:
     """Collects blocks and columns, the core's first."""
 
-    def __init__(self, design: Design, collapsed: Collapsed, priors: Priors) -> None:
+    def __init__(self, design: Design, rows: Array, priors: Priors) -> None:
         self.design = design
         self.priors = priors
-        self.rows = collapsed.first
+        self.rows = rows
         self.core: list[CoreBlock] = []
         self.leaves: list[LeafBlock] = []
         self.means: list[float] = []

@@ -41,7 +41,7 @@ def entry_points():
         n = carray(data, (1,), np.int64)[0]
         real, signed = carray(data, (n,), np.float64), carray(data, (n,), np.int64)
         whole = carray(data, (n,), np.uint64)
-        h, nodes, m, at = signed[1], signed[2], signed[3], signed[4:18]
+        h, nodes, m, at = signed[1], signed[2], signed[3], signed[4:20]
         slope = carray(gradient, (size,))
         total = log_density(
             carray(theta, (size,)),
@@ -59,7 +59,9 @@ def entry_points():
             real[at[10] : at[11]].reshape((5, m)),
             whole[at[11] : at[12]],
             whole[at[12] : at[13]],
-            real[at[13] : n],
+            real[at[13] : at[14]],
+            real[at[14] : at[15]].reshape((3, -1)),
+            whole[at[15] : n],
         )
         value[0] = total
         finite = np.isfinite(total)

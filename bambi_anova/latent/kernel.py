@@ -8,15 +8,16 @@ Nothing here depends on a model, so that it is compiled once and for all.
 numba is heavy: import this module late.  Addresses are unsigned: signed ones, which may count
 from the end, keep the processor from taking several numbers at a time.
 
-Letters: M rows, H hyperparameters, N parameters, K nodes of a prior's table, T operations of a
-list.  A bar, as in ``w_bar``, is the derivative of the log density in what stands before it.
+Letters: M rows, H hyperparameters, N parameters, K nodes of a prior's table or entries,
+T operations of a list.  A bar, as in ``w_bar``, is the derivative of the log density in what stands
+before it.
 """
 
 import math
 
 import numpy as np
 
-from bambi_anova.latent.kernel_rows import jit, jit_inside, row
+from bambi_anova.latent.kernel_rows import betabinomial, factors, jit, jit_inside, row
 from bambi_anova.latent.tape import (
     LOAD,
     LOG,
@@ -34,7 +35,7 @@ from bambi_anova.latent.tape import (
 @jit_inside
 def log_density(
     theta, gradient, own, hyper, table, noise, sizes, before, eliminate, core, substitute,
-    constants, rows, start, index, value,
+    constants, rows, start, index, value, entries, ends,
 ):  # fmt: skip
     """Return the log density at some parameters, a constant apart, and fill in its gradient.
 
@@ -59,6 +60,10 @@ def log_density(
         Linear predictor where the coordinates are at their prior means, y, trials, n, within.
     start, index, value : ndarray
         A as in a CSR matrix; its columns are addresses.
+    entries : ndarray, shape (3, K)
+        Shift, count and function of the factors of beta-binomial rows; none for other kinds.
+    ends : ndarray of int, shape (2 M + 2,)
+        Where those of each row's successes end, then of each row's failures, then of all trials.
     """
     h = hyper.shape[0]
     memory = sizes[1] + sizes[0] * sizes[2]
@@ -71,7 +76,7 @@ def log_density(
     for i in range(noise.shape[0]):
         w[noise[i]] = theta[h + i]
     total += _there(sizes, before, eliminate, core, substitute, constants, w)
-    total += _rows(own, rows, start, index, value, w, w_bar)
+    total += _rows(own, rows, start, index, value, entries, ends, w, w_bar)
     _back(sizes, before, eliminate, core, substitute, constants, w, w_bar)
     for i in range(noise.shape[0]):
         gradient[h + i] = w_bar[noise[i]]
@@ -245,19 +250,30 @@ def _run_back(tape, w, w_bar, constants, at, constants_at):
 
 
 @jit
-def _rows(own, rows, start, index, value, w, w_bar):
+def _rows(own, rows, start, index, value, entries, ends, w, w_bar):
     """Return the log-likelihood and hand its derivatives on."""
     kind, one, other = int(own[0]), int(own[3]), int(own[5])
     first = w[one] if one >= 0 else own[4]
     second = w[other] if other >= 0 else own[6]
     total, first_bar, second_bar = 0.0, 0.0, 0.0
-    for m in range(rows.shape[1]):
+    size = rows.shape[1]
+    if kind >= 9:
+        of_trials, slope = factors(first, entries, ends[2 * size], ends[2 * size + 1])
+        total -= of_trials
+        first_bar -= slope
+    for m in range(size):
         eta = rows[0, m]
         for k in range(start[m], start[m + 1]):
             eta += value[k] * w[index[k]]
-        log, slope, by_first, by_second = row(
-            kind, eta, rows[1, m], rows[2, m], rows[3, m], rows[4, m], first, second
-        )
+        if kind >= 9:
+            log, slope, by_first = betabinomial(
+                kind - 9, eta, rows[1, m], rows[2, m], first, entries, ends, m, size
+            )
+            by_second = 0.0
+        else:
+            log, slope, by_first, by_second = row(
+                kind, eta, rows[1, m], rows[2, m], rows[3, m], rows[4, m], first, second
+            )
         total += log
         first_bar += by_first
         second_bar += by_second

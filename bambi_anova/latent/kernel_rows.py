@@ -140,6 +140,63 @@ def _beta(eta, y, n, kappa):
 
 
 @jit
+def betabinomial(link, eta, once, both, c, entries, ends, m, size):
+    """Return log-likelihood and slopes in eta and c of rows that share every predictor.
+
+    Parameters
+    ----------
+    link : int
+        0 for logit, 1 for probit, 2 for cloglog.
+    eta, c : float
+        The linear predictor; kappa or kappa - 2.
+    once, both : float
+        Successes and trials of the binomial part.
+    entries, ends : ndarray
+        As in ``kernel.log_density``.
+    m, size : int
+        Which of how many rows.
+    """
+    if link == 0:
+        small = math.exp(-abs(eta))
+        rate, rest = 1 / (1 + small), small / (1 + small)
+        if eta < 0:
+            rate, rest = rest, rate
+        by_eta = rate * rest
+        log, slope, _, _ = _logit(eta, once, both)
+    elif link == 1:
+        rate = 0.5 * math.erfc(-eta / math.sqrt(2.0))
+        rest = 0.5 * math.erfc(eta / math.sqrt(2.0))
+        by_eta = math.exp(-eta * eta / 2 - _HALF_LOG_2PI)
+        log, slope, _, _ = _probit(eta, once, both)
+    else:
+        hazard = math.exp(max(min(eta, 30.0), -700.0))
+        rate, rest = -math.expm1(-hazard), math.exp(-hazard)
+        by_eta = hazard * rest
+        log, slope, _, _ = _cloglog(eta, once, both)
+    middle = size + m
+    up, up_slope = factors(c * rate, entries, ends[m], ends[m + 1])
+    down, down_slope = factors(c * rest, entries, ends[middle], ends[middle + 1])
+    log += up + down + both * math.log(c)
+    slope += c * by_eta * (up_slope - down_slope)
+    return log, slope, rate * up_slope + rest * down_slope + both / c
+
+
+@jit
+def factors(x, entries, begin, end):
+    """Return a sum of logs of factors, or of gamma functions, and its slope."""
+    total, slope = 0.0, 0.0
+    for k in range(begin, end):
+        at, count = x + entries[0, k], entries[1, k]
+        if entries[2, k] > 0:
+            total += count * math.lgamma(at)
+            slope += count * _digamma(at)
+        else:
+            total += count * math.log(at)
+            slope += count / at
+    return total, slope
+
+
+@jit
 def _digamma(x):
     """Return the derivative of log gamma at a positive number."""
     shift = 0.0

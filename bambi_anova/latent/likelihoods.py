@@ -17,21 +17,28 @@ from scipy import special
 from bambi_anova.collapse import Collapsed
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.families import Family, Link
+from bambi_anova.latent.rising import BetaBinomialRows, count_factors
 
 Array = np.ndarray
 Auxiliary = Mapping[str, Array]
 
 _LOG_2PI = np.log(2 * np.pi)
+#: Least part of a beta-binomial curvature's positive terms that is left of it.
+LEAST_CURVATURE = 0.1
 
 
 @dataclass(frozen=True)
 class Observed:
-    """The data of a likelihood as columns, each of shape (M, 1)."""
+    """The data of a likelihood as columns, each of shape (M, 1).
+
+    ``factors`` holds beta-binomial rows that share every predictor; their columns are totals.
+    """
 
     y: Array
     trials: Array
     n: Array
     within: Array
+    factors: BetaBinomialRows | None = None
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,18 @@ class Likelihood:
         return _LINKS[self.key[1]](self.data)
 
 
-def make_likelihood(family: Family, link: Link, collapsed: Collapsed) -> Likelihood:
+def make_likelihood(
+    family: Family, link: Link, collapsed: Collapsed, sets: Array | None = None
+) -> Likelihood:
     """Return the likelihood of collapsed rows.
+
+    Parameters
+    ----------
+    family : Family
+    link : Link
+    collapsed : Collapsed
+    sets : ndarray of int, shape (number of collapsed rows,), optional
+        For beta-binomial rows: sets that share every predictor, and so become one row each.
 
     Raises
     ------
@@ -96,7 +113,19 @@ def make_likelihood(family: Family, link: Link, collapsed: Collapsed) -> Likelih
         collapsed.within,
     )
     data = Observed(*(np.asarray(column, dtype=float)[:, None] for column in columns))
+    if family.name in _FIRST_SHIFT:
+        rows = np.arange(len(ones)) if sets is None else sets
+        data = _counted(data, rows, _FIRST_SHIFT[family.name])
     return replace(make(data), key=(family.name, link.name), data=data)
+
+
+def _counted(data: Observed, sets: Array, first: int) -> Observed:
+    """Add up beta-binomial rows that share every predictor."""
+    size = int(sets.max()) + 1
+    y, trials, n = data.y[:, 0], data.trials[:, 0], data.n[:, 0]
+    totals = [np.bincount(sets, column, size)[:, None] for column in (n * y, n * trials, n)]
+    factors = count_factors(y, trials, n, sets, size, first)
+    return Observed(*totals, np.zeros((size, 1)), factors)
 
 
 def _gaussian(data: Observed) -> Likelihood:
@@ -247,6 +276,65 @@ def _beta_logit(data: Observed) -> Likelihood:
     return Likelihood(log, derivatives)
 
 
+def _betabinomial(
+    binomial: Callable[[Observed], Likelihood], rate: Callable[[Array], tuple[Array, ...]]
+) -> Callable[[Observed], Likelihood]:
+    """Return the likelihood for one link, from that of binomial rows.
+
+    Its factors m and 1 - m, which may vanish, are a binomial likelihood; c m + j and
+    c (1 - m) + j with j from 1 up are tame.
+
+    Parameters
+    ----------
+    binomial : callable
+    rate : callable
+        eta -> m, 1 - m, and the first and second derivative of m.
+    """
+
+    def make(data: Observed) -> Likelihood:
+        rows = data.factors
+        assert rows is not None  # for the type checker
+        successes, failures = rows.once[:, :, None]
+        once = binomial(replace(data, y=successes, trials=successes + failures))
+        parameter = "kappa_minus_2" if rows.first else "kappa"
+
+        def log(eta: Array, aux: Auxiliary) -> Array:
+            c, (m, rest, _, _) = aux[parameter], rate(eta)
+            total = rows.successes.log(c * m) + rows.failures.log(c * rest)
+            total -= rows.trials.log(np.broadcast_to(c, eta.shape))
+            return total + once.log(eta, aux) + (successes + failures) * np.log(c)
+
+        def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
+            c, (m, rest, first, second) = aux[parameter], rate(eta)
+            gap = c * (rows.successes.slope(c * m) - rows.failures.slope(c * rest))
+            bend = rows.successes.curvature(c * m) + rows.failures.curvature(c * rest)
+            own = once.derivatives(eta, aux)
+            positive = own.curvature + bend * (c * first) ** 2
+            # The likelihood is not log-concave: the scatter of theta leaves tails.
+            observed = np.maximum(positive - gap * second, LEAST_CURVATURE * positive)
+            return Derivatives(own.slope + gap * first, observed)
+
+        return Likelihood(log, derivatives)
+
+    return make
+
+
+def _logit_rate(eta: Array) -> tuple[Array, ...]:
+    m, rest = special.expit(eta), special.expit(-eta)
+    return m, rest, m * rest, m * rest * (rest - m)
+
+
+def _probit_rate(eta: Array) -> tuple[Array, ...]:
+    density = np.exp(-(eta**2) / 2 - _LOG_2PI / 2)
+    return special.ndtr(eta), special.ndtr(-eta), density, -eta * density
+
+
+def _cloglog_rate(eta: Array) -> tuple[Array, ...]:
+    hazard = np.exp(np.clip(eta, -700, 30))
+    rest = np.exp(-hazard)
+    return -np.expm1(-hazard), rest, hazard * rest, hazard * rest * (1 - hazard)
+
+
 def _exp(eta: Array) -> Array:
     """Return exp(eta), finite for whatever a long Newton step may propose."""
     return np.exp(np.minimum(eta, 300))
@@ -265,6 +353,16 @@ _LIKELIHOODS: dict[tuple[str, str], Callable[[Observed], Likelihood]] = {
     ("gamma", "log"): _gamma,
     ("t", "identity"): _student,
     ("beta", "logit"): _beta_logit,
+}
+_BETABINOMIAL = {
+    "logit": _betabinomial(_binomial_logit, _logit_rate),
+    "probit": _betabinomial(_binomial_probit, _probit_rate),
+    "cloglog": _betabinomial(_binomial_cloglog, _cloglog_rate),
+}
+#: Whether the predictor of a beta-binomial family gives the mean (0) or the mode (1).
+_FIRST_SHIFT = {"betabinomial": 0, "betabinomial_mode": 1}
+_LIKELIHOODS |= {
+    (family, link): make for family in _FIRST_SHIFT for link, make in _BETABINOMIAL.items()
 }
 
 

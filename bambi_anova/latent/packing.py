@@ -11,7 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import interpolate
 
+from bambi_anova.latent.likelihoods import Observed
 from bambi_anova.latent.program import Program, Recorder
+from bambi_anova.latent.rising import Factors
 from bambi_anova.latent.scales import Scale
 from bambi_anova.latent.whitening import Whitening
 
@@ -55,10 +57,11 @@ def pack(w: Whitening) -> Array:
         program.core,
         program.substitute,
         program.constants,
-        np.stack([origin, data.y, data.trials, data.n, data.within]),
+        _rows(data, origin),
         model.columns.indptr.astype(np.int64),
         addresses[model.columns.indices],
         model.columns.data,
+        *_factors(data),
     ]
     return _join([h, table.shape[1], len(origin)], arrays)
 
@@ -88,6 +91,34 @@ def _likelihood(w: Whitening) -> Array:
     pairs = [(float(f), 0.0) if isinstance(f, int) else (-1.0, f) for f in further]
     power = w.kind.power if w.followed >= 0 else 0.0
     return np.array([w.kind.number, power, w.reference, *pairs[0], *pairs[1]])
+
+
+def _rows(data: Observed, origin: Array) -> Array:
+    """Return the rows' predictor at the prior means and their data, shape (5, M)."""
+    y, trials = data.y, data.trials
+    if data.factors is not None:  # the binomial part of their likelihood
+        once, never = data.factors.once[:, :, None]
+        y, trials = once, once + never
+    return np.stack([origin, y, trials, data.n, data.within])
+
+
+def _factors(data: Observed) -> tuple[Array, Array]:
+    """Return what ``kernel.log_density`` calls ``entries`` and ``ends``."""
+    if data.factors is None:
+        return np.zeros((3, 0)), np.zeros(1, dtype=np.int64)
+    parts = data.factors.successes, data.factors.failures, data.factors.trials
+    entries = [[part.shift, part.count, part.gamma] for part in parts[:2]]
+    entries.append(_totals(parts[2]))
+    ends = [np.bincount(part.rows, minlength=part.size) for part in parts[:2]]
+    ends = np.cumsum(np.concatenate([[0], *ends, [len(entries[2][0])]]))
+    return np.concatenate(entries, axis=1), ends
+
+
+def _totals(part: Factors) -> list[Array]:
+    """Return entries of all rows together: shift, count and function."""
+    pairs = np.stack([part.gamma, part.shift], axis=1)
+    distinct, inverse = np.unique(pairs, axis=0, return_inverse=True)
+    return [distinct[:, 1], np.bincount(inverse.ravel(), part.count), distinct[:, 0]]
 
 
 def _join(sizes: Sequence[int], arrays: Sequence[Array]) -> Array:

@@ -17,6 +17,7 @@ from bambi_anova.backend.groups import factor_group_name
 from bambi_anova.collapse import Collapsed
 from bambi_anova.design import Design
 from bambi_anova.draws import Draws
+from bambi_anova.families import with_derived
 from bambi_anova.latent.model import CoreBlock, LatentModel
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def package_draws(model: LatentModel, design: Design, latent: LatentDraws) -> Dr
         _cells(model, design, latent),
         units,
         sigmas,
-        auxiliary,
+        with_derived(auxiliary),
         slopes={name: _cells(model, design, latent, name) for name in design.rows.covariates},
         unit_slopes={s.name: _last(_unit_effects(model, latent, s.name)) for s in design.slopes},
     )
@@ -95,7 +96,7 @@ def bambi_posterior(
     for key, block in blocks.items():
         if block.basis is None and block.stop - block.start == 1 and key not in _unit_keys(design):
             variables[key] = (sample, latent.core[block.start])
-    for name, values in package_auxiliary(model, latent).items():
+    for name, values in with_derived(package_auxiliary(model, latent)).items():
         variables[name] = (sample, values)
     effects_names = _effect_names(design)
     for scale, values in zip(model.scales, latent.values, strict=True):

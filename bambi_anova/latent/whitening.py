@@ -52,7 +52,7 @@ class Kind:
     Attributes
     ----------
     number : int
-        Its branch in ``kernel_rows.row``.
+        Its branch in ``kernel_rows.row``; from 9 up ``kernel_rows.betabinomial``.
     parameters : tuple of str
         Names of its further parameters, two at the most.
     power : float
@@ -77,6 +77,12 @@ KINDS = {
     ("gamma", "log"): Kind(6, ("alpha",), 1.0),
     ("t", "identity"): Kind(7, ("sigma", "nu"), -2.0),
     ("beta", "logit"): Kind(8, ("kappa",), 1.0),
+    ("betabinomial", "logit"): Kind(9, ("kappa",)),
+    ("betabinomial", "probit"): Kind(10, ("kappa",)),
+    ("betabinomial", "cloglog"): Kind(11, ("kappa",)),
+    ("betabinomial_mode", "logit"): Kind(9, ("kappa_minus_2",)),
+    ("betabinomial_mode", "probit"): Kind(10, ("kappa_minus_2",)),
+    ("betabinomial_mode", "cloglog"): Kind(11, ("kappa_minus_2",)),
 }
 
 
