@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bambi_anova.checks import check_design
+from bambi_anova.errors import DroppedUnitWarning, UnsupportedCellWarning
 from bambi_anova.methods_text import (
     describe_check,
     describe_computation,
@@ -114,4 +116,8 @@ def _left(result: Result, settings: Settings) -> str:
         items.append("which differences are too small to matter, if decisions are made (`rope`)")
     if result.sampling.weighting is not None:
         items.append("a full fit by NUTS, compared with this one by `compare_fits`")
+    told = (DroppedUnitWarning, UnsupportedCellWarning)
+    for warning in check_design(result.design, result.family):
+        if not isinstance(warning, told):
+            items.append(f"an answer to what the check of the design asks: {warning}")
     return "\n".join(f"- {item}" for item in items)

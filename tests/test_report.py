@@ -1,0 +1,298 @@
+"""Reports: every number is recomputed from the tables, and the words follow the fit."""
+
+import re
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bambi_anova as ba
+from bambi_anova.errors import AnovaWarning
+from bambi_anova.naming import TIMES
+from bambi_anova.priors import Prior
+from bambi_anova.report import CHECKED, Report
+from bambi_anova.rounding import MINUS, interval, number, percentage, row_decimals
+from bambi_anova.trust import Sampling
+
+DESIGNS = ["memory", "oats", "recall"]
+ODD = ["covariate", "no units", "no factors", "empty cell"]
+
+
+@pytest.fixture(scope="module")
+def report_of(quick_fit):
+    """From the name of a design to its report, written once."""
+    done = {}
+
+    def report_of(name):
+        if name not in done:
+            done[name] = quick_fit(name).report()
+        return done[name]
+
+    return report_of
+
+
+def as_chains(result, divergences=0):
+    return replace(result, sampling=Sampling("nuts", divergences, seconds=1.0))
+
+
+def written(table, bounds=("hdi95_lb", "hdi95_ub")):
+    """Mean and interval of each row, as the report writes them."""
+    for row, places in zip(table.to_dict("records"), row_decimals(table), strict=True):
+        yield row, number(row["mean"], places), interval(*(row[b] for b in bounds), int(places))
+
+
+def contrast_texts(table, name="95% HDI", bounds=("hdi95_lb", "hdi95_ub")):
+    return [
+        f"{row['contrast'].replace(' - ', f' {MINUS} ')} = {mean} ({name} {ends}, "
+        f"probability of direction {percentage(row['pd'], row['ess_bulk'])}"
+        for row, mean, ends in written(table, bounds)
+    ]
+
+
+# -- Numbers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*DESIGNS, "covariate", "no units", "empty cell"])
+def test_means_and_contrasts_of_factors_are_the_tables(name, quick_fit, report_of):
+    result, report = quick_fit(name), report_of(name)
+    for factor in result.design.levels:
+        means = result.means(factor, scale="response")
+        for row, mean, ends in written(means):
+            assert re.search(
+                rf"{re.escape(f'{mean} {ends}')}( \([^)]*\))? at {re.escape(str(row[factor]))}",
+                report.results,
+            )
+        for text in contrast_texts(result.contrasts(factor, scale="response")):
+            assert text in report.results
+
+
+@pytest.mark.parametrize("name", ["memory", "recall"])
+def test_between_factors_have_both_answers(name, quick_fit, report_of):
+    result, report = quick_fit(name), report_of(name)
+    within, between = "For the units of this study alone: ", 0
+    for factor in result.design.factors:
+        paragraph = next(
+            p for p in report.results.split("\n\n") if p.startswith(f"**{factor.name}.**")
+        )
+        table = result.contrasts(factor.name, population="finite", scale="response")
+        assert (within in paragraph) == bool(factor.between)
+        if factor.between:
+            between += 1
+            tail = paragraph.split(within)[1]
+            assert all(text in tail for text in contrast_texts(table))
+    assert between == 1
+
+
+def test_a_report_for_these_units_has_one_answer(quick_fit):
+    result = quick_fit("memory")
+    report = result.report(population="finite", scale="link", ci_prob=0.9, ci_kind="eti")
+    options = {"population": "finite", "ci_prob": 0.9, "ci_kind": "eti"}
+    table = result.contrasts("condition", **options)
+    (text,) = contrast_texts(table, "90% ETI", ("eti90_lb", "eti90_ub"))
+    assert text in report.results
+    assert "this study alone" not in report.results
+    assert "finite population (these units)" in report.results
+    assert "logit of the probability of errors" in report.results
+
+
+def test_an_interaction_of_few_contrasts_is_written_out(quick_fit, report_of):
+    table = quick_fit("memory").contrasts("condition:trial_type", scale="response")
+    (text,) = contrast_texts(table)
+    assert f"**condition {TIMES} trial_type.** {text}" in report_of("memory").results
+
+
+def test_an_interaction_of_many_contrasts_has_the_sd_of_its_effects(quick_fit, report_of):
+    table = quick_fit("oats").anova(scale="response")
+    (text,) = [
+        f"The sd of its effects was {mean} (95% HDI {ends})"
+        for row, mean, ends in written(table)
+        if row["term"] == "variety:nitrogen"
+    ]
+    assert f"**variety {TIMES} nitrogen.** {text}" in report_of("oats").results
+
+
+@pytest.mark.parametrize("name", [*DESIGNS, "no factors"])
+def test_sds_of_units_are_the_anova_tables(name, quick_fit, report_of):
+    table = quick_fit(name).anova()
+    table = table[table["kind"] == "unit"].reset_index(drop=True)
+    for row, mean, ends in written(table):
+        unit = row["term"].replace(":", f" {TIMES} ")
+        text = rf"{re.escape(f'{mean} {ends}')}( \(not trusted\))? between {unit} \({row['units']}"
+        assert re.search(text, report_of(name).results)
+
+
+def test_slopes_are_given_level_by_level(quick_fit, report_of):
+    table = quick_fit("covariate").slopes("age", scale="response")
+    assert len(table) == 3
+    for row, mean, ends in written(table):
+        text = re.escape(f"{mean} (95% HDI {ends}, probability of direction")
+        level = re.escape(row["encouragement"])
+        assert re.search(
+            rf"{text} [^)]*\)( \(not trusted\))? at {level}", report_of("covariate").results
+        )
+
+
+def test_the_largest_of_many_contrasts_is_named():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"g": np.repeat([f"g{i}" for i in range(5)], 8)})
+    data["y"] = rng.normal(size=40) + 3 * (data["g"] == "g2")
+    result = ba.Model("y ~ g", data).fit("laplace", random_seed=1, progressbar=False)
+    table = result.contrasts("g", scale="response")
+    largest = contrast_texts(table)[int(table["mean"].abs().to_numpy().argmax())]
+    assert f"Of 10 contrasts the largest was {largest}" in result.report().results
+
+
+def test_shares_in_the_rope_are_the_tables(quick_fit):
+    result, rope = quick_fit("oats"), (-5, 7.5)
+    report = result.report(rope=rope)
+    table = result.contrasts("variety", scale="response", rope=rope)
+    for row in table.to_dict("records"):
+        assert f"{percentage(row['in_rope'], row['ess_bulk'])} in the ROPE" in report.results
+    assert f"[{MINUS}5.0, 7.5]" in report.results
+    assert "too small to matter" not in report.left
+    assert "too small to matter" in result.report().left
+
+
+@pytest.mark.parametrize("name", [*DESIGNS, "no units"])
+def test_the_predictive_check_is_counted(name, quick_fit, report_of):
+    result = quick_fit(name)
+    by = "unit" if result.design.units else "cell"
+    check = result.predictive_check(by, draws=CHECKED, random_seed=0)
+    outside = (check["tail_probability"] < 0.025) | (check["tail_probability"] > 0.975)
+    assert f"observed mean of {outside.sum()} of {len(check)} {by}s" in report_of(name).methods
+    assert f"about {number(0.05 * len(check), 1)} would by chance" in report_of(name).methods
+
+
+@pytest.mark.parametrize("name", [*DESIGNS, *ODD])
+def test_diagnostics_are_those_of_trust(name, quick_fit, report_of):
+    result, methods = quick_fit(name), report_of(name).methods
+    trust = result.trust()
+    moving = trust[trust["sd"] > 0]
+    assert f"at least {moving[['ess_bulk', 'ess_tail']].to_numpy().min():.0f}." in methods
+    assert f"Pareto k of the weights {number(result.sampling.weighting.pareto_k, 2)}" in methods
+    assert f"{trust['trusted'].sum()} of {len(trust)} quantities of the fit are trusted" in methods
+
+
+# -- Words -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*DESIGNS, *ODD])
+def test_the_design_is_told(name, quick_fit, report_of):
+    result, methods = quick_fit(name), report_of(name).methods
+    assert f"`{result.design.formula.text}`" in methods
+    assert f"{len(result.design.rows.data):,} rows" in methods
+    assert f"{result.family.name} likelihood and {result.link.name} link" in methods
+    for unit in result.design.units:
+        assert f"{unit.name.replace(':', f' {TIMES} ')} ({unit.size} units)" in methods
+    for factor in result.design.factors:
+        assert all(str(level) in methods for level in factor.levels)
+    assert ("rows count as independent" in methods) == (not result.design.units)
+    assert "nan" not in report_of(name)
+
+
+def test_strata_and_balance_are_told(report_of):
+    assert "condition by participant;" in report_of("memory").methods
+    assert "held 1,000 to 1,050 rows; marginal means weigh cells" in report_of("memory").methods
+    assert "nitrogen by the residual" in report_of("oats").methods
+    assert "The cells held 6 rows each." in report_of("oats").methods
+
+
+def test_empty_cells_are_told_and_marked(quick_fit, report_of):
+    report, result = report_of("empty cell"), quick_fit("empty cell")
+    assert "1 cell of 6 had no data (No encouragement at all" in report.methods
+    contrasts = [result.contrasts(f, scale="response") for f in result.design.levels]
+    unsupported = sum(int((~table["supported"]).sum()) for table in contrasts)
+    assert unsupported > 0
+    assert report.results.count("rests in part on the prior") >= unsupported
+    assert "rests in part" not in report_of("oats").results
+
+
+def test_priors_are_named_and_whose_they_are(quick_fit, report_of):
+    result = quick_fit("oats")
+    methods = report_of("oats").methods
+    assert "those of Kruschke (2015)" in methods
+    assert all(str(prior) in methods for prior in result.priors.sigmas.values())
+    assert "chosen for this analysis" not in methods
+    own = Prior("HalfNormal", {"sigma": 7.0}, given=object())
+    priors = replace(result.priors, sigmas={**result.priors.sigmas, "variety": own})
+    methods = replace(result, priors=priors).report().methods
+    assert "Priors chosen for this analysis: HalfNormal(sigma=7) for the sd of variety." in methods
+
+
+def test_a_users_prior_goes_from_the_model_to_the_report():
+    import bambi as bmb
+
+    prior = {"variety": bmb.Prior("HalfNormal", sigma=30)}
+    data = ba.load_data("oats")
+    model = ba.Model("yield ~ variety + Error(block/variety)", data, priors=prior)
+    result = model.fit("laplace", random_seed=1, progressbar=False)
+    assert "HalfNormal(sigma=30) for the sd of variety." in result.report().methods
+
+
+def test_a_trusted_fit_has_no_warning(quick_fit, report_of):
+    assert quick_fit("oats").verdict == "trusted"
+    assert "not trusted" not in report_of("oats")
+    assert "full fit by NUTS" in report_of("oats").left
+
+
+def test_an_untrusted_quick_fit_says_so_first(quick_fit):
+    good = quick_fit("oats")
+    heavy = replace(good.sampling.weighting, pareto_k=0.93)
+    bad = replace(good, sampling=replace(good.sampling, weighting=heavy))
+    results = bad.report().results
+    assert results.startswith("**This fit is not trusted** (a quick fit, to be confirmed by NUTS)")
+    assert all(reason in results for reason in bad.verdict.reasons)
+    assert results.count("(not trusted)") > 5
+
+
+def test_chains_are_told_by_their_diagnostics(quick_fit):
+    good = as_chains(quick_fit("oats"))
+    methods = good.report().methods
+    worst = good.trust()["r_hat"].max()
+    assert "4 chains of 1,000 draws" in methods
+    assert f"0 divergent transitions, R-hat at most {worst:.3f}" in methods
+    assert "Pareto" not in methods
+    assert "full fit by NUTS" not in good.report().left
+    bad = as_chains(quick_fit("oats"), divergences=3).report()
+    assert "3 divergent transitions" in bad.methods
+    assert bad.results.startswith("**This fit is not trusted** (to be sampled for longer)")
+
+
+def test_counts_are_rates():
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"s": np.repeat(np.arange(12), 6), "hours": rng.uniform(1, 3, 72)})
+    data["group"] = np.where(data["s"] % 2, "treated", "control")
+    data["seizures"] = rng.poisson(3 * data["hours"])
+    model = ba.Model("seizures ~ group + offset(log(hours)) + Error(s)", data, family="poisson")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AnovaWarning)
+        report = model.fit("laplace", random_seed=1, progressbar=False).report()
+    assert "poisson likelihood and log link" in report.methods
+    assert "The mean rate of seizures was" in report.results
+
+
+def test_what_a_colleague_would_ask_is_left_to_the_author(report_of):
+    with pytest.warns(AnovaWarning, match="'nitrogen' varies within") as asked:
+        model = ba.Model("yield ~ nitrogen + Error(block)", ba.load_data("oats"))
+    left = model.fit("laplace", random_seed=1, progressbar=False).report().left
+    assert str(asked[0].message) in left
+    assert "check of the design" not in report_of("oats").left
+
+
+def test_a_report_is_markdown_text_with_parts(report_of):
+    report = report_of("oats")
+    assert isinstance(report, str)
+    assert isinstance(report, Report)
+    assert repr(report) == str(report) == report._repr_markdown_()
+    for title, part in (
+        ("Methods", report.methods),
+        ("Results", report.results),
+        ("Left to the author", report.left),
+    ):
+        assert f"### {title}\n\n{part}" in report
+
+
+def test_a_report_is_repeatable(quick_fit, report_of):
+    assert quick_fit("memory").report() == report_of("memory")
