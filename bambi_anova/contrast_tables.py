@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from bambi_anova.errors import ArgumentError
 from bambi_anova.fitted import Fitted
 from bambi_anova.joint_statements import orders_table, probability_table
 from bambi_anova.judgements import Rope, quantity_table
@@ -304,6 +305,8 @@ class ContrastTables(Fitted):
             term = ":".join([*factors, *(name for name in given if name not in factors)])
         means = mean_quantities(self, term, population, scale, weights=weights, at=at, slope=slope)
         names = [name for part in given for name in self._factors(part)]
+        if not set(means.labels) - {*names, "slope"}:
+            raise ArgumentError(f"by={by!r}: leaves term={term!r} no levels to make statements of")
         axes = [n for n in means.labels if n not in self.design.levels and n != "slope"]
         return means, [*(str(n) for n in axes), *names]
 

@@ -81,8 +81,10 @@ def standardizer(
 def _residual(draws: Draws, family: Family, link: Link) -> tuple[Array, str]:
     if "sigma" in draws.auxiliary:
         return draws.auxiliary["sigma"], "residual"
-    if family.response not in ("binary", "proportion"):
-        remedy = "compare='ratio'" if link.name == "log" else "scale='response'"
+    # With an overdispersion of its own a family has no one latent variable to take the sd of.
+    if family.auxiliary or family.response not in ("binary", "proportion"):
+        remedies = {"log": "compare='ratio'", "logit": "compare='odds_ratio'"}
+        remedy = remedies.get(link.name, "scale='response'")
         raise ArgumentError(
             f"standardize: family {family.name!r} has no residual sd on its link scale; use "
             f"{remedy} instead"

@@ -63,6 +63,7 @@ class Quantities:
             text = ":".join(str(row[name]) for name in named)
             if several:
                 text = f"{row['term']} {text}"
+            text = text or "mean"  # of a model without factors
             where = ", ".join(f"{name}={row[name]}" for name in at)
             names.append(f"{text} at {where}" if where else text)
         return names

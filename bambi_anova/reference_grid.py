@@ -155,7 +155,8 @@ def _points(at: Mapping[str, Any] | None, design: Design) -> dict[str, tuple[flo
     for name, given in (at or {}).items():
         require_covariate(name, design.rows, "at")
         try:
-            values = np.atleast_1d(np.asarray(given, dtype=float))
+            values = np.atleast_1d(np.asarray(given))
+            values = values if values.dtype.kind in "iu" else values.astype(float)
         except (TypeError, ValueError):
             values = np.array([])
         if values.ndim != 1 or not len(values) or not np.isfinite(values).all():

@@ -563,3 +563,23 @@ def test_the_family_is_named_when_no_residual_is_known():
     frame = data().assign(y=lambda d: special.expit(d["y"]))
     with pytest.raises(ArgumentError, match="family 'beta' has no residual sd"):
         made_up("y ~ group", frame, family="beta").contrasts("group", standardize="total")
+
+
+def test_statements_need_levels_beside_by():
+    result = made_up("y ~ group * task + dose")
+    for ask in (result.orders, lambda term, by: result.probability("A > B", term, by)):
+        with pytest.raises(ArgumentError, match="no levels to make statements of"):
+            ask("group", by="group")
+    means = result.draws_of("means", "group", at={"dose": [1, 2]})
+    table = result.probability("A > B", "group", at={"dose": [1, 2]})
+    a, b = (means.sel(quantity=name).to_numpy() for name in ("1:A", "1:B"))
+    assert table["probability"][0] == pytest.approx((a > b).mean())
+
+
+def test_a_model_without_factors_has_a_mean_and_a_slope():
+    result = made_up("y ~ dose + (dose|s)")
+    assert result.draws_of("means")["quantity"].item() == "mean"
+    assert result.draws_of("slopes", "dose")["quantity"].item() == "dose"
+    assert len(result.kruschke()) == 5
+    with pytest.raises(ArgumentError, match="no factor terms"):
+        result.deflections()
