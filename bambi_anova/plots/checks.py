@@ -144,7 +144,9 @@ def _draw_units(
     names = table[unit].astype(str) if unit in table else pd.Series(group_labels(table))
     named = [i for i in at if len(table) <= NAMED or outside[i]]
     labels = [wrapped(names.iloc[i], 12) for i in named]
-    ax.set_xticks(named, labels, rotation=90 if len(named) > 6 else 0, fontsize=8)
+    # Those outside are the first and the last in this order, side by side.
+    crowded = len(named) > 6 or len(table) > NAMED
+    ax.set_xticks(named, labels, rotation=90 if crowded else 0, fontsize=8)
     ax.set_xlim(-0.8, len(table) - 0.2)
     ax.set_xlabel(f"{joined(unit.split(':'))}, ordered ({len(table)} units)")
     ax.set_ylabel(f"mean response ({response_name(result)})")
