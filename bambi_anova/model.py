@@ -25,6 +25,7 @@ from bambi_anova.families import Family, Link, get_family, get_link
 from bambi_anova.formula import parse_formula
 from bambi_anova.priors import Priors, make_priors
 from bambi_anova.rows import read_rows
+from bambi_anova.trial_checks import TrialChecks
 
 if TYPE_CHECKING:
     import bambi as bmb
@@ -42,7 +43,7 @@ TUNE_STARTED = 300
 _HERE = str(Path(__file__).parent)
 
 
-class Model:
+class Model(TrialChecks):
     """A split-plot or mixed-design ANOVA as a Bambi model.
 
     Parameters
@@ -354,10 +355,11 @@ class Model:
         Examples
         --------
         >>> import bambi_anova as ba
-        >>> model = ba.Model("yield ~ nitrogen + Error(block)", ba.load_data("oats"))
+        >>> oats = ba.load_data("oats")
+        >>> model = ba.Model("yield ~ variety * nitrogen + Error(block/variety)", oats)
         >>> tree = model.prior_predictive(draws=50, by="cell", random_seed=1)
         >>> tree["prior_predictive"]["yield"].shape
-        (1, 50, 4)
+        (1, 50, 12)
         """
         from bambi_anova.predictive import replicate_prior
 
