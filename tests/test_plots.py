@@ -1,5 +1,6 @@
 """Figures: what they draw is what the tables say, and nothing is clipped or overlaps."""
 
+import warnings
 from dataclasses import replace
 from itertools import pairwise, product
 
@@ -13,7 +14,7 @@ from matplotlib.colors import same_color, to_rgba
 
 import bambi_anova as ba
 from bambi_anova import plots
-from bambi_anova.errors import ArgumentError
+from bambi_anova.errors import AnovaWarning, ArgumentError
 from bambi_anova.naming import MINUS, TIMES
 from bambi_anova.plots.cells import observed_means
 from bambi_anova.plots.style import COLOURS, density, stacked
@@ -463,6 +464,27 @@ def test_checks_show_what_was_observed(by, name, quick_fit):
         assert (np.diff(column) >= 0).all()
 
 
+def test_many_cells_stand_side_by_side_on_a_page():
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame(product(["silent room", "noisy room"], "abcdefg", range(2)))
+    data.columns = ["environment", "word", "copy"]
+    model = ba.Model("y ~ environment * word", data.assign(y=rng.normal(size=len(data))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AnovaWarning)
+        page = model.fit("laplace", random_seed=1, progressbar=False).plot()
+    assert_publishable(page)
+    assert any(ax.get_xlabel() == "cell, ordered (14 cells)" for ax in page.axes)
+
+
+@pytest.mark.parametrize("by", ["cell", "block:variety"])
+def test_groups_can_be_drawn_either_way(by, quick_fit):
+    options = {"by": by, "draws": 100, "random_seed": 1}
+    side = plots.plot_predictive(quick_fit("oats"), ordered=True, **options)
+    rows = plots.plot_predictive(quick_fit("oats"), ordered=False, **options)
+    np.testing.assert_allclose(markers(side)[1][:, 1], np.sort(markers(rows)[1][:, 0]))
+    assert_publishable(rows.get_figure())
+
+
 def test_what_the_model_does_not_replicate_is_orange(quick_fit, monkeypatch):
     result = quick_fit("memory")
     check = result.predictive_check("unit", draws=200, random_seed=1)
@@ -530,6 +552,7 @@ def test_diagnostics_refuse_the_other_kind_of_fit(quick_fit):
 
 def test_the_page_of_chains_shows_their_effective_sizes(quick_fit):
     page = as_chains(quick_fit("memory")).plot()
+    assert_publishable(page)
     assert any("effective sample size" in ax.get_xlabel() for ax in page.axes)
     letters = [t.get_text() for t in words(page) if t.get_text() in tuple("ABCDE")]
     assert set("ABCDE") <= set(letters)

@@ -253,7 +253,7 @@ def _width(result: Result, shown: Sequence[str]) -> float:
 
 
 def _panel_name(here: Mapping[str, Any]) -> str:
-    return "\n".join(wrapped(f"{name}: {level}", 34) for name, level in here.items())
+    return "\n".join(wrapped(f"{name}: {level}", 40) for name, level in here.items())
 
 
 def _at(table: pd.DataFrame, here: Mapping[str, Any]) -> pd.DataFrame:

@@ -41,10 +41,9 @@ def plot_predictive(
     draws: int | None = None,
     random_seed: int | None = None,
     ax: Axes | None = None,
+    ordered: bool | None = None,
 ) -> Axes:
     """Draw observed mean responses over the intervals of replicated ones.
-
-    Cells are rows of a forest; units stand side by side, the smallest observed mean first.
 
     Parameters
     ----------
@@ -52,6 +51,9 @@ def plot_predictive(
     by, units, ci_prob, ci_kind, draws, random_seed
         As in ``Result.predictive_check``; ``by`` is "cell", "unit" or a unit term.
     ax : matplotlib.axes.Axes, optional
+    ordered : bool, optional
+        Whether groups stand side by side, the smallest observed mean first, as units do by
+        default; otherwise they are rows of a forest, as cells are.
 
     Returns
     -------
@@ -77,7 +79,8 @@ def plot_predictive(
         for prob in (ci_prob, INNER)
     )
     outside = ((table["tail_probability"] - 0.5).abs() > ci_prob / 2).to_numpy()
-    draw = _draw_cells if by == "cell" else _draw_units
+    ordered = by != "cell" if ordered is None else ordered
+    draw = _draw_ordered if ordered else _draw_forest
     ax = draw(result, table, inner, outside, by, ci_kind, ax)
     verdict = "" if result.verdict == "trusted" else "from a fit that is not trusted"
     caption(
@@ -87,7 +90,7 @@ def plot_predictive(
         f"diamonds: observed, {int(outside.sum())} of {len(table)} in the outer "
         f"{100 * (1 - ci_prob):.2g}% (orange)",
         verdict,
-        side="right" if by == "cell" else "left",
+        side="left" if ordered else "right",
     )
     return ax
 
@@ -107,7 +110,7 @@ def group_labels(table: pd.DataFrame) -> list[str]:
     return [joined(row) for row in table[names[:end]].itertuples(index=False)]
 
 
-def _draw_cells(
+def _draw_forest(
     result: Result,
     table: pd.DataFrame,
     inner: pd.DataFrame,
@@ -116,7 +119,8 @@ def _draw_cells(
     ci_kind: str,
     ax: Axes | None,
 ) -> Axes:
-    heads = [joined(list(result.design.levels)) or "all rows"] * len(table)
+    names = list(result.design.levels) if by == "cell" else _unit(result, by).split(":")
+    heads = [joined(names) or "all rows"] * len(table)
     colours = [COLOURS[5]] * len(table)
     ax = draw_forest(ax, table, inner, heads, group_labels(table), colours, ci_kind)
     at = np.asarray(ax.collections[-1].get_offsets())[:, 1]
@@ -125,7 +129,7 @@ def _draw_cells(
     return ax
 
 
-def _draw_units(
+def _draw_ordered(
     result: Result,
     table: pd.DataFrame,
     inner: pd.DataFrame,
@@ -136,7 +140,7 @@ def _draw_units(
 ) -> Axes:
     order = table["observed"].sort_values(kind="stable").index
     table, inner, outside = table.loc[order], inner.loc[order], outside[order]
-    unit = min(result.design.units, key=lambda one: one.size).name if by == "unit" else by
+    unit = by if by == "cell" else _unit(result, by)
     ax = make_axes(ax, (min(3.0 + 0.11 * len(table), 9.0), 3.7))
     at = np.arange(len(table))
     draw_intervals(ax, table, inner, at, [COLOURS[5]] * len(table), ci_kind, upright=True)
@@ -148,9 +152,15 @@ def _draw_units(
     crowded = len(named) > 6 or len(table) > NAMED
     ax.set_xticks(named, labels, rotation=90 if crowded else 0, fontsize=8)
     ax.set_xlim(-0.8, len(table) - 0.2)
-    ax.set_xlabel(f"{joined(unit.split(':'))}, ordered ({len(table)} units)")
+    kind = "cells" if by == "cell" else "units"
+    ax.set_xlabel(f"{joined(unit.split(':'))}, ordered ({len(table)} {kind})")
     ax.set_ylabel(f"mean response ({response_name(result)})")
     return ax
+
+
+def _unit(result: Result, by: str) -> str:
+    """Return the unit term that ``by`` stands for."""
+    return min(result.design.units, key=lambda one: one.size).name if by == "unit" else by
 
 
 def _diamonds(ax: Axes, x, y, outside: np.ndarray) -> None:

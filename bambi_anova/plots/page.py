@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 WIDTH = 11.5
 #: Draws that a predictive check on the page replicates.
 CHECKED = 1000
+#: Most cells that a check on the page names.
+NAMED_CELLS = 6
 
 
 def plot_page(
@@ -157,7 +159,8 @@ def _check(result: Result, ci_prob: float, ci_kind: str, ax: Axes) -> None:
         "draws": CHECKED,
         "random_seed": 0,
     }
-    plot_predictive(result, by, ax=ax, **options)
+    ordered = by == "unit" or len(result.design.cells) > NAMED_CELLS
+    plot_predictive(result, by, ax=ax, ordered=ordered, **options)
 
 
 def _diagnose(result: Result, ax: Axes) -> None:

@@ -191,12 +191,12 @@ def plot_trust(result: Result, ax: Axes | None = None) -> Axes:
     ax.set_xscale("log")
     ax.axvspan(0.1, MIN_ESS, color=PALE, zorder=0)
     ax.set_xlim(0.7 * min(float(size.min()), MIN_ESS), 1.4 * float(size.max()))
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_yticks(np.arange(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_xlabel("effective sample size, the lesser of bulk and tail")
+    ax.set_xlabel("effective sample size\n(the lesser of bulk and tail)")
     doubtful = int((~trusted).sum())
     worst = float(np.nanmax([table["r_hat"].max(), -np.inf]))
     caption(
@@ -205,5 +205,6 @@ def plot_trust(result: Result, ax: Axes | None = None) -> Axes:
         "hollow: not trusted" if doubtful else "",
         f"band: below {MIN_ESS}",
         f"R-hat up to {worst:.3f}" if np.isfinite(worst) else "",
+        side="right",
     )
     return ax
