@@ -78,6 +78,10 @@ class SuccessLevelWarning(AnovaWarning):
     """The success level of a binary response had to be guessed."""
 
 
+class InformativeTrialsWarning(AnovaWarning):
+    """The rate of a proportion depends on the number of trials, which the formula leaves out."""
+
+
 class SpacingWarning(AnovaWarning):
     """Polynomial contrasts take unequally spaced levels as equally spaced."""
 

@@ -11,6 +11,7 @@ from bambi_anova.datasets import load_data
 from bambi_anova.errors import (
     CovariateWarning,
     DroppedUnitWarning,
+    InformativeTrialsWarning,
     MissingUnitTermWarning,
     PseudoreplicationWarning,
     ReplicationWarning,
@@ -60,7 +61,9 @@ def test_a_proper_design_draws_no_warning(check, request, data, text, family):
 
 def test_the_shipped_experiments_draw_no_warning(check):
     memory = "~ condition * trial_type + Error(participant/trial_type)"
-    assert check(f"p(errors, markers) {memory}", load_data("memory"), "binomial") == []
+    dependent = f"p(errors, markers) {memory}"
+    assert classes(check(dependent, load_data("memory"), "binomial")) == [InformativeTrialsWarning]
+    assert check(f"{dependent} + scale(markers)", load_data("memory"), "binomial") == []
     assert check(f"error {memory}", load_data("memory_grid"), "bernoulli") == []
     oats = "`yield` ~ variety * nitrogen + Error(block/variety)"
     assert check(oats, load_data("oats")) == []
