@@ -55,14 +55,12 @@ def kruschke_table(
     >>> table.loc["a - b", ["CompVal", "PcntGtCompVal"]].round(0).tolist()
     [0.0, 100.0]
     """
-    from arviz_stats.base import array_stats
-
     known = quantity_table(quantities, sampling, ci_prob, "hdi", rope, comp_val)
     low, high = (np.nan, np.nan) if rope is None else check_rope(rope)
     nothing = np.full(len(known), np.nan)
     bounds = known.filter(regex="^hdi").to_numpy()
     draws = quantities.draws.reshape(-1, len(known))
-    mode = [np.nan if np.ptp(column) == 0 else array_stats.mode(column) for column in draws.T]
+    mode = [np.nan if np.ptp(column) == 0 else _peak(column) for column in draws.T]
     with np.errstate(divide="ignore", invalid="ignore"):  # constants have no error
         effective = (known["sd"] / known["mcse_mean"]) ** 2
     columns = {
@@ -86,6 +84,14 @@ def kruschke_table(
     )
     table.index = pd.Index(quantities.names)
     return Table(table)
+
+
+def _peak(draws: np.ndarray) -> float:
+    """Return the peak of a kernel density, of Scott's bandwidth as in the figures."""
+    from arviz_stats.base import array_stats
+
+    x, density, _ = array_stats.kde(draws, bw="scott")
+    return float(x[density.argmax()])
 
 
 def parameter_quantities(fit: Fitted, population: str = "super") -> Quantities:
