@@ -111,7 +111,8 @@ def unpack_rows(arrays: Mapping[str, Array], record: Mapping[str, Any]) -> Rows:
 def _separate_mixed(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, list]]:
     """Replace columns of values that Arrow has no type for by codes; return their values."""
     frame, mixed = frame.copy(), {}
-    if pd.api.types.infer_dtype(frame.index).startswith("mixed"):
+    several = isinstance(frame.index, pd.MultiIndex)
+    if not several and pd.api.types.infer_dtype(frame.index).startswith("mixed"):
         frame.index = frame.index.map(str)
     for name in frame:
         kind = frame[name].dtype

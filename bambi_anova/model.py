@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bambi_anova.checks import check_design
-from bambi_anova.collapse import collapse_rows
-from bambi_anova.describe import columns, sections
-from bambi_anova.design import Design, build_design
+from bambi_anova.design import build_design
 from bambi_anova.errors import (
     AnovaWarning,
     ArgumentError,
     ConvergenceWarning,
     UnsupportedError,
 )
-from bambi_anova.families import Family, Link, get_family, get_link
+from bambi_anova.families import get_family, get_link
 from bambi_anova.formula import parse_formula
-from bambi_anova.priors import Priors, make_priors
+from bambi_anova.priors import make_priors
 from bambi_anova.rows import read_rows
+from bambi_anova.specified import Specified
 from bambi_anova.trial_checks import TrialChecks
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ TUNE_STARTED = 300
 _HERE = str(Path(__file__).parent)
 
 
-class Model(TrialChecks):
+class Model(Specified, TrialChecks):
     """A split-plot or mixed-design ANOVA as a Bambi model.
 
     Parameters
@@ -134,43 +133,6 @@ class Model(TrialChecks):
         )
         for warning in check_design(self.design, self.family):
             _warn(warning)
-
-    def _assemble(
-        self,
-        design: Design,
-        family: Family,
-        link: Link,
-        priors: Priors,
-        collapse: bool,
-        parameterization: str,
-        namespace: dict[str, Any],
-    ) -> None:
-        self.formula = design.formula
-        self.family = family
-        self.link = link
-        self.parameterization = parameterization
-        self.collapse = collapse
-        self.namespace = namespace
-        self.design = design
-        self.collapsed = collapse_rows(design, family, collapse)
-        self.priors = priors
-
-    @classmethod
-    def of_design(
-        cls,
-        design: Design,
-        family: Family,
-        link: Link,
-        priors: Priors,
-        *,
-        collapse: bool,
-        parameterization: str,
-        namespace: dict[str, Any],
-    ) -> Model:
-        """Build the model of a design that has been read and checked before."""
-        model = cls.__new__(cls)
-        model._assemble(design, family, link, priors, collapse, parameterization, namespace)
-        return model
 
     @classmethod
     def from_design(
@@ -329,53 +291,6 @@ class Model(TrialChecks):
             _warn(ConvergenceWarning(repr(result.verdict)))
         return result
 
-    def prior_predictive(
-        self, draws: int = 1000, by: str = "row", random_seed: int | None = None
-    ) -> xr.DataTree:
-        """Replicate the data from the prior: what the model believes before it sees them.
-
-        Parameters
-        ----------
-        draws : int
-        by : str
-            "row", "cell", "unit" or a unit term, as for ``Result.posterior_predictive``.
-        random_seed : int, optional
-
-        Returns
-        -------
-        xarray.DataTree
-            Groups ``prior_predictive``, ``observed_data`` and ``constant_data``, as of
-            ``Result.posterior_predictive``, with one chain; and ``prior``, the parameters.
-
-        Raises
-        ------
-        ArgumentError
-            If an argument has a value that it cannot take.
-
-        Examples
-        --------
-        >>> import bambi_anova as ba
-        >>> oats = ba.load_data("oats")
-        >>> model = ba.Model("yield ~ variety * nitrogen + Error(block/variety)", oats)
-        >>> tree = model.prior_predictive(draws=50, by="cell", random_seed=1)
-        >>> tree["prior_predictive"]["yield"].shape
-        (1, 50, 12)
-        """
-        from bambi_anova.predictive import replicate_prior
-
-        literal = self.parameterization == "overparameterized"
-        return replicate_prior(
-            self.design,
-            self.collapsed,
-            self.priors,
-            self.family,
-            self.link,
-            literal,
-            draws,
-            by,
-            random_seed,
-        )
-
     def _run_auto(self, request: Request, options: Mapping[str, Any]) -> Result:
         """Run NUTS only if the quick fit is not to be trusted, or not to be had."""
         full = replace(request, method="nuts", options=dict(options))
@@ -421,17 +336,6 @@ class Model(TrialChecks):
                 "formula, family, link, levels and units must be the same"
             )
         return init.idata["posterior"].to_dataset()
-
-    def __str__(self) -> str:
-        rows, kept = len(self.design.rows.data), len(self.collapsed.first)
-        merged = f" -> {kept} sufficient rows" if kept < rows else ""
-        family = f"{self.family.name}, {self.link.name} link; {rows} rows{merged}"
-        head = sections(
-            ("Formula", [self.formula.text]), ("Family", [f"{family}; {self.parameterization}"])
-        )
-        return f"{head}\n{self.design}\n{sections(('Priors', columns(self.priors.rows())))}"
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         from bambi_anova.notebook import model_html

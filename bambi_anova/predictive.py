@@ -17,18 +17,18 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from bambi_anova.collapse import Collapsed
 from bambi_anova.design import Design, Unit
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.families import Family, Link
 from bambi_anova.predictors import Predictor, read_predictor
 from bambi_anova.prior_draws import draw_prior
-from bambi_anova.priors import Priors
 from bambi_anova.replicates import ReplicateRows, replicate, replicate_rows
 from bambi_anova.tables import bound_names, check_interval, summarise
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from bambi_anova.specified import Specified
 
 Array = np.ndarray
 
@@ -228,27 +228,19 @@ def check_table(made: Replicates, groups: Grouping, ci_prob: float, ci_kind: str
     return pd.concat([about, kept.assign(tail_probability=above)], axis=1)
 
 
-def replicate_prior(
-    design: Design,
-    collapsed: Collapsed,
-    priors: Priors,
-    family: Family,
-    link: Link,
-    literal: bool,
-    draws: int,
-    by: str,
-    random_seed: int | None,
-) -> xr.DataTree:
+def replicate_prior(model: Specified, draws: int, by: str, random_seed: int | None) -> xr.DataTree:
     """Draw parameters from the prior and data from these; see ``Model.prior_predictive``."""
     import xarray as xr
 
     if not isinstance(draws, int) or isinstance(draws, bool) or draws < 1:
         raise ArgumentError(f"draws={draws!r}: expected a whole number from 1 up")
+    design, priors = model.design, model.priors
+    literal = model.parameterization == "overparameterized"
     rng = np.random.default_rng(random_seed)
     prior = draw_prior(design, priors, literal, draws, rng)
     predictor = read_predictor(prior, design, priors)
-    rows = replicate_rows(design, family, collapsed)
-    made = replicates(predictor, rows, family, link, "prior", rng)
+    rows = replicate_rows(design, model.family, model.collapsed)
+    made = replicates(predictor, rows, model.family, model.link, "prior", rng)
     tree = predictive_tree(made, design, by, "prior_predictive")
     tree["prior"] = xr.DataTree(prior)
     return tree

@@ -64,6 +64,7 @@ ORDER = [
     ["plots", "notebook", "report"],
     ["presented"],
     ["result"],
+    ["specified"],
     ["model"],
     ["loading"],
     ["cli"],

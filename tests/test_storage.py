@@ -211,6 +211,12 @@ def test_rows_left_out_stay_out_and_the_index_stays(split_plot, loaded):
     pd.testing.assert_index_equal(after.design.rows.data.index, result.design.rows.data.index)
 
 
+def test_an_index_of_several_levels_stays(split_plot, loaded):
+    data = split_plot.set_index(["subject", "attempt"], drop=False).rename_axis(["s", "a"])
+    after = loaded(fit("y ~ group + (1|subject)", data))
+    pd.testing.assert_index_equal(after.design.rows.data.index, data.index)
+
+
 def test_only_what_the_formula_names_is_kept(split_plot, loaded):
     split_plot["secret"] = "name and address"
     after = loaded(fit("y ~ group + np.sqrt(dose) + (1|subject)", split_plot))
