@@ -121,6 +121,14 @@ def test_the_anova_table_has_heads_over_its_three_parts(quick_fit):
     table = result.anova()
     shares = [value(text) for text in cells(sheet, "Mean", "% of variance")]
     np.testing.assert_allclose(shares, 100 * table["share"], atol=0.6)
+    for head, prefix, scale in (
+        ("% of variance", "share", 100),
+        ("Superpopulation SD", "sigma", 1),
+    ):
+        for text, row in zip(cells(sheet, "95% HDI", head), table.to_dict("records"), strict=True):
+            ends = [value(part) for part in text.strip("[]").split(", ")]
+            truth = [scale * row[f"{prefix}_hdi95_{end}"] for end in ("lb", "ub")]
+            assert ends == pytest.approx(truth, abs=0.51)
     assert cells(sheet, "Mean", "SD of the effects")[-1] == ""  # the residual's are not sampled
     assert "P(direction)" not in [c.label for c in sheet.columns]
     assert cells(sheet, "Term")[2] == f"variety {TIMES} nitrogen"
