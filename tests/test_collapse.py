@@ -26,6 +26,8 @@ RESPONSES = {
     "negativebinomial": "count",
     "gamma": "positive",
     "beta": "unit",
+    "betabinomial": "p(k, n)",
+    "betabinomial_mode": "p(k, n)",
 }
 
 
@@ -88,6 +90,10 @@ def log_likelihood(family, eta, values, trials, offset, scale):
     if family == "gamma":
         return stats.gamma.logpdf(values, scale, scale=np.exp(eta) / scale)
     mean = special.expit(eta)
+    if family == "betabinomial":
+        return stats.betabinom.logpmf(values, trials, mean * scale, (1 - mean) * scale)
+    if family == "betabinomial_mode":
+        return stats.betabinom.logpmf(values, trials, mean * scale + 1, (1 - mean) * scale + 1)
     return stats.beta.logpdf(values, mean * scale, (1 - mean) * scale)
 
 
@@ -101,7 +107,8 @@ def collapsed_log_likelihood(family, eta, rows: Collapsed, scale):
         many = rows.n > 1
         within = stats.chi2.logpdf(rows.within[many] / scale**2, rows.n[many] - 1)
         return mean.sum() + (within - 2 * np.log(scale)).sum()
-    return (rows.n * log_likelihood(family, eta, rows.values, None, rows.offset, scale)).sum()
+    terms = log_likelihood(family, eta, rows.values, rows.trials, rows.offset, scale)
+    return (rows.n * terms).sum()
 
 
 @pytest.mark.parametrize("offset", ["", " + offset(log(area))"])
@@ -137,7 +144,7 @@ def test_rows_merge_if_and_only_if_they_share_every_predictor(family, offset, se
     if offset and family != "poisson":
         keys.append("area")
     if get_family(family).collapse == "weights":
-        keys.append(RESPONSES[family])
+        keys += ["k", "n"] if RESPONSES[family] == "p(k, n)" else [RESPONSES[family]]
     expected = data.groupby(keys).ngroup().to_numpy()
     pairs = set(zip(rows.codes.tolist(), expected.tolist(), strict=True))
     assert len(pairs) == len(rows.first) == expected.max() + 1
@@ -172,6 +179,20 @@ def test_sufficient_numbers_of_a_small_example():
     np.testing.assert_array_equal(weights.values, [1, 2, 0, 1])
     np.testing.assert_array_equal(weights.n, [1, 1, 1, 2])
     assert weights.offset is None
+
+
+@pytest.mark.parametrize("family", ["betabinomial", "betabinomial_mode"])
+def test_trials_with_probabilities_of_their_own_do_not_add_up(family):
+    data = pd.DataFrame({"A": list("aabbb"), "k": [1, 1, 0, 1, 1], "n": [2, 2, 1, 1, 3]})
+    rows = collapse("p(k, n) ~ A", data, family)
+    np.testing.assert_array_equal(rows.values, [1, 0, 1, 1])
+    np.testing.assert_array_equal(rows.trials, [2, 1, 1, 3])
+    np.testing.assert_array_equal(rows.n, [2, 1, 1, 1])
+    np.testing.assert_array_equal(rows.alike, [0, 1, 1, 1])
+    assert collapse("p(k, n) ~ A", data, family, collapse=False).alike is None
+    distinct = collapse("p(k, n) ~ A", data[::-1].drop_duplicates(), family)
+    assert not distinct.merged
+    np.testing.assert_array_equal(distinct.alike, [1, 1, 1, 0])
 
 
 def test_single_counts_without_exposures_need_no_offset():

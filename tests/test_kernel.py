@@ -48,6 +48,8 @@ def rows(units=6, seed=0, family="gaussian"):
         "negativebinomial": lambda: rng.poisson(np.exp(eta) * rng.gamma(2, 0.5, size)),
         "bernoulli": lambda: rng.binomial(1, 1 / (1 + np.exp(-eta))),
         "binomial": lambda: rng.binomial(5, 1 / (1 + np.exp(-eta))),
+        "betabinomial": lambda: rng.binomial(5, 1 / (1 + np.exp(-eta))),
+        "betabinomial_mode": lambda: rng.binomial(5, 1 / (1 + np.exp(-eta))),
     }
     return frame.assign(
         y=responses[family](),
@@ -60,7 +62,7 @@ def rows(units=6, seed=0, family="gaussian"):
 
 
 def of_family(family, link=None):
-    response = "p(y, n)" if family == "binomial" else "y"
+    response = "p(y, n)" if "binomial" in family and "neg" not in family else "y"
     formula = f"{response} ~ group * task + Error(s/task)"
     return latent(formula, rows(family=family), family, link=link)
 

@@ -153,14 +153,23 @@ class Densities:
 
     def flat(self, point):
         u, core, leaf = self.at(point)[1]
-        return np.concatenate([u[:, 0], core[:, 0], leaf[self.latent.occupied]])
+        logs = [scale.bent(own[0]) for scale, own in zip(self.latent.scales, u, strict=True)]
+        return np.concatenate([logs, core[:, 0], leaf[self.latent.occupied]])
 
     def log_jacobian(self, point):
         """Return log |d latent / d PyMC|.
 
-        The scales' coordinates are the same here and there, and given them the map is linear: so
-        differences over a step of one give the determinant exactly.
+        The scales' coordinates, once straightened, are the same here and there, and given them
+        the map is linear: so differences over a step of one give the determinant exactly.
         """
+        u, h = self.at(point)[1][0], 1e-6
+        slopes = [
+            (scale.bent(own[0] + h) - scale.bent(own[0] - h)) / (2 * h)
+            for scale, own in zip(self.latent.scales, u, strict=True)
+        ]
+        return self._log_determinant(point) - np.log(slopes).sum()
+
+    def _log_determinant(self, point):
         here = self.flat(point)
         columns = [self.flat(point + step) - here for step in np.eye(self.size)]
         sign, log_det = np.linalg.slogdet(np.column_stack(columns))
@@ -196,6 +205,8 @@ RESPONSES = {
     "negativebinomial": "count",
     "gamma": "positive",
     "beta": "share",
+    "betabinomial": "p(hits, shown)",
+    "betabinomial_mode": "p(hits, shown)",
 }
 FAMILY_LINKS = [
     ("gaussian", "identity"),
@@ -205,6 +216,7 @@ FAMILY_LINKS = [
     ("negativebinomial", "log"),
     ("gamma", "log"),
     ("beta", "logit"),
+    *product(["betabinomial", "betabinomial_mode"], ["logit", "probit", "cloglog"]),
 ]
 
 

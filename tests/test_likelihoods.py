@@ -12,7 +12,7 @@ from bambi_anova.collapse import Collapsed
 from bambi_anova.families import FAMILIES, LINKS
 from bambi_anova.latent.likelihoods import make_likelihood
 
-AUXILIARY = {"sigma": 1.3, "nu": 3.0, "alpha": 2.2, "kappa": 4.5}
+AUXILIARY = {"sigma": 1.3, "nu": 3.0, "alpha": 2.2, "kappa": 4.5, "kappa_minus_2": 1.7}
 #: Successes out of five trials, counts, or plain values.
 RESPONSES = {
     "gaussian": [1.5, -2.0],
@@ -23,6 +23,8 @@ RESPONSES = {
     "negativebinomial": [0.0, 4.0],
     "gamma": [0.5, 3.0],
     "beta": [0.2, 0.9],
+    "betabinomial": [0.0, 3.0, 5.0],
+    "betabinomial_mode": [0.0, 3.0, 5.0],
 }
 KEYS = [
     (family, link)
@@ -33,13 +35,13 @@ KEYS = [
 EACH = pytest.mark.parametrize(("family", "link"), KEYS)
 
 #: Whose curvature is the observed one; the others' may not be, or it would be negative.
-OBSERVED = [key for key in KEYS if key[0] not in ("t", "beta")]
+OBSERVED = [key for key in KEYS if key[0] not in ("t", "beta", "betabinomial", "betabinomial_mode")]
 
 
 def likelihood(family, link, y, n=1.0, trials=5.0, within=0.0):
     y = np.asarray(y, dtype=float)
     ones, rows = np.ones(len(y)), np.arange(len(y))
-    binary = family in ("bernoulli", "binomial")
+    binary = FAMILIES[family].response in ("binary", "proportion")
     collapsed = Collapsed(
         rows, rows, y, trials * ones if binary else None, None, n * ones, within * ones
     )
@@ -64,6 +66,12 @@ def exact(family, link, y, eta, aux):
         ),
         "gamma": lambda: stats.gamma.logpdf(y, aux["alpha"], scale=mu / aux["alpha"]),
         "beta": lambda: stats.beta.logpdf(y, mu * aux["kappa"], (1 - mu) * aux["kappa"]),
+        "betabinomial": lambda: stats.betabinom.logpmf(
+            y, 5, mu * aux["kappa"], (1 - mu) * aux["kappa"]
+        ),
+        "betabinomial_mode": lambda: stats.betabinom.logpmf(
+            y, 5, mu * aux["kappa_minus_2"] + 1, (1 - mu) * aux["kappa_minus_2"] + 1
+        ),
     }[family]()
 
 
@@ -207,7 +215,9 @@ def test_a_row_without_successes_fits_any_low_predictor(family, link):
     eta = np.array([[-300.0, -100.0, -50.0, 20.0, 30.0]])
     log = model.log(eta, auxiliary(5))[0]
     np.testing.assert_allclose(log[:3] - log[0], 0, atol=1e-12)
-    assert log[0] > log[3] > log[4]
+    assert log[0] > log[3]
+    # Of a mode at one, theta may still be anywhere.
+    assert log[3] > log[4] or family == "betabinomial_mode"
 
 
 @given(
@@ -221,7 +231,7 @@ def test_curvatures_are_never_negative(key, eta, response, spread, shape):
     family, link = key
     y = {"positive": response + 0.5, "unit": (response + 0.5) / 6}
     y = y.get(FAMILIES[family].response, float(response))
-    aux = auxiliary(1, sigma=spread, nu=shape, alpha=shape, kappa=shape)
+    aux = auxiliary(1, sigma=spread, nu=shape, alpha=shape, kappa=shape, kappa_minus_2=shape)
     found = likelihood(family, link, [y]).derivatives(np.array([[eta]]), aux)
     assert np.isfinite(found.slope).all()
     assert found.curvature[0, 0] >= 0

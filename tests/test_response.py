@@ -107,18 +107,29 @@ def test_the_columns_are_not_changed():
 # -- Refused -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("family", [f for f in FAMILIES if f != "binomial"])
-def test_trials_are_for_the_binomial_family_only(family):
+PROPORTIONS = [name for name, family in FAMILIES.items() if family.response == "proportion"]
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f not in PROPORTIONS])
+def test_trials_are_for_the_binomial_families_only(family):
     with pytest.raises(DataError, match=rf"family='{family}' needs one column .* got 'p\(k, n\)'"):
         respond(family, [1, 0], [2, 2], name="p(k, n)")
 
 
-def test_the_binomial_family_needs_trials():
+@pytest.mark.parametrize("family", PROPORTIONS)
+def test_the_binomial_families_need_trials(family):
     with pytest.raises(DataError, match=r"needs p\(successes, trials\) as response, got 'y'"):
-        respond("binomial", [1, 0])
+        respond(family, [1, 0])
 
 
-@pytest.mark.parametrize("family", [f for f in FAMILIES if f not in ("bernoulli", "binomial")])
+@pytest.mark.parametrize("family", ["betabinomial", "betabinomial_mode"])
+def test_single_trials_say_nothing_of_the_scatter_between_rows(family):
+    assert respond(family, [1, 0, 2], [1, 1, 2]).trials.max() == 2
+    with pytest.raises(DataError, match=r"no row has more than one trial.*family='binomial'"):
+        respond(family, [1, 0, 0], [1, 1, 0])
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f not in ("bernoulli", *PROPORTIONS)])
 def test_a_success_level_is_for_the_bernoulli_family_only(family):
     with pytest.raises(DataError, match="a success level is for family='bernoulli' only"):
         respond(family, [0.1, 0.2], success="yes")

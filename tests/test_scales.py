@@ -129,6 +129,45 @@ def test_prior_draws_lie_where_the_prior_does(name, args, theirs):
     assert (draws < scale.upper).all()
 
 
+def bent(alpha=0.01, beta=0.01):
+    return make_scale("kappa_minus_2", Prior("Gamma", {"alpha": alpha, "beta": beta}))
+
+
+@given(st.floats(-9, 30), st.sampled_from([0.01, 0.1, 0.7]))
+def test_bent_coordinates_and_values_are_each_others_inverse(u, alpha):
+    scale = bent(alpha)
+    assert scale.coordinate(scale.value(u)) == pytest.approx(u, abs=1e-6)
+
+
+def test_the_density_of_a_bent_coordinate_carries_the_jacobian():
+    scale, h = bent(), 1e-6
+    u = np.linspace(-9, 8, 60)
+    slope = (scale.value(u + h) - scale.value(u - h)) / (2 * h)
+    surplus = scale.log_density(u) - stats.gamma.logpdf(scale.value(u), 0.01, scale=100)
+    np.testing.assert_allclose(np.diff(surplus - np.log(slope)), 0, atol=1e-6)
+
+
+def test_a_bent_coordinate_has_short_tails_and_loses_no_mass():
+    scale, u = bent(), np.linspace(-40, 60, 200_001)
+    density = np.exp(scale.log_density(u) - scale.log_density(u).max())
+    share = np.cumsum(density) / density.sum()
+    assert np.interp(0.001, share, u) > -12
+    for value in (1e-250, 1e-20, 1e-3, 1.0, 90.0):
+        expected = stats.gamma.cdf(value, 0.01, scale=100)
+        found = np.interp(scale.coordinate(value), u, share)
+        assert found == pytest.approx(expected, abs=1.5e-3)
+    # The same prior on the log: a thousandth lies below -600.
+    assert np.log(stats.gamma.ppf(0.001, 0.01, scale=100)) < -600
+
+
+def test_only_long_tails_of_a_known_bend_are_bent():
+    assert bent(alpha=2.0).stretch == 0
+    assert make_scale("sigma", Prior("Gamma", {"alpha": 0.01, "beta": 0.01})).stretch == 0
+    assert make_scale("kappa_minus_2", Prior("Exponential", {"lam": 1.0})).stretch == 0
+    by_moments = make_scale("kappa_minus_2", Prior("Gamma", {"mu": 1.0, "sigma": 10.0}))
+    assert by_moments.stretch == pytest.approx(bent().stretch)
+
+
 @given(st.floats(0.01, 100), st.floats(0.01, 100))
 def test_mean_and_sd_mean_the_gamma_that_has_them(mu, sigma):
     by_moments = make_scale("s", Prior("Gamma", {"mu": mu, "sigma": sigma}))

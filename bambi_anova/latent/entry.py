@@ -47,7 +47,7 @@ def entry_points():
             carray(theta, (size,)),
             slope,
             real[at[0] : at[1]],
-            real[at[1] : at[2]].reshape((h, 5 + h)),
+            real[at[1] : at[2]].reshape((h, 7 + h)),
             real[at[2] : at[3]].reshape((h, nodes, 4)),
             whole[at[3] : at[4]],
             whole[at[4] : at[5]],

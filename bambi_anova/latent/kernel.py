@@ -18,6 +18,7 @@ import math
 import numpy as np
 
 from bambi_anova.latent.kernel_rows import betabinomial, factors, jit, jit_inside, row
+from bambi_anova.latent.scales import TINY
 from bambi_anova.latent.tape import (
     LOAD,
     LOG,
@@ -46,8 +47,9 @@ def log_density(
     own : ndarray, shape (7,)
         Of the likelihood: kind, power and reference of the curvature; which scales are its two
         further parameters (-1 for none), and their values otherwise.
-    hyper : ndarray, shape (H, 5 + H)
-        Bounds, start and step of the table, centre and factor of u.
+    hyper : ndarray, shape (H, 7 + H)
+        Bounds, start and step of the table, stretch and bend (see ``scales``), centre and factor
+        of u.
     table : ndarray, shape (H, K, 4)
         Log prior densities as cubic pieces.
     noise : ndarray of int, shape (N - H,)
@@ -85,7 +87,7 @@ def log_density(
     for j in range(h):
         gradient[j] = 0.0
         for k in range(j, h):
-            gradient[j] += hyper[k, 5 + j] * (w_bar[k] * slopes[0, k] + slopes[1, k])
+            gradient[j] += hyper[k, 7 + j] * (w_bar[k] * slopes[0, k] + slopes[1, k])
     return total
 
 
@@ -97,12 +99,19 @@ def _scales(theta, hyper, table, w, slopes):
     """
     total = 0.0
     for k in range(hyper.shape[0]):
-        u = hyper[k, 4]
+        u = hyper[k, 6]
         for j in range(k + 1):
-            u += hyper[k, 5 + j] * theta[j]
+            u += hyper[k, 7 + j] * theta[j]
         lower, upper = hyper[k, 0], hyper[k, 1]
         slopes[0, k] = math.exp(u)
         w[k] = lower + slopes[0, k]
+        stretch, bend = hyper[k, 4], hyper[k, 5]
+        if stretch > 0:
+            small = math.exp(-abs(bend - u))
+            part = 1 / (1 + small) if bend > u else small / (1 + small)
+            value = math.exp(u - stretch * (math.log1p(small) + max(bend - u, 0.0)))
+            slopes[0, k] = value * (1 + stretch * part)
+            w[k] = lower + max(value, TINY)
         if upper < np.inf:
             part = 1 / (1 + math.exp(-u))
             slopes[0, k] = (upper - lower) * part / (1 + slopes[0, k])

@@ -177,8 +177,9 @@ def _binomial_cloglog(data: Observed) -> Likelihood:
     failures = data.trials - data.y
 
     def log(eta: Array, aux: Auxiliary) -> Array:
-        hazard = np.exp(np.minimum(eta, 300))
-        return data.y * np.log(-np.expm1(-hazard)) - failures * hazard
+        hazard = np.exp(np.clip(eta, -700, 300))
+        log_rate = np.where(eta < -700, eta, np.log(-np.expm1(-hazard)))
+        return data.y * log_rate - failures * hazard
 
     def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
         hazard = np.exp(np.clip(eta, -30, 30))

@@ -40,6 +40,7 @@ def pack(w: Whitening) -> Array:
     h, p, (e, d) = len(w.centre), len(w.core), w.leaf.shape[:2]
     table, table_start = _tabulate(model.scales, w.centre)
     limits = np.array([[scale.lower, scale.upper] for scale in model.scales]).reshape(h, 2)
+    bends = np.array([[scale.stretch, scale.bend] for scale in model.scales]).reshape(h, 2)
     origin = model.offset + model.core_columns @ model.core_mean
     data = model.likelihood.data
     assert data is not None  # for the type checker
@@ -48,7 +49,7 @@ def pack(w: Whitening) -> Array:
     addresses = program.x[np.concatenate([np.arange(p), p + slots])]
     arrays = [
         _likelihood(w),
-        np.column_stack([limits, table_start, np.full(h, STEP), w.centre, w.turn]),
+        np.column_stack([limits, table_start, np.full(h, STEP), bends, w.centre, w.turn]),
         table,
         program.noise[w.standing],
         np.array(program.sizes),

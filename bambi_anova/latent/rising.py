@@ -75,6 +75,7 @@ class Factors:
         return tuple(parts)
 
     def _sums(self, x: Array, plain, of_gamma) -> Array:
+        x = np.broadcast_to(x, (self.size, x.shape[-1]))
         total = np.zeros(x.shape)
         for gamma, rows, shift, gather in self._parts:
             function = of_gamma if gamma else plain

@@ -4,6 +4,11 @@ A scale sigma is moved as u, with sigma = exp(u) on the half line and a logistic
 interval; its log density in u carries the Jacobian.  Parameterizations and defaults are those of
 PyMC's distributions.
 
+A gamma prior of small shape a is nearly flat in log sigma, with a tail like sigma^a that goes on
+for 1 / a powers of e: too far for steps that suit the rest.  Where the likelihood is flat there
+too, log sigma = g(u) is bent so that below a point u0 it falls 1 / a times as fast as u, which
+leaves a tail like e^u: g(u) = u - (1 / a - 1) log(1 + exp(u0 - u)).
+
 Letters: any shape for u.
 """
 
@@ -21,6 +26,12 @@ from bambi_anova.priors import Prior
 Array = np.ndarray
 LogDensity = Callable[[Array], Array]
 
+#: Parameters below whose exp(bend) the likelihood is about flat: alpha and beta of a beta
+#: distribution given by its mode are then within 0.05 of one.
+BENDS = {"kappa_minus_2": -3.0}
+#: The smallest value of a parameter whose coordinate is bent, above what rounds to zero.
+TINY = 1e-300
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -34,24 +45,43 @@ class Scale:
         Log density of sigma, a constant apart.
     lower, upper : float
         Its support.
+    stretch : float
+        1 / a - 1 where log sigma is bent; else 0.
+    bend : float
+        u0.
     """
 
     name: str
     log_prior: LogDensity
     lower: float = 0.0
     upper: float = np.inf
+    stretch: float = 0.0
+    bend: float = 0.0
 
     def value(self, u: Array) -> Array:
         """Return sigma at a coordinate."""
         if np.isfinite(self.upper):
             return self.lower + (self.upper - self.lower) * special.expit(u)
-        return self.lower + np.exp(u)
+        return self.lower + np.maximum(np.exp(self.bent(u)), TINY if self.stretch else 0.0)
+
+    def bent(self, u: Array) -> Array:
+        """Return g(u), which is u unless it is bent."""
+        return u - self.stretch * np.logaddexp(0, self.bend - u) if self.stretch else u
 
     def coordinate(self, sigma: Array) -> Array:
         """Return the coordinate of sigma."""
         if np.isfinite(self.upper):
             return special.logit((sigma - self.lower) / (self.upper - self.lower))
-        return np.log(sigma - self.lower)
+        u = g = np.log(sigma - self.lower)
+        if self.stretch:
+            # From the left of the concave g Newton's steps cannot overshoot by much, nor fail.
+            u = np.where(g < self.bend, self.bend + (g - self.bend) / (1 + self.stretch), g)
+            for _ in range(60):
+                u = u + (g - self.bent(u)) / np.exp(self._log_slope(u))
+        return u
+
+    def _log_slope(self, u: Array) -> Array:
+        return np.log1p(self.stretch * special.expit(self.bend - u))
 
     def draw(self, rng: np.random.Generator, size: int) -> Array:
         """Return coordinates of prior draws, roughly: where to look before the data speak."""
@@ -64,8 +94,10 @@ class Scale:
 
     def log_density(self, u: Array) -> Array:
         """Return the log prior density of the coordinate, a constant apart."""
-        bounded = np.isfinite(self.upper)
-        jacobian = special.log_expit(u) + special.log_expit(-u) if bounded else u
+        if np.isfinite(self.upper):
+            jacobian = special.log_expit(u) + special.log_expit(-u)
+        else:
+            jacobian = self.bent(u) + self._log_slope(u) if self.stretch else u
         with np.errstate(divide="ignore"):  # far out a scale is zero to all digits
             return self.log_prior(self.value(u)) + jacobian
 
@@ -97,7 +129,10 @@ def make_scale(name: str, prior: Prior) -> Scale:
             f"priors[{name!r}]: the quick fits cannot read {prior.name} from "
             f"{', '.join(prior.args)}; use its standard parameters or inference_method='nuts'"
         ) from None
-    return Scale(name, log_prior, lower, upper)
+    stretch = 0.0
+    if name in BENDS and prior.name == "Gamma":
+        stretch = max(1 / _shape(**prior.args) - 1, 0.0)
+    return Scale(name, log_prior, lower, upper, stretch, BENDS.get(name, 0.0))
 
 
 _Support = tuple[LogDensity, float, float]
@@ -113,6 +148,11 @@ def _gamma(alpha=None, beta=None, mu=None, sigma=None) -> _Support:
     if beta is None:
         raise TypeError("alpha without beta")
     return _half_line(lambda s: (alpha - 1) * np.log(s) - beta * s)
+
+
+def _shape(alpha=None, beta=None, mu=None, sigma=None) -> float:
+    """Return the shape of a gamma distribution."""
+    return float(alpha if alpha is not None else mu**2 / sigma**2)
 
 
 def _inverse_gamma(alpha=None, beta=1.0, mu=None, sigma=None) -> _Support:
