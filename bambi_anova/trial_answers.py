@@ -15,8 +15,8 @@ from bambi_anova.overdispersion import Dispersion
 
 Array = np.ndarray
 
-#: Cells whose mean number of trials differs by less than this many sds are as good as equal.
-SAME_MEAN = 0.1
+#: Differences between cells that move their contrasts by less than this, in log odds, are small.
+SMALL = 0.05
 
 
 class Answer:
@@ -131,6 +131,11 @@ class TrialsCheck(Answer):
         )
 
     @property
+    def confounded(self) -> float:
+        """How far the cells' mean numbers of trials alone set them apart, in log odds."""
+        return abs(self.effect.estimate) * self.gap / self.sd
+
+    @property
     def size(self) -> str:
         """The effect of one sd more trials, in a sentence without its end."""
         odds = self.table.iloc[0]
@@ -162,20 +167,19 @@ class TrialsCheck(Answer):
         ]
 
     def _meaning(self) -> list[str]:
-        part = abs(self.effect.estimate) * self.gap / self.sd
         grow = "faster" if self.effect.estimate > 0 else "more slowly"
         return [
             f"{self.response} takes {self.trials} for an exposure: with twice as many, {self.what}",
-            f"would double. They grow {grow} than that.",
+            f"would double. Here they grow {grow} than that.",
             f"Cells differ by up to {self.gap:.2g} {self.trials} on average, which alone makes",
-            f"up to {part:.2g} of their differences on the logit scale.",
+            f"up to {self.confounded:.2g} of their differences on the logit scale.",
         ]
 
     def _remedy(self) -> list[str]:
-        if self.gap < SAME_MEAN * self.sd:
+        if self.confounded < SMALL:
             return [
-                f"Add {self.trials} as a covariate; cells have about the same mean of it, so their",
-                "contrasts stay what they are:",
+                f"Add {self.trials} as a covariate; cells have nearly the same mean of it, so",
+                "that their contrasts hardly change:",
                 f"  {self.formula}",
             ]
         return [
@@ -284,8 +288,10 @@ class DispersionCheck(Answer):
     def _meaning(self) -> list[str]:
         if self.found:
             return [
-                "Rows differ in their rate beyond factors, units and chance; errors that rest on",
-                f"rows come out {np.sqrt(self.effect.ratio):.2f} times too small.",
+                "Rows differ in their rate beyond factors, units and chance. Standard errors that",
+                f"rest on rows come out {np.sqrt(self.effect.ratio):.2f} times too small; those of "
+                "contrasts that a unit",
+                "term judges, less so.",
             ]
         if self.effect.high < 1:
             return [

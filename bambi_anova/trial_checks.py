@@ -192,7 +192,7 @@ def _within_cells(design: Design) -> tuple[str, str]:
     column = f"{trials if trials.isidentifier() else 'trials'}_within"
     n = f'data["{trials}"]' if trials in design.rows.data.columns else f'data.eval("{trials}")'
     keys = ", ".join(f'data["{factor.name}"]' for factor in design.factors)
-    mean = f"({n}).groupby([{keys}]).transform('mean')" if keys else f"({n}).mean()"
+    mean = f'({n}).groupby([{keys}]).transform("mean")' if keys else f"({n}).mean()"
     if n.startswith('data["'):
         mean = mean.replace(f"({n})", n, 1)
     return f'data["{column}"] = {n} - {mean}', column

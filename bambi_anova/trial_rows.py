@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bambi_anova.design import Design, Unit
+from bambi_anova.formula import term_name
 from bambi_anova.informative_trials import Counts
 from bambi_anova.overdispersion import Repeats
 from bambi_anova.rows import mentions
@@ -28,6 +29,8 @@ Array = np.ndarray
 
 #: Share of the variance of the number of trials that covariates must leave.
 LEAST_LEFT = 1e-6
+#: Fewer degrees of freedom between clusters give intervals without bounds.
+ENOUGH_DF = 3
 #: Fewer degrees of freedom say nothing of a variance.
 LEAST_DF = 5
 
@@ -79,7 +82,8 @@ def comparable_rows(design: Design) -> Comparable | str:
     if not found:
         return f"{name} does not vary within cells, or covariates say what it is"
     free, compared = max(found, key=lambda item: item[0])
-    return compared if free >= 1 else f"too few units differ in {name} within cells"
+    few = f"too few independent units differ in {name} within cells"
+    return compared if free >= ENOUGH_DF else few
 
 
 def _compared(design: Design, strata: Strata, per_row: Array) -> Comparable | None:
@@ -160,8 +164,8 @@ def _where(strata: Strata) -> str:
     finest = _finest(strata.units)
     if finest:
         return f"rows of the same {' and '.join(finest)}"
-    between = " of different " + " and ".join(_finest(strata.left_out)) if strata.left_out else ""
-    return f"rows{between} in the same cell"
+    own = dict.fromkeys(term_name(unit.own) for unit in strata.left_out)
+    return f"rows of the same cell, of different {' and '.join(own)}" if own else "rows of a cell"
 
 
 def _finest(units: tuple[Unit, ...]) -> list[str]:
@@ -191,7 +195,10 @@ def repeated_rows(design: Design, counts: bool) -> tuple[Repeats, str] | str:
         if row:
             return f"unit term {row[0]!r} has a unit for every row, which allows for any excess"
         where = _where(strata)
-        return f"hardly any {where}: what they vary more than chance, the units' variance holds"
+        return (
+            f"there are hardly any {where}, so an excess over chance cannot be told from "
+            f"differences between units; add (1|row) with a label for every row, and see its sd"
+        )
     codes, covariates, judged = strata.codes, _covariates(design), _where(strata)
     if trials is not None and np.ptp(trials[kept]) > 0:
         name = design.formula.response.trials
