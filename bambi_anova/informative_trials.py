@@ -14,7 +14,7 @@ because p_i (1 - p_j) / (p_j (1 - p_i)) = exp(o_i - o_j + beta (x_i - x_j)), so 
 has mean zero at the true beta, whatever theta_s is, however few rows a stratum has and however
 much more the k_i vary than binomial counts, as long as rows of a stratum are independent.  It is
 the estimating function of Mantel and Haenszel (1959, doi:10.1093/jnci/22.4.719) with numbers as
-exposures, a pairwise conditioning on strata (Liang and Qin 2000, doi:10.1111/1467-9868.00263).
+exposures, a pairwise conditioning on strata (Liang and Qin 2000, J. R. Stat. Soc. B 62, 773-786).
 At beta = 0 it is the score of conditional logistic regression, and the mean of -g'(0) given the
 strata's totals is that score's hypergeometric variance.  All sums over pairs are products of sums
 over rows.

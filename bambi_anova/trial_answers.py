@@ -217,6 +217,8 @@ class DispersionCheck(Answer):
     ci_prob : float
     remedy : tuple of str
         What to change, line by line; empty if nothing need change.
+    allowed : str
+        The family, if it allows for overdispersion already.
     """
 
     response: str
@@ -226,7 +228,8 @@ class DispersionCheck(Answer):
     df: int
     clusters: int
     ci_prob: float
-    remedy: tuple[str, ...]
+    remedy: tuple[str, ...] = ()
+    allowed: str = ""
 
     @property
     def found(self) -> bool:
@@ -286,6 +289,8 @@ class DispersionCheck(Answer):
         )
 
     def _meaning(self) -> list[str]:
+        if self.found and self.allowed:
+            return [f"Rows differ in their rate, which family={self.allowed!r} allows for."]
         if self.found:
             return [
                 "Rows differ in their rate beyond factors, units and chance. Standard errors that",

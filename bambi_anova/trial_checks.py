@@ -24,6 +24,9 @@ from bambi_anova.trial_rows import Comparable, comparable_rows, repeated_rows
 CLEAR = 0.01
 WORTH_SAYING = 0.05
 
+#: Families whose rows vary by chance alone.
+CHANCE_ALONE = ("bernoulli", "binomial", "poisson")
+
 
 class TrialChecks:
     """The part of a model that checks its trials."""
@@ -218,6 +221,7 @@ def check_dispersion(
         chance = "Poisson" if counts else "binomial"
         return NotChecked(f"Does {response.text} vary more than {chance} chance allows?", prepared)
     repeats, judged = prepared
+    allowed = "" if family.name in CHANCE_ALONE else family.name
     effect = estimate_dispersion(repeats, ci_prob)
     return DispersionCheck(
         response=response.text,
@@ -227,15 +231,14 @@ def check_dispersion(
         df=len(repeats.counts) - repeats.size - repeats.covariates.shape[1],
         clusters=min(way.size for way in repeats.clusters),
         ci_prob=ci_prob,
-        remedy=_dispersion_remedy(design, family) if effect.low > 1 else (),
+        remedy=() if allowed or effect.low <= 1 else _dispersion_remedy(design, family),
+        allowed=allowed,
     )
 
 
 def _dispersion_remedy(design: Design, family: Family) -> tuple[str, ...]:
-    """Say what to change, unless the family allows for it already."""
+    """Say what to change."""
     better = "negativebinomial" if family.response == "count" else "betabinomial"
-    if family.name not in ("binomial", "poisson"):
-        return (f"none: family={family.name!r} allows for it.",)
     text = design.formula.text
     unit = "Error(row)" if "Error(" in text else "(1|row)"
     return (

@@ -492,6 +492,13 @@ def test_the_advised_unit_for_every_row_works():
     assert "has a unit for every row" in str(after)
 
 
+def test_a_family_that_allows_for_overdispersion_needs_no_remedy():
+    found = check_dispersion(*read(SPLIT, simulate(0, rho=0.2), "betabinomial"))
+    assert found.found
+    assert "family='betabinomial' allows for" in str(found)
+    assert "Remedy" not in str(found)
+
+
 def test_no_overdispersion_is_found_in_binomial_counts():
     found = check_dispersion(*read(SPLIT, simulate(0)))
     assert not found.found
