@@ -24,6 +24,8 @@ from bambi_anova.errors import ArgumentError, nearest
 Array = np.ndarray
 #: A factor, or several factors whose combinations are compared.
 Key = str | tuple[str, ...]
+#: Singular values below this part of the largest count as none.
+RANK_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,8 @@ def estimable(weights: Array, points: Array, rows: Array, tolerance: float = 1e-
     ndarray of bool, shape (K,)
     """
     target = weights @ points
-    inside = target @ np.linalg.pinv(rows) @ rows
+    # The columns of deflections are redundant; what rounding leaves of them is no row space.
+    inside = target @ np.linalg.pinv(rows, rcond=RANK_TOLERANCE) @ rows
     size = (np.abs(weights) @ np.abs(points)).max(axis=1, initial=0.0)
     return np.abs(target - inside).max(axis=1, initial=0.0) <= tolerance * size
 

@@ -14,6 +14,7 @@ from bambi_anova.effects import (
     Grid,
     contrast_effects,
     deflection_effects,
+    estimable,
     mean_effects,
     supported,
     term_basis,
@@ -361,6 +362,18 @@ def test_an_interaction_leaves_an_empty_cell_to_the_prior():
 def test_a_full_grid_supports_everything():
     everything = mean_effects(TWO_BY_TWO, "AB")
     assert support_of(everything, ["A", "B", "AB"], np.ones(4, bool)) == [True] * 4
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_many_rows_with_a_covariate_support_everything(seed):
+    """Rounding leaves redundant columns singular values that grow with the rows."""
+    rng = np.random.default_rng(seed)
+    basis = term_basis(TWO_BY_TWO, ["A", "B", "AB"])
+    rows = np.column_stack([basis[rng.integers(0, 4, 4100)], rng.normal(size=4100)])
+    span = np.linalg.qr(rows, mode="r")
+    means = mean_effects(TWO_BY_TWO, "AB").weights
+    assert estimable(means, np.column_stack([basis, np.zeros(4)]), span).all()
+    assert not estimable(means, np.column_stack([basis, np.zeros(4)]), span[:3]).any()
 
 
 def test_a_term_that_is_not_in_the_model_has_a_known_deflection_of_zero():
