@@ -121,7 +121,7 @@ def complaints(summary: pd.DataFrame, sampling: Sampling) -> list[str]:
         )
     if sampling.weighting is not None and sampling.weighting.pareto_k > MAX_PARETO_K:
         found.append(
-            f"Pareto k of the importance weights {sampling.weighting.pareto_k:.2f} (above "
+            f"Pareto k of the importance weights {sampling.weighting.pareto_k:.3g} (above "
             f"{MAX_PARETO_K}): the approximation misses part of the posterior; confirm with "
             "inference_method='nuts'"
         )
@@ -173,7 +173,7 @@ def _noisy(rows: pd.DataFrame, sampling: Sampling) -> str:
 
 def _heavy(rows: pd.DataFrame, sampling: Sampling) -> str:
     return (
-        f"Pareto k up to {rows['pareto_k'].max():.2f} (above {MAX_PARETO_K}) for "
+        f"Pareto k up to {rows['pareto_k'].max():.3g} (above {MAX_PARETO_K}) for "
         f"{listing(rows.index)}: tails too heavy for a mean to settle"
     )
 

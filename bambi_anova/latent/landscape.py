@@ -269,12 +269,18 @@ def _pieces(count: int, size: int) -> list[slice]:
 
 def _on_all_cores[T](work: Callable[[slice], T], pieces: list[slice]) -> list[T]:
     """Call ``work`` on each piece; NumPy lets go of the interpreter while it computes."""
+
+    def quietly(piece: slice) -> T:
+        # Far out in the prior densities overflow; such settings are told by their values.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return work(piece)
+
     threads = min(_cores(), MOST_THREADS, len(pieces))
     if threads < 2:
-        return [work(piece) for piece in pieces]
+        return [quietly(piece) for piece in pieces]
     with ThreadPoolExecutor(threads) as pool:
         try:
-            return list(pool.map(work, pieces))
+            return list(pool.map(quietly, pieces))
         except BaseException:  # an interrupt must not wait for pieces that have not begun
             pool.shutdown(cancel_futures=True)
             raise
