@@ -112,7 +112,8 @@ def make_likelihood(
         collapsed.n,
         collapsed.within,
     )
-    data = Observed(*(np.asarray(column, dtype=float)[:, None] for column in columns))
+    y, trials, n, within = (np.asarray(column, dtype=float)[:, None] for column in columns)
+    data = Observed(y, trials, n, within)
     if family.name in _FIRST_SHIFT:
         rows = np.arange(len(ones)) if sets is None else sets
         data = _counted(data, rows, _FIRST_SHIFT[family.name])
@@ -123,9 +124,10 @@ def _counted(data: Observed, sets: Array, first: int) -> Observed:
     """Add up beta-binomial rows that share every predictor."""
     size = int(sets.max()) + 1
     y, trials, n = data.y[:, 0], data.trials[:, 0], data.n[:, 0]
-    totals = [np.bincount(sets, column, size)[:, None] for column in (n * y, n * trials, n)]
+    totals = (np.bincount(sets, column, size)[:, None] for column in (n * y, n * trials, n))
+    all_y, all_trials, rows = totals
     factors = count_factors(y, trials, n, sets, size, first)
-    return Observed(*totals, np.zeros((size, 1)), factors)
+    return Observed(all_y, all_trials, rows, np.zeros((size, 1)), factors)
 
 
 def _gaussian(data: Observed) -> Likelihood:

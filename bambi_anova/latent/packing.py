@@ -110,8 +110,8 @@ def _factors(data: Observed) -> tuple[Array, Array]:
     parts = data.factors.successes, data.factors.failures, data.factors.trials
     entries = [[part.shift, part.count, part.gamma] for part in parts[:2]]
     entries.append(_totals(parts[2]))
-    ends = [np.bincount(part.rows, minlength=part.size) for part in parts[:2]]
-    ends = np.cumsum(np.concatenate([[0], *ends, [len(entries[2][0])]]))
+    counts = [np.bincount(part.rows, minlength=part.size) for part in parts[:2]]
+    ends = np.cumsum(np.concatenate([[0], *counts, [len(entries[2][0])]]))
     return np.concatenate(entries, axis=1), ends
 
 
