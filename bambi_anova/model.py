@@ -53,8 +53,10 @@ class Model(Specified, TrialChecks):
     data : pandas.DataFrame
         One row an observation; it is not modified.
     family : str
-        "gaussian", "bernoulli", "binomial", "poisson", "t", "negativebinomial", "gamma" or
-        "beta".
+        "gaussian", "bernoulli", "binomial", "poisson", "t", "negativebinomial", "gamma", "beta",
+        "betabinomial" (rows with probabilities of their own, given by their mean) or
+        "betabinomial_mode" (given by their mode, Kruschke's chapter 21: cell means on the
+        response scale are modes, and the prior is of "kappa_minus_2").
     priors : mapping of str to bambi.Prior, optional
         By term (the prior of its standard deviation), unit term, covariate, ``"Intercept"`` or
         auxiliary parameter such as ``"sigma"``.  Kruschke's by default.
