@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bambi_anova import errors, plots, reference
+    from bambi_anova.analyses import applicable_analyses, compare_analyses
     from bambi_anova.comparison import compare, compare_fits
     from bambi_anova.datasets import load_data
     from bambi_anova.loading import load
     from bambi_anova.model import Model
-    from bambi_anova.plots import plot_fits
+    from bambi_anova.plots import plot_analyses, plot_fits
     from bambi_anova.result import Result
 
 __version__ = "0.1.0"
@@ -32,11 +33,14 @@ __version__ = "0.1.0"
 _LAZY = {
     "Model": "bambi_anova.model",
     "Result": "bambi_anova.result",
+    "applicable_analyses": "bambi_anova.analyses",
     "compare": "bambi_anova.comparison",
+    "compare_analyses": "bambi_anova.analyses",
     "compare_fits": "bambi_anova.comparison",
     "errors": "bambi_anova",
     "load": "bambi_anova.loading",
     "load_data": "bambi_anova.datasets",
+    "plot_analyses": "bambi_anova.plots",
     "plot_fits": "bambi_anova.plots",
     "plots": "bambi_anova",
     "reference": "bambi_anova",
@@ -46,11 +50,14 @@ __all__ = [
     "Model",
     "Result",
     "__version__",
+    "applicable_analyses",
     "compare",
+    "compare_analyses",
     "compare_fits",
     "errors",
     "load",
     "load_data",
+    "plot_analyses",
     "plot_fits",
     "plots",
     "reference",
