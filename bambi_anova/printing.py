@@ -87,13 +87,13 @@ def printed_html(table: pd.DataFrame) -> str:
     if table.empty:
         return pd.DataFrame(table).to_html()
     about, body, formats = _parts(table)
-    text = body.to_html(
-        formatters=cast(Any, formats),  # its stub asks for keys of no type
-        index=not isinstance(table.index, pd.RangeIndex),
-        border=0,
-        na_rep="",
-        classes="dataframe",
-    )
+    with pd.option_context("display.max_colwidth", None):  # names are never cut short
+        text = body.to_html(
+            formatters=cast(Any, formats),  # its stub asks for keys of no type
+            index=not isinstance(table.index, pd.RangeIndex),
+            border=0,
+            na_rep="",
+        )
     return f"<div><div>{escape(about)}</div>{text}</div>" if about else text
 
 

@@ -69,4 +69,5 @@ def test_notebooks_show_what_terminals_do(table):
         row.split()[3] for row in rows
     ]
     assert "&lt;b&gt;" in printed_html(table.assign(term="<b>"))
+    assert "a" * 99 in printed_html(table.assign(contrast="a" * 99))
     assert "<table" in Table({"mean": []})._repr_html_()
