@@ -78,7 +78,9 @@ def _term_row(term: FixedTerm) -> Sequence[str]:
 
 def _cells(design: Design) -> list[str]:
     counts = design.cells["rows"]
-    names = " x ".join(factor.name for factor in design.factors) or "one cell"
+    if not design.factors:
+        return [f"one cell of {counts.iloc[0]} rows"]
+    names = " x ".join(factor.name for factor in design.factors)
     empty = design.empty_cells
     spread = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()}-{counts.max()}"
     text = f"{names}: {len(counts)} cells of {spread} rows; "
