@@ -51,7 +51,8 @@ def design_to_formula(
         _require_between(data, unit, name)
     strata = quote(unit)
     if within_names:
-        strata += f" / ({' * '.join(map(quote, within_names))})"
+        crossed = " * ".join(map(quote, within_names))
+        strata += f"/({crossed})" if len(within_names) > 1 else f"/{crossed}"
     # A factor that is numeric in the data is a factor all the same: it was named as one.
     fixed = " * ".join(_as_factor(data, name) for name in factors)
     return f"{dv} ~ {fixed} + Error({strata})", data

@@ -183,7 +183,7 @@ class Model(Specified, TrialChecks):
         ...     between="condition", within="trial_type", family="binomial",
         ... )
         >>> model.formula.text
-        'p(errors, markers) ~ condition * trial_type + Error(participant / (trial_type))'
+        'p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)'
         """
         from bambi_anova.layout import design_to_formula
 
