@@ -109,7 +109,9 @@ def _axes(ax: Axes | Sequence[Axes] | None, size: int, rows: pd.DataFrame) -> Ar
 
         widest = max(len(label) for label in rows["label"])
         inches = (0.3 + 0.07 * widest + PANEL * size, 1.3 + ROW * (rows["at"].max() + 1.5))
-        _, axes = plt.subplots(1, size, figsize=inches, layout="constrained", squeeze=False)
+        figure, axes = plt.subplots(1, size, figsize=inches, layout="constrained", squeeze=False)
+        engine: Any = figure.get_layout_engine()
+        engine.set(wspace=0.06)  # arrows reach beyond their panels
         found = axes[0]
     else:
         found = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
