@@ -82,7 +82,8 @@ class TrialChecks:
         """Ask whether rows vary more than binomial or Poisson chance allows (overdispersion).
 
         Rows of the same cell, units and number of trials are compared, so that neither factors
-        nor differences between units count as overdispersion.
+        nor differences between units count as overdispersion.  Where cells and units meet in
+        single rows, the effects of cells and units are taken to add up.
 
         Parameters
         ----------
@@ -93,8 +94,8 @@ class TrialChecks:
         -------
         DispersionCheck or NotChecked
             Prints in plain words; ``found`` says whether there is overdispersion, ``table`` holds
-            the ratio of the variances and the intra-trial correlation.  ``NotChecked`` if rows of
-            the same cell and units do not repeat, or hold a single trial each.
+            the ratio of the variances and the intra-trial correlation.  ``NotChecked`` if rows
+            hold a single trial each, or have a unit each, which allows for any excess.
 
         Raises
         ------

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bambi_anova.design import Design, Unit
+from bambi_anova.design import Design
 from bambi_anova.formula import term_name
 from bambi_anova.informative_trials import Counts
 from bambi_anova.overdispersion import Repeats
@@ -33,6 +33,8 @@ LEAST_LEFT = 1e-6
 ENOUGH_DF = 3
 #: Fewer degrees of freedom say nothing of a variance.
 LEAST_DF = 5
+#: Rows times levels of crossed units that are fitted one by one.
+MOST_NUMBERS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def _compared(design: Design, strata: Strata, per_row: Array) -> Comparable | No
         successes[kept], trials[kept], adjusted, zero[kept], within, int(useful.sum()), mine
     )
     share = min(new.size / old.size for new, old in zip(mine, ways, strict=True))
-    return Comparable(counts, sd, share, _where(strata))
+    return Comparable(counts, sd, share, _where(design, strata))
 
 
 def _added_up(design: Design, trials: Array) -> tuple[Array, Array]:
@@ -159,22 +161,13 @@ def _net_of(covariates: Array, x: Array, weights: Array, strata: Array) -> Array
     return x - z @ slopes
 
 
-def _where(strata: Strata) -> str:
+def _where(design: Design, strata: Strata) -> str:
     """Say which rows are compared."""
-    finest = _finest(strata.units)
-    if finest:
-        return f"rows of the same {' and '.join(finest)}"
+    if strata.units:
+        cell = any(unit.is_constant(design.cell_codes) for unit in strata.units)
+        return f"rows of the same {' and '.join([*strata.names, *([] if cell else ['cell'])])}"
     own = dict.fromkeys(term_name(unit.own) for unit in strata.left_out)
     return f"rows of the same cell, of different {' and '.join(own)}" if own else "rows of a cell"
-
-
-def _finest(units: tuple[Unit, ...]) -> list[str]:
-    """Name the units that no other of them divides."""
-    return [
-        unit.name
-        for unit in units
-        if not any(set(unit.variables) < set(other.variables) for other in units)
-    ]
 
 
 def repeated_rows(design: Design, counts: bool) -> tuple[Repeats, str] | str:
@@ -187,24 +180,29 @@ def repeated_rows(design: Design, counts: bool) -> tuple[Repeats, str] | str:
             "that belong together can be added up to p(successes, trials)"
         )
     strata = next(iter(strata_from_finest(design)))
-    everything = np.ones(len(response.values), dtype=bool)
-    kept = everything if trials is None else trials > 0
-    kept, free = _repeated(strata.codes, kept, response.values, trials)
-    if free < LEAST_DF:
-        row = [unit.name for unit in strata.units if unit.size == len(response.values)]
-        if row:
-            return f"unit term {row[0]!r} has a unit for every row, which allows for any excess"
-        where = _where(strata)
-        return (
-            f"there are hardly any {where}, so an excess over chance cannot be told from "
-            f"differences between units; add (1|row) with a label for every row, and see its sd"
-        )
-    codes, covariates, judged = strata.codes, _covariates(design), _where(strata)
+    row = [unit.name for unit in strata.units if unit.size == len(response.values)]
+    if row:
+        return f"unit term {row[0]!r} has a unit for every row, which allows for any excess"
+    there = np.ones(len(response.values), dtype=bool) if trials is None else trials > 0
+    codes, covariates, judged = strata.codes, _covariates(design), _where(design, strata)
+    kept, free = _repeated(codes, there, response.values, trials)
+    alone = free < LEAST_DF
+    if alone:
+        # Cells and units that meet in single rows: their effects are taken to add up.
+        many = sum(unit.size for unit in strata.units[1:]) + len(design.cells)
+        if many * len(there) > MOST_NUMBERS:
+            return f"{len(there)} rows and {many} levels of crossed units are too many to fit here"
+        codes, dummies = _additive(design, strata)
+        covariates = np.column_stack([covariates, dummies])
+        kept, free = _repeated(codes, there, response.values, trials)
+        judged = f"rows beside the sum of the effects of cells and {' and '.join(strata.names)}"
+    if not kept.any():
+        return f"there are hardly any {_where(design, strata)}"
     if trials is not None and np.ptp(trials[kept]) > 0:
         name = design.formula.response.trials
         finer = number([codes, trials.astype(np.int64)])[0]
         narrow, left = _repeated(finer, kept, response.values, trials)
-        if left >= free / 2:
+        if left >= free / 2 and not alone:
             codes, kept, judged = finer, narrow, f"{judged} and the same number of {name}"
         else:
             n = (trials - trials.mean()) / trials.std()
@@ -217,7 +215,9 @@ def repeated_rows(design: Design, counts: bool) -> tuple[Repeats, str] | str:
         ways = [Clusters(1, np.arange(int(kept.sum())), int(kept.sum()))]
     ways = [Clusters(way.sign, way.codes, way.size) for way in ways]
     offset = np.zeros(len(codes)) if design.rows.offset is None else design.rows.offset
-    covariates = _varying(covariates[kept], inside)
+    covariates = _independent(covariates[kept], inside)
+    if len(inside) - size - covariates.shape[1] < LEAST_DF:
+        return f"there are hardly any {_where(design, strata)}"
     return (
         Repeats(
             response.values[kept],
@@ -244,12 +244,26 @@ def _repeated(codes: Array, kept: Array, values: Array, trials: Array | None) ->
     return kept & useful[codes], int((rows - 1)[useful].sum())
 
 
-def _varying(covariates: Array, strata: Array) -> Array:
-    """Return the covariates that vary within strata."""
+def _additive(design: Design, strata: Strata) -> tuple[Array, Array]:
+    """Return the most numerous units as strata, and columns for cells and for all other units."""
+    if not strata.units:
+        return np.zeros(len(strata.codes), dtype=np.int64), np.zeros((len(strata.codes), 0))
+    first, *others = strata.units
+    partitions = [design.cell_codes, *(unit.codes for unit in others)]
+    columns = [codes[:, None] == np.arange(1, codes.max() + 1) for codes in partitions]
+    return first.codes, np.column_stack(columns).astype(float)
+
+
+def _independent(covariates: Array, strata: Array) -> Array:
+    """Return covariates of which none is a sum of strata and of others."""
+    from scipy import linalg
+
+    if not covariates.shape[1]:
+        return covariates
     rows = np.bincount(strata)
-    means = [np.bincount(strata, column) / rows for column in covariates.T]
-    held = [
-        np.ptp(column - mean[strata]) > 1e-9
-        for column, mean in zip(covariates.T, means, strict=True)
-    ]
-    return covariates[:, np.array(held, dtype=bool)]
+    means = np.stack([np.bincount(strata, column) / rows for column in covariates.T], axis=1)
+    centred = covariates - means[strata]
+    _, upper, order = linalg.qr(centred, mode="economic", pivoting=True)
+    size = np.abs(np.diag(upper))
+    held = order[: len(size)][size > 1e-9 * max(1.0, size.max(initial=0.0))]
+    return covariates[:, np.sort(held)]

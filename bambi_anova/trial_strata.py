@@ -74,6 +74,15 @@ class Strata:
     units: tuple[Unit, ...]
     left_out: tuple[Unit, ...]
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the unit terms that no other of them divides."""
+        return [
+            unit.name
+            for unit in self.units
+            if not any(set(unit.variables) < set(other.variables) for other in self.units)
+        ]
+
 
 def number(keys: Iterable[Array]) -> tuple[Array, Array]:
     """Number the combinations of some integer codes, as ``numpy.unique`` would number tuples.

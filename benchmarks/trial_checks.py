@@ -242,6 +242,15 @@ DISPERSION = Study(
         "no units": plain(
             formula="p(k, n) ~ condition * kind", units=20, repeats=2, unit_sd=0, kind_sd=0
         ),
+        "a row for each unit and kind": plain(
+            formula="p(k, n) ~ condition * kind + Error(unit)", repeats=1, kind_sd=0
+        ),
+        "crossed units, a row for each pair": plain(
+            **{**CROSSED, "formula": "p(k, n) ~ kind + Error(unit) + Error(item)"}, kind_sd=0
+        ),
+        "counts, crossed units": plain(
+            **{**CROSSED, **COUNTS, "formula": "k ~ kind + Error(unit) + Error(item)"}, kind_sd=0
+        ),
         "covariate in the formula": plain(
             covariate=0.5, formula="p(k, n) ~ condition * kind + z + Error(unit/kind)"
         ),
@@ -265,6 +274,17 @@ DISPERSION = Study(
         "rho 0.3, 6 units of 10 rows": plain(overdispersion=0.3, units=6, repeats=5),
         "rho 0.1, many numbers of trials": plain(
             overdispersion=0.1, trials=(5, 60), slope=0.02, repeats=20
+        ),
+        "rho 0.1, a row for each unit and kind": plain(
+            formula="p(k, n) ~ condition * kind + Error(unit)",
+            repeats=1,
+            kind_sd=0,
+            overdispersion=0.1,
+        ),
+        "rho 0.1, crossed units": plain(
+            **{**CROSSED, "formula": "p(k, n) ~ kind + Error(unit) + Error(item)"},
+            kind_sd=0,
+            overdispersion=0.1,
         ),
         "counts, 1 / alpha 0.05": plain(**COUNTS, overdispersion=0.05),
         "counts, 1 / alpha 0.2": plain(**COUNTS, overdispersion=0.2, repeats=10),

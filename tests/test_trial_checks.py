@@ -247,6 +247,8 @@ def test_the_finest_strata_that_n_varies_in_are_compared():
     assert within.judged == "rows of the same unit:kind"
     single = check_trials(*read(SPLIT, simulate(0, repeats=1)))
     assert single.judged == "rows of the same cell, of different unit"
+    crossed = check_trials(*read("p(k, n) ~ group * kind + Error(unit)", simulate(0)))
+    assert crossed.judged == "rows of the same unit and cell"
     assert single.clusters == 20
     none = check_trials(*read("p(k, n) ~ group", simulate(0)))
     assert none.judged == "rows of a cell"
@@ -526,6 +528,32 @@ def test_a_rate_that_depends_on_many_numbers_of_trials_is_no_overdispersion():
     assert estimate_dispersion(plain).low > 1
 
 
+@pytest.mark.parametrize("rho", [0.0, 0.3])
+def test_cells_and_units_that_meet_in_single_rows_are_taken_to_add_up(rho):
+    data = simulate(1, units=40, repeats=1, rho=rho)
+    found = check_dispersion(*read("p(k, n) ~ group * kind + Error(unit)", data))
+    assert (
+        found.judged == "rows beside the sum of the effects of cells and unit, n taken into account"
+    )
+    if not rho:  # otherwise some units have no success at all, and tell nothing
+        assert found.df == 80 - 40 - 2 - 2  # units, kind and its interaction, n and its square
+    assert found.found == (rho > 0)
+
+
+def test_crossed_units_are_taken_to_add_up():
+    rng = np.random.default_rng(1)
+    rows = np.array(list(itertools.product(range(15), range(10))))
+    mean = np.exp(1 + rng.normal(0, 0.5, 15)[rows[:, 0]] + rng.normal(0, 0.5, 10)[rows[:, 1]])
+    data = pd.DataFrame(rows, columns=["s", "i"]).assign(k=rng.poisson(mean))
+    data["late"] = np.where(data["i"] < 5, "no", "yes")
+    text = "k ~ late + Error(s) + Error(i)"
+    found = check_dispersion(*read(text, data, "poisson"))
+    assert found.df == 14 * 9
+    assert not found.found
+    data["k"] = rng.poisson(mean * rng.gamma(2, 0.5, 150))
+    assert check_dispersion(*read(text, data, "poisson")).found
+
+
 def test_counts_are_checked_too():
     rng = np.random.default_rng(0)
     data = simulate(0, units=30).assign(hours=rng.uniform(0.5, 2, 720))
@@ -544,6 +572,7 @@ def test_counts_are_checked_too():
     ("change", "options", "text", "reason"),
     [
         ({"n": 1, "k": [0, 1] * 240}, {}, SPLIT, "each row is a single yes or no"),
+        ({}, {"repeats": 1, "units": 4}, "p(k, n) ~ kind + Error(unit)", "hardly any rows"),
         ({}, {"repeats": 1}, SPLIT, "unit term 'unit:kind' has a unit for every row"),
     ],
 )
