@@ -13,6 +13,7 @@ Letters: H chains, D draws, C cells, K levels of a term, J units.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from scipy import sparse
 
 from bambi_anova.design import RESIDUAL, Design, Unit
 from bambi_anova.draws import Draws
-from bambi_anova.effects import Grid, deflection_effects, supported, term_basis
+from bambi_anova.effects import Grid, deflection_effects
 from bambi_anova.errors import ArgumentError
 from bambi_anova.tables import bound_names, label, summarise
 from bambi_anova.trust import Sampling, is_trusted
@@ -69,6 +70,7 @@ def anova_table(
     sampling: Sampling,
     population: str,
     scale: str,
+    supported: Callable[[Array], Array],
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
 ) -> pd.DataFrame:
@@ -84,6 +86,8 @@ def anova_table(
     population, scale : str
         What ``cells`` are.  On the response scale only factor terms have rows: unit effects and
         residuals have no sd of their own there.
+    supported : callable
+        From weights on cells, of shape (K, C), to whether the data determine each sum.
     ci_prob : float
     ci_kind : str
 
@@ -92,7 +96,7 @@ def anova_table(
     pandas.DataFrame
         ``share`` is a source's mean squared effect as part of the sum over all rows.
     """
-    sources = _fixed_sources(cells, draws, design)
+    sources = _fixed_sources(cells, draws, design, supported)
     if scale == "link":
         units = [_unit_source(unit, draws, design) for unit in design.units]
         taken = sum(term.df for term in design.terms) + sum(source.df for source in units)
@@ -131,11 +135,11 @@ def _verdict(summary: pd.DataFrame, sampling: Sampling) -> Array:
     )
 
 
-def _fixed_sources(cells: Array, draws: Draws, design: Design) -> list[_Source]:
+def _fixed_sources(
+    cells: Array, draws: Draws, design: Design, supported: Callable[[Array], Array]
+) -> list[_Source]:
     grid = Grid(design.levels)
     terms = [term for term in design.terms if term.factors and not term.covariate]
-    basis = term_basis(grid, [term.factors for term in terms])
-    observed = design.cells["rows"].to_numpy() > 0
     sources = []
     for term in terms:
         effects = deflection_effects(grid, term.factors)
@@ -146,7 +150,7 @@ def _fixed_sources(cells: Array, draws: Draws, design: Design) -> list[_Source]:
                 draws.sigmas[term.name],
                 (deflections**2).sum(axis=-1),
                 deflections.shape[-1],
-                bool(supported(effects.weights, basis, observed).all()),
+                bool(supported(effects.weights).all()),
             )
         )
     return sources

@@ -44,9 +44,14 @@ def compare_fits(quick: Result, full: Result) -> pd.DataFrame:
     >>> quick = model.fit("laplace")  # doctest: +SKIP
     >>> compare_fits(quick, model.fit(init=quick))  # doctest: +SKIP
     """
+    for name, fit in (("quick", quick), ("full", full)):
+        if not isinstance(fit, Checks):
+            raise ArgumentError(f"{name}: expected a Result, got {fit!r:.60}")
     require_same_model(quick, full)
     names = ["quantity", "population"]
-    both = quick.trust().merge(full.trust(), on=names, suffixes=("_quick", "_full"))
+    both = quick.trust().merge(
+        full.trust(), on=names, suffixes=("_quick", "_full"), validate="one_to_one"
+    )
     with np.errstate(invalid="ignore", divide="ignore"):  # quantities that are constant
         both["shift"] = (both["mean_quick"] - both["mean_full"]) / both["sd_full"]
         both["sd_ratio"] = both["sd_quick"] / both["sd_full"]
@@ -180,10 +185,15 @@ def _require_same_data(named: Mapping[str, Result]) -> None:
             1 if a.trials is None else a.trials, 1 if b.trials is None else b.trials
         ):
             what = f"trials differ, of {a.name!r} and {b.name!r}"
+        elif (one.family.response == "count") != (other.family.response == "count"):
+            what = (
+                f"family {one.family.name!r} and family {other.family.name!r}: the one has "
+                "probabilities of counts, the other densities, which have no common scale"
+            )
         else:
             continue
         raise ArgumentError(
-            f"results: {first!r} and {name!r} are of different data ({what}); fit all models to "
+            f"results: {first!r} and {name!r} cannot be compared ({what}); fit all models to "
             "the same rows, with the same response"
         )
 
@@ -196,7 +206,7 @@ def _common_grouping(named: Mapping[str, Result], by: str) -> Grouping:
         keys = [factor.codes for factor in factors.values()]
         codes, first = group_rows(keys, len(designs[0].rows.data))
         labels = {name: [f.levels[f.codes[i]] for i in first] for name, f in factors.items()}
-        return Grouping("cell", codes, pd.DataFrame(labels, index=range(len(first))))
+        return Grouping("cell", codes, pd.DataFrame(labels, index=range(len(first))), "cell")
     if by == "row":
         return grouping(designs[0], by)
     units = {unit.name: (unit.size, design) for design in designs for unit in design.units}

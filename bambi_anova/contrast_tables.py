@@ -12,7 +12,12 @@ from bambi_anova.fitted import Fitted
 from bambi_anova.joint_statements import orders_table, probability_table
 from bambi_anova.judgements import Rope, quantity_table
 from bambi_anova.quantities import Quantities
-from bambi_anova.questions import contrast_quantities, mean_quantities, unit_slope_quantities
+from bambi_anova.questions import (
+    contrast_quantities,
+    mean_quantities,
+    parts_of,
+    unit_slope_quantities,
+)
 
 
 class ContrastTables(Fitted):
@@ -299,12 +304,11 @@ class ContrastTables(Fitted):
         slope: str | None,
     ) -> tuple[Quantities, list[str]]:
         """Return the means of a term at each level of ``by``, and the names of the latter."""
-        given = [by] if isinstance(by, str) else list(by or [])
+        names = [name for part in parts_of(by) for name in self._factors(part)]
         if term is not None:
             factors = self._factors(term)
-            term = ":".join([*factors, *(name for name in given if name not in factors)])
+            term = ":".join([*factors, *(name for name in names if name not in factors)])
         means = mean_quantities(self, term, population, scale, weights=weights, at=at, slope=slope)
-        names = [name for part in given for name in self._factors(part)]
         if not set(means.labels) - {*names, "slope"}:
             raise ArgumentError(f"by={by!r}: leaves term={term!r} no levels to make statements of")
         axes = [n for n in means.labels if n not in self.design.levels and n != "slope"]

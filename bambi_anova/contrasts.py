@@ -66,6 +66,11 @@ class Levels:
         """The levels as text; combinations of levels joined by colons."""
         return [as_text(value) for value in self.values]
 
+    @property
+    def operands(self) -> list[str]:
+        """The levels as text, in brackets where they hold the sign that stands between levels."""
+        return [f"({text})" if f" {self.sign} " in text else text for text in self.labels]
+
     def position(self, level: Any, argument: str) -> int:
         """Find a level, by its value or its text.
 
@@ -83,8 +88,21 @@ class Levels:
 
 
 def as_text(level: Any) -> str:
-    """Return a level as text; the parts of a combination are joined by colons."""
-    return ":".join(map(str, level)) if isinstance(level, tuple) else str(level)
+    """Return a level as text; the parts of a combination are joined by colons.
+
+    Parts that hold a colon themselves stand in brackets, so that no two combinations read alike.
+
+    Examples
+    --------
+    >>> as_text(("a", "x")), as_text(("a:b", "x")), as_text(("a:b",))
+    ('a:x', '(a:b):x', 'a:b')
+    """
+    if not isinstance(level, tuple):
+        return str(level)
+    parts = [str(part) for part in level]
+    if len(parts) > 1:
+        parts = [f"({part})" if ":" in part else part for part in parts]
+    return ":".join(parts)
 
 
 def pairwise_weights(levels: Sequence) -> Weights:
@@ -99,13 +117,13 @@ def pairwise_weights(levels: Sequence) -> Weights:
 
 
 def _pairwise(levels: Levels) -> Weights:
-    unit, label = np.eye(len(levels.values)), levels.labels
+    unit, label = np.eye(len(levels.values)), levels.operands
     pairs = combinations(range(len(label)), 2)
     return {f"{label[i]} {levels.sign} {label[j]}": unit[i] - unit[j] for i, j in pairs}
 
 
 def _revpairwise(levels: Levels) -> Weights:
-    unit, label = np.eye(len(levels.values)), levels.labels
+    unit, label = np.eye(len(levels.values)), levels.operands
     pairs = ((i, j) for i in range(len(label)) for j in range(i))
     return {f"{label[i]} {levels.sign} {label[j]}": unit[i] - unit[j] for i, j in pairs}
 
@@ -130,6 +148,7 @@ def _with_control(levels: Levels, default: int) -> Weights:
         raise ArgumentError(f"ref={ref!r}: expected some of the levels of {levels.name!r}, not all")
     unit, mean = np.eye(len(label)), np.zeros(len(label))
     mean[controls] = 1 / len(controls)
+    label = levels.operands
     name = label[controls[0]]
     if len(controls) > 1:
         name = f"avg({','.join(label[i] for i in controls)})"
@@ -138,7 +157,7 @@ def _with_control(levels: Levels, default: int) -> Weights:
 
 
 def _consec(levels: Levels) -> Weights:
-    unit, label = np.eye(len(levels.values)), levels.labels
+    unit, label = np.eye(len(levels.values)), levels.operands
     return {
         f"{label[i + 1]} {levels.sign} {label[i]}": unit[i + 1] - unit[i]
         for i in range(len(label) - 1)

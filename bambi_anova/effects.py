@@ -86,8 +86,7 @@ class Grid:
         """
         if not isinstance(term, str):
             raise ArgumentError(f"term={term!r}: expected factors joined by colons, as text")
-        names = [term] if term in self.levels else [part.strip() for part in term.split(":")]
-        names = [name[2:-1] if name.startswith("C(") else name for name in names]
+        names = self._parts(term)
         for name in names:
             if name not in self.levels:
                 raise ArgumentError(
@@ -95,6 +94,17 @@ class Grid:
                     f"{nearest(name, self.levels)}"
                 )
         return [name for name in self.levels if name in names]
+
+    def _parts(self, term: str) -> list[str]:
+        """Split a term at its colons, but for those inside of factors' names."""
+        pieces, names = [part.strip() for part in term.split(":")], []
+        while pieces:
+            sizes = range(len(pieces), 1, -1)
+            size = next((n for n in sizes if ":".join(pieces[:n]) in self.levels), 1)
+            name = ":".join(pieces[:size])
+            names.append(name[2:-1] if name.startswith("C(") else name)
+            pieces = pieces[size:]
+        return names
 
     def combinations(self, factors: Sequence[str]) -> pd.DataFrame:
         """Return the combinations of some factors' levels, in the grid's order of factors."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bambi_anova.contrasts import as_text
 from bambi_anova.design import Design
 from bambi_anova.draws import Draws
 from bambi_anova.effects import Grid, deflection_effects, mean_effects
@@ -81,10 +82,12 @@ class Fitted:
             cells = self._cells(population, "link")
             parts = [mean_effects(self._grid, self._factors(None))] if self._grid.levels else []
             parts += [deflection_effects(self._grid, term) for term in self._model_terms]
-            kinds = ["mean", *("deflection" for _ in self._model_terms)]
-            for kind, effects in zip(kinds, parts, strict=False):
-                for levels in effects.labels.itertuples(index=False):
-                    names.append(f"{kind} {':'.join(map(str, levels))}")
+            kinds = ["mean"] if self._grid.levels else []
+            # Levels alone would not do: two factors may both have "yes" and "no".
+            kinds += [f"deflection {':'.join(term)}" for term in self._model_terms]
+            for kind, effects in zip(kinds, parts, strict=True):
+                for levels in effects.labels.itertuples(index=False, name=None):
+                    names.append(f"{kind} {as_text(levels)}")
                     populations.append(population)
                 draws.append(effects.of(cells))
         table = diagnose(np.concatenate(draws, axis=-1), self.sampling.weighting)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bambi_anova.contrasts import as_text
 from bambi_anova.errors import ArgumentError
 from bambi_anova.printing import Table
 from bambi_anova.quantities import Quantities
@@ -65,7 +66,7 @@ def orders_table(
     pandas.DataFrame
         See ``Result.orders``.
     """
-    if not isinstance(most, int) or most < 1:
+    if not isinstance(most, (int, np.integer)) or isinstance(most, bool) or most < 1:
         raise ArgumentError(f"most={most!r}: expected a whole number above zero")
     rows = []
     for where, names, places in _groups(means, by):
@@ -91,7 +92,7 @@ def _groups(means: Quantities, by: list[str]):
     inner = [name for name in means.labels if name not in (*by, "slope")]
     groups = means.labels.groupby(by, sort=False, observed=True) if by else [((), means.labels)]
     for key, part in groups:
-        names = [":".join(map(str, row)) for row in part[inner].itertuples(index=False)]
+        names = [as_text(row) for row in part[inner].itertuples(index=False, name=None)]
         yield dict(zip(by, key, strict=True)), names, part.index.to_numpy()
 
 

@@ -12,7 +12,8 @@ from bambi_anova.fitted import Fitted
 from bambi_anova.judgements import Rope, check_comp_val, check_rope, quantity_table
 from bambi_anova.printing import Table
 from bambi_anova.quantities import Quantities
-from bambi_anova.questions import deflection_quantities
+from bambi_anova.questions import baseline_quantity, deflection_quantities
+from bambi_anova.tables import bound_names
 from bambi_anova.trust import Sampling
 
 COLUMNS = (
@@ -58,7 +59,7 @@ def kruschke_table(
     known = quantity_table(quantities, sampling, ci_prob, "hdi", rope, comp_val)
     low, high = (np.nan, np.nan) if rope is None else check_rope(rope)
     nothing = np.full(len(known), np.nan)
-    bounds = known.filter(regex="^hdi").to_numpy()
+    bounds = known[bound_names(known, "hdi")].to_numpy()
     draws = quantities.draws.reshape(-1, len(known))
     mode = [np.nan if np.ptp(column) == 0 else _peak(column) for column in draws.T]
     with np.errstate(divide="ignore", invalid="ignore"):  # constants have no error
@@ -99,9 +100,8 @@ def parameter_quantities(fit: Fitted, population: str = "super") -> Quantities:
 
     These are the b0, b1, b2, b1b2, ... and the sigmas of Kruschke's scripts.
     """
-    baseline = fit._cells(population, "link").mean(axis=-1)
-    names, draws = ["baseline"], [baseline[..., None]]
-    support = [np.array([not fit.design.empty_cells])]
+    baseline = baseline_quantity(fit, population)
+    names, draws, support = ["baseline"], [baseline.draws], [baseline.supported]
     if any(term.factors and not term.covariate for term in fit.design.terms):
         effects = deflection_quantities(fit, None, population, "link")
         names += (effects.labels["term"] + " " + effects.labels["level"]).tolist()

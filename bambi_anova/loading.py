@@ -46,7 +46,8 @@ def load(path: str | os.PathLike, extra_namespace: Mapping[str, Any] | None = No
 
     idata, arrays, record = read_file(path)
     family = get_family(record["family"])
-    rows = unpack_rows(arrays, record["rows"])
+    namespace = unpack_namespace(record["namespace"], extra_namespace or {})
+    rows = replace(unpack_rows(arrays, record["rows"]), namespace=namespace)
     model = Model.of_design(
         build_design(parse_formula(record["formula"]), rows, family),
         family,
@@ -54,7 +55,7 @@ def load(path: str | os.PathLike, extra_namespace: Mapping[str, Any] | None = No
         unpack_priors(record["priors"]),
         collapse=record["collapse"],
         parameterization=record["parameterization"],
-        namespace=unpack_namespace(record["namespace"], extra_namespace or {}),
+        namespace=namespace,
     )
     design = model.design
     cells = idata["cells"].to_dataset()

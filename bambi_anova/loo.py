@@ -36,6 +36,8 @@ Array = np.ndarray
 
 #: Log-likelihoods that are held at a time.
 LARGEST = 20_000_000
+#: Columns of the table beside the groups' labels.
+COLUMNS = ("rows", "elpd", "p", "pareto_k", "trusted")
 
 
 @dataclass(frozen=True, repr=False)
@@ -145,12 +147,18 @@ def leave_out(
     """
     from arviz_stats.base import array_stats
 
+    for name in groups.labels:
+        if name in COLUMNS:
+            raise ArgumentError(
+                f"by={groups.name!r}: column {name!r} is one of this table's own; rename it in the "
+                "data"
+            )
     draws = int(np.prod(predictor.sample_shape))
     if draws < FEWEST:
         raise ArgumentError(
             f"draws: expected {FEWEST} or more, whose tail can be told; got {draws}"
         )
-    if groups.name == "row":
+    if groups.kind == "row":
         pieces = row_pieces(design, family, collapsed)
     else:
         pieces = group_pieces(design, family, collapsed, groups.codes)
@@ -177,4 +185,4 @@ def _blocks(pieces: Pieces, draws: int) -> list[tuple[int, int]]:
 
 def _order(pieces: Pieces, groups: Grouping) -> Array:
     """Return the term that each row of the table has."""
-    return pieces.of_row if groups.name == "row" else np.arange(pieces.groups)
+    return pieces.of_row if groups.kind == "row" else np.arange(pieces.groups)

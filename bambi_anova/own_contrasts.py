@@ -44,6 +44,11 @@ def contrast_weights(method: Any, levels: Levels) -> Weights:
     >>> contrast_weights({"rest": (["Moldbrd", "Ridge"], ["Chisel"])}, tillage)["rest"].tolist()
     [-1.0, 0.5, 0.5]
     """
+    if len(levels.values) < 2:
+        raise ArgumentError(
+            f"term={levels.name!r}: a contrast compares two levels or more; there is only "
+            f"{levels.labels[0]!r}"
+        )
     if isinstance(method, str):
         name = method.replace(".", "_")
         if name not in FAMILIES:
@@ -52,7 +57,10 @@ def contrast_weights(method: Any, levels: Levels) -> Weights:
     if isinstance(method, Mapping):
         if not method:
             raise ArgumentError("method: expected at least one contrast, got an empty mapping")
-        return {str(name): _own(name, given, levels) for name, given in method.items()}
+        names = [str(name) for name in method]
+        _require_distinct(names)
+        weights = [_own(name, given, levels) for name, given in method.items()]
+        return dict(zip(names, weights, strict=True))
     return _rows(method, levels)
 
 
@@ -94,7 +102,18 @@ def _rows(method: Any, levels: Levels) -> Weights:
             "{name: {level: weight}} or {name: (levels, levels)}, or an array of weights"
         )
     rows = [_contrast(row, "method") for row in _checked_shape(method, levels, "method")]
-    return {_written(row, levels.labels): row for row in rows}
+    names = [_written(row, levels.operands) for row in rows]
+    _require_distinct(names)
+    return dict(zip(names, rows, strict=True))
+
+
+def _require_distinct(names: Sequence[str]) -> None:
+    """Refuse contrasts that could not be told apart in a table."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError(
+                f"method: two contrasts read {name!r}; give them names: {{name: weights, ...}}"
+            )
 
 
 def _checked_shape(given: Any, levels: Levels, argument: str) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from itertools import combinations
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,15 +18,18 @@ from bambi_anova.archive import (
     pack_sampling,
     versions,
 )
+from bambi_anova.contrasts import Levels, as_text
 from bambi_anova.effects import deflection_effects, mean_effects
 from bambi_anova.errors import ArgumentError
 from bambi_anova.fitted import Fitted
 from bambi_anova.loo import Loo, leave_out
+from bambi_anova.own_contrasts import contrast_weights
 from bambi_anova.pointwise import total_log_likelihood
 from bambi_anova.predictive import (
     Grouping,
     Replicates,
     check_table,
+    generator,
     grouping,
     predictive_tree,
     replicates,
@@ -215,6 +218,8 @@ class Checks(Fitted):
         >>> result.sensitivity().query("diagnosis != '-'")  # doctest: +SKIP
         """
         self._check(population, "link")
+        if not isinstance(threshold, Real):
+            raise ArgumentError(f"threshold={threshold!r}: expected a number")
         posterior = self.idata["posterior"].to_dataset()
         predictor = read_predictor(posterior, self.design, self.priors)
         table = sensitivity_table(
@@ -231,13 +236,15 @@ class Checks(Fitted):
         found = {}
         for factor, levels in self.design.levels.items():
             means = mean_effects(self._grid, [factor]).of(cells)
-            for (i, one), (j, other) in combinations(enumerate(levels), 2):
-                found[f"{factor}: {one} - {other}"] = means[..., i] - means[..., j]
+            pairs = contrast_weights("pairwise", Levels(factor, levels))
+            for name, weights in pairs.items():
+                found[f"{factor}: {name}"] = means @ weights
         for term in self._model_terms:
             if len(term) > 1:
                 effects = deflection_effects(self._grid, term)
-                for k, row in enumerate(effects.labels.itertuples(index=False)):
-                    found[f"deflection {':'.join(map(str, row))}"] = effects.of(cells)[..., k]
+                deflections = effects.of(cells)
+                for k, row in enumerate(effects.labels.itertuples(index=False, name=None)):
+                    found[f"deflection {':'.join(term)} {as_text(row)}"] = deflections[..., k]
         for name in self.priors.covariates:
             found[name] = self.idata["posterior"][name].transpose("chain", "draw").to_numpy()
         found |= {f"sd of {name}": draws for name, draws in self.draws.sigmas.items()}
@@ -293,7 +300,8 @@ class Checks(Fitted):
         if draws is None:
             return predictor
         most = int(np.prod(predictor.sample_shape))
-        if not isinstance(draws, int) or isinstance(draws, bool) or not 1 <= draws <= most:
+        whole = isinstance(draws, (int, np.integer)) and not isinstance(draws, bool)
+        if not whole or not 1 <= draws <= most:
             raise ArgumentError(f"draws={draws!r}: expected a whole number from 1 to {most}")
         return predictor.thinned(draws)
 
@@ -301,5 +309,5 @@ class Checks(Fitted):
         if units == "prior":
             raise ArgumentError("units='prior': expected 'these' or 'new'; see prior_predictive")
         rows = replicate_rows(self.design, self.family, self.model.collapsed)
-        rng = np.random.default_rng(random_seed)
+        rng = generator(random_seed)
         return replicates(self._predictor(draws), rows, self.family, self.link, units, rng)

@@ -50,16 +50,33 @@ class Grouping:
         The group of each row.
     labels : pandas.DataFrame
         G rows that say which group is which.
+    kind : str
+        "row", "cell" or "unit"; a unit term may be named "row".
     """
 
     name: str
     codes: Array
     labels: pd.DataFrame
+    kind: str = "unit"
 
     @property
     def dimension(self) -> str:
         """The name of its dimension in arrays."""
-        return DIMENSIONS.get(self.name, UNIT_DIMENSION)
+        return DIMENSIONS.get(self.kind, UNIT_DIMENSION)
+
+
+def generator(random_seed: int | None) -> np.random.Generator:
+    """Return a random number generator.
+
+    Raises
+    ------
+    ArgumentError
+        If the seed cannot be one.
+    """
+    try:
+        return np.random.default_rng(random_seed)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"random_seed={random_seed!r}: {error}") from error
 
 
 def grouping(design: Design, by: str) -> Grouping:
@@ -77,13 +94,18 @@ def grouping(design: Design, by: str) -> Grouping:
         If there is no such grouping.
     """
     rows = design.rows
+    if by in ("row", "cell") and by in [unit.name for unit in design.units]:
+        raise ArgumentError(
+            f"by={by!r}: is the name of a unit term too; rename that column to tell them apart"
+        )
     if by == "row":
-        return Grouping("row", np.arange(len(rows.data)), pd.DataFrame({"row": rows.data.index}))
+        labels = pd.DataFrame({"row": rows.data.index})
+        return Grouping("row", np.arange(len(labels)), labels, "row")
     if by == "cell":
         observed = design.cells["rows"].to_numpy() > 0
         codes = (np.cumsum(observed) - 1)[design.cell_codes]
         labels = design.cells[observed].drop(columns="rows").reset_index(drop=True)
-        return Grouping("cell", codes, labels)
+        return Grouping("cell", codes, labels, "cell")
     unit = _unit(design, by)
     names = [*unit.variables, *(name for name in unit.constant if name not in unit.variables)]
     coded = {name: rows.groupings.get(name) or rows.factors[name] for name in names}
@@ -232,11 +254,11 @@ def replicate_prior(model: Specified, draws: int, by: str, random_seed: int | No
     """Draw parameters from the prior and data from these; see ``Model.prior_predictive``."""
     import xarray as xr
 
-    if not isinstance(draws, int) or isinstance(draws, bool) or draws < 1:
+    if not isinstance(draws, (int, np.integer)) or isinstance(draws, bool) or draws < 1:
         raise ArgumentError(f"draws={draws!r}: expected a whole number from 1 up")
     design, priors = model.design, model.priors
     literal = model.parameterization == "overparameterized"
-    rng = np.random.default_rng(random_seed)
+    rng = generator(random_seed)
     prior = draw_prior(design, priors, literal, draws, rng)
     predictor = read_predictor(prior, design, priors)
     rows = replicate_rows(design, model.family, model.collapsed)

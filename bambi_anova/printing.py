@@ -7,6 +7,7 @@ some row is not, and numbers show no more digits than their posterior sd deserve
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from html import escape
@@ -21,28 +22,12 @@ SHARED = ("slope", "term", "population", "scale", "compare", "standardized_by")
 LEFT_OUT = ("mcse_mean", "ess_bulk", "ess_tail", "r_hat")
 #: Significant digits of a posterior sd.
 DIGITS = 3
-_ON_THE_SCALE = (
-    "mean",
-    "median",
-    "sd",
-    "hdi",
-    "eti",
-    "sigma",
-    "Mean",
-    "Median",
-    "Mode",
-    "HDIl",
-    "HDIh",
+_BOUNDS = r"(hdi|eti)[\d.e-]+_[lu]b"
+#: The tables' own columns by kind; factors may have names that begin like these.
+_ON_THE_SCALE = re.compile(
+    rf"(sigma_)?(mean|median|sd|{_BOUNDS})|sigma|Mean|Median|Mode|HDIlow|HDIhigh"
 )
-_SHARES = (
-    "pd",
-    "share",
-    "probability",
-    "below_rope",
-    "in_rope",
-    "above_rope",
-    "above_comp",
-)
+_SHARES = re.compile(rf"pd|probability|share(_sd|_{_BOUNDS})?|(below|in|above)_rope|above_comp_val")
 
 
 class Table(pd.DataFrame):
@@ -128,8 +113,10 @@ def _formatter(name: str, decimals: int) -> Callable[[float], str]:
             return ""
         if name.startswith("mcse"):
             return f"{value:.2g}"
-        if name.startswith(_SHARES):
+        if name == "ESS":
+            return f"{value:.0f}"
+        if _SHARES.fullmatch(name):
             return f"{value:.3f}"
-        return f"{value:.{decimals}f}" if name.startswith(_ON_THE_SCALE) else f"{value:.4g}"
+        return f"{value:.{decimals}f}" if _ON_THE_SCALE.fullmatch(name) else f"{value:.4g}"
 
     return write

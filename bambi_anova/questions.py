@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from bambi_anova.contrasts import Levels, Weights
+from bambi_anova.contrasts import Levels, Weights, as_text
 from bambi_anova.covariates import centred_values, columns_of, require_covariate
 from bambi_anova.design import Design, Unit, nested
 from bambi_anova.effect_sizes import standardizer
@@ -66,6 +66,13 @@ def mean_quantities(
     return _linear(effects, points, population, scale)
 
 
+def baseline_quantity(fit: Fitted, population: str = "super", scale: str = "link") -> Quantities:
+    """Return the mean of all cells, the b0 of Kruschke's scripts."""
+    points = _reference(fit, population, scale)
+    effects = Effects(pd.DataFrame({"mean": ["all"]}), mean_effects(points.grid, []).weights)
+    return _linear(effects, points, population, scale)
+
+
 def _slope_factors(design: Design, slope: str) -> list[str]:
     """Return the factors that change a covariate's slope."""
     read = [c.name for c in design.rows.covariates.values() if _reads(c.name, slope, design)]
@@ -90,9 +97,9 @@ def deflection_quantities(
         raise ArgumentError("deflections: this model has no factor terms")
     parts = [deflection_effects(grid, factors) for factors in terms]
     rows = [
-        (":".join(part.labels.columns), ":".join(map(str, levels)))
+        (":".join(part.labels.columns), as_text(levels))
         for part in parts
-        for levels in part.labels.itertuples(index=False)
+        for levels in part.labels.itertuples(index=False, name=None)
     ]
     labels = pd.DataFrame(rows, columns=["term", "level"])
     effects = Effects(labels, np.vstack([part.weights for part in parts]))
@@ -196,9 +203,17 @@ def _at_axes(points: ReferenceGrid, design: Design, named: Sequence[str]) -> lis
     return [n for n in points.grid.levels if n not in design.levels and n not in named]
 
 
+def parts_of(by: str | Sequence[str] | None) -> list[str]:
+    """Return the terms that ``by`` names, as a list."""
+    if by is None or isinstance(by, str):
+        return [] if by is None else [by]
+    if not isinstance(by, Sequence):
+        raise ArgumentError(f"by={by!r}: expected a factor, or a list of factors")
+    return list(by)
+
+
 def _by(by: str | Sequence[str] | None, term: str, factors: list[str], grid: Grid) -> list[str]:
-    given = [by] if isinstance(by, str) else list(by or [])
-    names = [name for part in given for name in grid.factors(part)]
+    names = [name for part in parts_of(by) for name in grid.factors(part)]
     for name in names:
         if name in factors:
             raise ArgumentError(f"by={name!r} is part of term={term!r}; name another factor")

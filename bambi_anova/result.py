@@ -22,6 +22,7 @@ from bambi_anova.questions import (
     mean_quantities,
     unit_slope_quantities,
 )
+from bambi_anova.reference_grid import reference_grid
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -188,10 +189,18 @@ class Result(Presented, ContrastTables, Checks):
         >>> result.anova()  # doctest: +SKIP
         """
         self._check(population, scale)
-        cells = self._cells(population, scale)
+        points = reference_grid(self.draws, self.design, self.link, population, scale)
         return Table(
             anova_table(
-                cells, self.draws, self.design, self.sampling, population, scale, ci_prob, ci_kind
+                points.values,
+                self.draws,
+                self.design,
+                self.sampling,
+                population,
+                scale,
+                points.supported,
+                ci_prob,
+                ci_kind,
             )
         )
 
@@ -273,6 +282,6 @@ class Result(Presented, ContrastTables, Checks):
         >>> draws = result.draws_of("contrasts", "trial_type", by="condition")  # doctest: +SKIP
         >>> (draws > 0).mean(("chain", "draw")).to_series()  # doctest: +SKIP
         """
-        if kind not in _QUANTITIES:
+        if not isinstance(kind, str) or kind not in _QUANTITIES:
             raise ArgumentError(f"kind={kind!r} has no draws{nearest(str(kind), _QUANTITIES)}")
         return _QUANTITIES[kind](self, *args, **kwargs).to_xarray(kind)

@@ -23,7 +23,8 @@ Array = np.ndarray
 RESERVED_FOR_TABLES = frozenset(
     "term contrast population scale mean sd pd mcse_mean ess_bulk ess_tail r_hat supported "
     "trusted rows chain draw quantity mcse_sd pareto_k median slope compare standardized_by "
-    "statement probability mcse below_rope in_rope above_rope mcse_rope comp_val".split()
+    "statement probability mcse below_rope in_rope above_rope mcse_rope comp_val "
+    "above_comp_val mcse_comp_val super finite units observed tail_probability base elpd".split()
 )
 #: Parameters of Bambi's models, which covariates share a namespace with.
 RESERVED_FOR_PARAMETERS = frozenset(
@@ -311,6 +312,8 @@ def _coded(column: pd.Series, name: str, least: int) -> Coded:
         raise DataError(
             f"column {name!r}: this name is kept for the tables and draws; rename the column"
         )
+    if name in ("Intercept", "sigma"):
+        raise DataError(f"column {name!r}: this name is a parameter's; rename the column")
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.cat.remove_unused_categories()
         codes, levels = column.cat.codes.to_numpy(), tuple(column.cat.categories)

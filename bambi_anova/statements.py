@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from functools import reduce
 
@@ -64,7 +65,13 @@ def holds(statement: str, values: Mapping[str, Array]) -> Array:
     """
     reader = _Reader(statement, values)
     shape = next(iter(values.values())).shape
-    return np.broadcast_to(reader.truth(reader.tree), shape)
+    found = np.broadcast_to(reader.truth(reader.tree), shape)
+    if not reader.named:
+        raise ArgumentError(
+            f"statement={statement!r}: names no level; those that are numbers stand in backticks, "
+            f"such as `{next(iter(values))}`"
+        )
+    return found
 
 
 class _Reader:
@@ -74,6 +81,9 @@ class _Reader:
         if not isinstance(statement, str):
             raise ArgumentError(f"statement={statement!r}: expected text such as 'a > b'")
         self.statement, self.values = statement, values
+        self.named: set[str] = set()
+        # Python reads names in one form of Unicode, whatever form the levels have.
+        self.forms = {unicodedata.normalize("NFKC", name): name for name in values}
         try:
             # Backticks become quotes, so that any level can be named.
             text = re.sub(r"`([^`]*)`", lambda match: repr(match[1]), statement)
@@ -117,8 +127,11 @@ class _Reader:
             return np.array(float(value))
         if isinstance(value, str):
             return self._level(value)
+        if isinstance(node, ast.Constant) and (value is None or isinstance(value, bool)):
+            return self._level(str(value))
         if isinstance(node, (ast.Name, ast.Attribute)):  # Golden.rain reads as an attribute
-            return self._level(ast.unparse(node))
+            name = ast.unparse(node)
+            return self._level(name if name in self.values else self.forms.get(name, name))
         raise self._error(
             f"{ast.unparse(node)!r} is not understood; allowed are levels, numbers, + - * / and "
             f"{', '.join(_FUNCTIONS)}"
@@ -136,6 +149,7 @@ class _Reader:
     def _level(self, name: str) -> Array:
         if name not in self.values:
             raise self._error(f"{name!r} is not a level{nearest(name, self.values)}")
+        self.named.add(name)
         return self.values[name]
 
     def _error(self, problem: str) -> ArgumentError:

@@ -49,7 +49,7 @@ def write_file(
     """
     import xarray as xr
 
-    path = Path(path)
+    path = _as_path(path)
     if path.is_dir():
         raise StorageError(f"path={str(path)!r}: expected a file, found a directory")
     if not path.parent.is_dir():
@@ -83,7 +83,7 @@ def read_file(
     """
     import xarray as xr
 
-    path = Path(path)
+    path = _as_path(path)
     name = f"path={str(path)!r}"
     if not path.is_file():
         raise StorageError(f"{name}: there is no such file")
@@ -116,6 +116,13 @@ def read_file(
         {str(key): own[key].to_numpy() for key in own},
         json.loads(text),
     )
+
+
+def _as_path(path: str | os.PathLike) -> Path:
+    try:
+        return Path(path)
+    except TypeError:
+        raise StorageError(f"path={path!r}: expected the name of a file") from None
 
 
 def _storable(group: xr.Dataset) -> xr.Dataset:

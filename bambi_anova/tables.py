@@ -5,6 +5,9 @@ Letters: H chains, D draws, K quantities.
 
 from __future__ import annotations
 
+import re
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 
@@ -156,12 +159,13 @@ def bound_names(table: pd.DataFrame, ci_kind: str) -> list[str]:
     >>> bound_names(pd.DataFrame(columns=["mean", "hdi95_lb", "hdi95_ub"]), "hdi")
     ['hdi95_lb', 'hdi95_ub']
     """
-    return [str(name) for name in table.columns if str(name).startswith(ci_kind)]
+    bound = re.compile(rf"{ci_kind}[\d.e-]+_[lu]b")  # a factor may be named "hdi" or "etiology"
+    return [str(name) for name in table.columns if bound.fullmatch(str(name))]
 
 
 def check_interval(ci_prob: float, ci_kind: str) -> None:
     """Refuse intervals that ArviZ cannot make."""
-    if not (isinstance(ci_prob, (int, float)) and 0 < ci_prob < 1):
+    if not (isinstance(ci_prob, (Real, np.number)) and 0 < ci_prob < 1):
         raise ArgumentError(f"ci_prob={ci_prob!r}: expected a probability between 0 and 1")
     if ci_kind not in INTERVALS:
         raise ArgumentError(f"ci_kind={ci_kind!r}: expected one of {INTERVALS}")

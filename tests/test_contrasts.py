@@ -206,3 +206,35 @@ def test_cells_are_named_by_their_levels():
 def test_what_cannot_be_a_contrast_is_refused(method, options, message):
     with pytest.raises(ArgumentError, match=message):
         contrast_weights(method, Levels("tillage", TILLAGE.values, **options))
+
+
+def test_levels_with_the_sign_inside_stand_in_brackets():
+    """Without them "a" less "b - c" and "a - b" less "c" would be one contrast."""
+    awkward = Levels("A", ("a", "a - b", "b - c", "c"))
+    for family, count in (("pairwise", 6), ("revpairwise", 6), ("consec", 3), ("trt_vs_ctrl", 3)):
+        assert len(contrast_weights(family, awkward)) == count
+    found = contrast_weights("pairwise", awkward)
+    assert found["a - (b - c)"].tolist() == [1, 0, -1, 0]
+    assert found["(a - b) - c"].tolist() == [0, 1, 0, -1]
+    assert "a - b / c" in contrast_weights("pairwise", Levels("A", ("a - b", "c"), sign="/"))
+
+
+def test_combinations_whose_parts_hold_colons_are_told_apart():
+    cells = Levels("A:B", (("a:b", "c"), ("a", "b:c")))
+    assert contrast_weights("pairwise", cells)["(a:b):c - a:(b:c)"].tolist() == [1, -1]
+    picked = contrast_weights({"own": {("a", "b:c"): 1, ("a:b", "c"): -1}}, cells)
+    assert picked["own"].tolist() == [-1, 1]
+
+
+def test_contrasts_that_would_read_alike_are_refused():
+    rows = [[1, -0.50001, -0.49999], [1, -0.500011, -0.499989]]
+    with pytest.raises(ArgumentError, match="give them names"):
+        contrast_weights(rows, levels(3))
+    with pytest.raises(ArgumentError, match="two contrasts read '1'"):
+        contrast_weights({1: [1, -1], "1": [-1, 1]}, levels(2))
+
+
+@pytest.mark.parametrize("method", [*FAMILIES, {"own": [1]}, [[1]]])
+def test_one_level_has_no_contrasts(method):
+    with pytest.raises(ArgumentError, match="only 'a'"):
+        contrast_weights(method, levels(1))

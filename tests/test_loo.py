@@ -483,3 +483,30 @@ def test_results_are_not_changed(memory):
     assert before.identical(memory.idata)
     assert isinstance(memory.loo("unit", draws=100).table, pd.DataFrame)
     assert replace(memory, sampling=memory.sampling).verdict == memory.verdict
+
+
+def test_counts_and_densities_are_not_compared(split_plot):
+    counts = fit("hits ~ task", split_plot, "poisson")
+    metric = fit("hits ~ task", split_plot)
+    with pytest.raises(ArgumentError, match="no common scale"):
+        ba.compare({"poisson": counts, "gaussian": metric})
+    overdispersed = fit("hits ~ task", split_plot, "negativebinomial")
+    assert len(ba.compare({"one": counts, "other": overdispersed})) == 2
+
+
+@pytest.mark.parametrize("name", ["row", "cell"])
+def test_units_named_like_other_groupings_are_told_apart(name, split_plot):
+    result = fit(f"y ~ task + (1|{name})", split_plot.rename(columns={"subject": name}))
+    with pytest.raises(ArgumentError, match="a unit term too"):
+        result.loo(name)
+    loo = result.loo("unit").table
+    assert loo[name].tolist() == sorted(set(split_plot["subject"]))
+    same = fit("y ~ task + (1|subject)", split_plot).loo("unit").table
+    assert np.allclose(loo["elpd"], same["elpd"])
+    assert "__unit__" in result.posterior_predictive(by="unit")["posterior_predictive"].dims
+
+
+def test_factors_named_like_columns_of_the_table_are_refused(split_plot):
+    result = fit("y ~ p + (1|subject)", split_plot.rename(columns={"task": "p"}))
+    with pytest.raises(ArgumentError, match="one of this table's own"):
+        result.loo("cell")

@@ -387,3 +387,10 @@ def test_prior_predictive_is_bambis(split_plot, parameterization):
     assert stats.ks_2samp(*contrasts).pvalue > 0.001
     negative = stats.ks_2samp(ours[:, 0] * 1.3, theirs[:, 0])
     assert stats.ks_2samp(3 * contrasts[0], contrasts[1]).pvalue < 0.001 or negative.pvalue < 0.001
+
+
+def test_seeds_and_draws_are_numbers():
+    model = ba.Model("y ~ g", pd.DataFrame({"y": [1.0, 2, 4, 3], "g": list("aabb")}))
+    with pytest.raises(ArgumentError, match="random_seed=-1"):
+        model.prior_predictive(random_seed=-1)
+    assert model.prior_predictive(np.int64(3))["prior_predictive"]["y"].shape[1] == 3

@@ -71,3 +71,11 @@ def test_notebooks_show_what_terminals_do(table):
     assert "&lt;b&gt;" in printed_html(table.assign(term="<b>"))
     assert "a" * 99 in printed_html(table.assign(contrast="a" * 99))
     assert "<table" in Table({"mean": []})._repr_html_()
+
+
+def test_columns_of_the_data_are_not_formatted_by_the_beginnings_of_their_names():
+    table = Table(
+        {"mean_dose": [0.25, 0.75], "share_x": [1234.5, 2.0], "mean": 100.123, "sd": 90.0}
+    )
+    assert re.search(r"0.25 +1234 +100\.1 +90", repr(table))
+    assert "12345" in repr(Table({"Mean": [1.0], "ESS": [12345.2]}))

@@ -16,6 +16,7 @@ from bambi_anova.families import LINKS, get_family
 from bambi_anova.kruschke import COLUMNS, kruschke_table
 from bambi_anova.quantities import Quantities
 from bambi_anova.result import Result
+from bambi_anova.tables import bound_names
 from bambi_anova.trust import Sampling
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
@@ -593,3 +594,72 @@ def test_a_model_without_factors_has_a_mean_and_a_slope():
     assert len(result.kruschke()) == 5
     with pytest.raises(ArgumentError, match="no factor terms"):
         result.deflections()
+
+
+# -- Names of factors and levels ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "kind"), [("hdi", "hdi"), ("etiology", "eti")])
+def test_factors_named_like_intervals_are_no_bounds(name, kind):
+    result = made_up(f"y ~ {name} + (1|s)", data().rename(columns={"group": name}))
+    table = result.means(name, ci_kind=kind)
+    bounds = bound_names(table, kind)
+    assert bounds == [f"{kind}95_lb", f"{kind}95_ub"]
+    assert (table[bounds[0]] < table[bounds[1]]).all()
+    own, usual = result.kruschke(name), result.means(name)
+    assert own["HDIlow"].tolist() == usual["hdi95_lb"].tolist()
+
+
+def test_factors_whose_names_hold_a_colon():
+    frame = data().rename(columns={"group": "g:h"})
+    result = made_up("y ~ `g:h` * task + (1|s)", frame)
+    usual = made_up("y ~ group * task + (1|s)")
+    for term in ("g:h:task", "task:g:h", "g:h"):
+        ours = values_of(result, "contrasts", term)
+        assert np.array_equal(ours, values_of(usual, "contrasts", term.replace("g:h", "group")))
+    assert len(result.probability("x > y", "task", by="g:h")) == 2
+
+
+def test_an_axis_of_one_value_has_no_contrasts():
+    result = made_up("y ~ group + age + (1|s)")
+    with pytest.raises(ArgumentError, match="compares two levels or more"):
+        result.contrasts("age", at={"age": [20]})
+
+
+def test_the_baseline_is_supported_as_means_are():
+    """An additive model knows its empty cells; one with an interaction does not."""
+    frame = data()
+    frame = frame[~((frame["group"] == "A") & (frame["task"] == "x"))]
+    for formula, known in (("y ~ group + task", True), ("y ~ group * task", False)):
+        result = made_up(formula, frame)
+        assert result.kruschke()["supported"]["baseline"] == known
+        assert result.means("group")["supported"].all() == known
+        baseline = result.draws.cells.mean(axis=-1)
+        assert result.kruschke()["Mean"]["baseline"] == pytest.approx(baseline.mean())
+    with pytest.raises(ArgumentError, match="population='all'"):
+        result.kruschke(population="all")
+
+
+def test_the_anova_table_is_supported_as_contrasts_are():
+    """A covariate that is one value in each group takes the groups' place."""
+    frame = data().assign(dark=lambda d: np.where(d["group"] == "A", 1.0, 3.0))
+    result = made_up("y ~ group + task + dark", frame)
+    assert not result.contrasts("group")["supported"].any()
+    assert result.anova().set_index("term")["supported"].to_dict() == {
+        "group": False,
+        "task": True,
+        "residual": True,
+    }
+    assert result.anova(scale="response")["supported"].tolist() == [False, True]
+
+
+def test_options_that_are_no_lists_or_texts_are_refused():
+    result = made_up("y ~ group * task + (1|s)")
+    with pytest.raises(ArgumentError, match="by=3"):
+        result.contrasts("group", by=3)
+    with pytest.raises(ArgumentError, match="by=3"):
+        result.probability("A > B", "group", by=3)
+    with pytest.raises(ArgumentError, match="kind=\\['means'\\]"):
+        result.draws_of(["means"])
+    assert len(result.orders("task", most=np.int64(2))) <= 2
+    assert len(result.means(ci_prob=np.float32(0.5))) == 6

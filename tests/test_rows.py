@@ -451,3 +451,10 @@ def test_levels_that_only_missing_rows_have_are_gone(read, data):
     data["day"] = pd.Categorical(data["day"], [2, 9, 10])
     data.loc[data["day"] == 9, "y"] = np.nan
     assert read("y ~ day", data, dropna=True).factors["day"].levels == (2, 10)
+
+
+@pytest.mark.parametrize("name", ["Intercept", "sigma", "super", "observed", "units", "base"])
+def test_factors_cannot_have_the_names_of_parameters_and_tables(name, read):
+    frame = pd.DataFrame({"y": [1.0, 2, 3, 5], name: list("aabb")})
+    with pytest.raises(DataError, match=f"column '{name}'.*rename"):
+        read(f"y ~ {name}", frame)

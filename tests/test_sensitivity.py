@@ -146,7 +146,7 @@ def test_the_table_holds_every_prior_and_what_an_anova_is_about(slopes):
     assert {"Intercept", "dose", "sd of subject", "sd of dose|subject", "sigma"} == set(
         table["prior"]
     ) - {"sd of group", "sd of task", "sd of group:task", "sd of group:dose"}
-    assert {"group: A - B", "task: x - y", "deflection A:x", "dose", "sigma"} < set(
+    assert {"group: A - B", "task: x - y", "deflection group:task A:x", "dose", "sigma"} < set(
         table["quantity"]
     )
     assert len(table) == table["prior"].nunique() * table["quantity"].nunique()
@@ -159,3 +159,24 @@ def test_the_table_holds_every_prior_and_what_an_anova_is_about(slopes):
 def test_parameters_that_are_held_have_no_prior(split_plot):
     result = fit("y ~ group + (1|subject)", split_plot, priors={"sigma": 2.0}, draws=25)
     assert "sigma" not in set(result.sensitivity()["prior"])
+
+
+def test_factors_with_the_same_levels_are_told_apart(split_plot):
+    """Compared by levels alone, "no" of one factor would stand beside "no" of the other."""
+    yes = {"A": "no", "B": "yes", "x": "no", "y": "yes"}
+    frame = split_plot.assign(third=split_plot["attempt"].map({0: "no", 1: "yes", 2: "no"}))
+    frame = frame.replace({"group": yes, "task": yes})
+    result = fit("y ~ group * task * third + (1|subject)", frame, draws=25)
+    quantities = result.trust()[["quantity", "population"]]
+    assert not quantities.duplicated().any()
+    same = ba.compare_fits(result, result)
+    assert len(same) == len(quantities)
+    assert same["shift"].abs().max() == 0
+    # Three pairs, four deflections of each two-way interaction and eight of the other.
+    names = result.sensitivity()["quantity"].unique()
+    assert sum(name.startswith("deflection ") for name in names) == 3 * 4 + 8
+    assert sum(name.endswith(": no - yes") for name in names) == 3
+    with pytest.raises(ArgumentError, match="full: expected a Result"):
+        ba.compare_fits(result, result.model)
+    with pytest.raises(ArgumentError, match="threshold"):
+        result.sensitivity(threshold="much")

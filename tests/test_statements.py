@@ -65,7 +65,7 @@ def test_statements_say_what_they_read(statement):
         ("max(a) > 0", "min and max several"),
         ("max(a, key=b) > 0", "expected one of abs, min, max"),
         ("(lambda: 1)() > a", "expected one of"),
-        ("a > True", "not understood"),
+        ("a > True", "is not a level"),
         ("a > 1j", "not understood"),
         ("a & b", "neither true nor false"),
         ("(" * 500 + "a" + ")" * 500, "cannot be read"),
@@ -204,3 +204,22 @@ def test_weights_without_a_mean_are_not_trusted():
         assert shares(event, known, 4000)["trusted"][0] == trusted
     overall = Sampling("laplace", 0, 1.0, weighting=weighting(setting, 0.9))
     assert not shares(event, overall, 4000)["trusted"][0]
+
+
+def test_statements_without_a_level_are_refused():
+    """Levels that are numbers would be taken for numbers, and the answer would be sure."""
+    with pytest.raises(ArgumentError, match="in backticks, such as `0\\.2`"):
+        holds("0.6 > 0.2", {"0.2": A, "0.6": B})
+
+
+def test_levels_that_python_reads_as_something_else():
+    values = {"True": A, "False": B, "None": C, "\N{MICRO SIGN}g": D}
+    assert (holds("True > False > None", values) == ((A > B) & (B > C))).all()
+    assert (holds("\N{MICRO SIGN}g > None", values) == (D > C)).all()
+
+
+def test_combinations_of_levels_with_colons_are_told_apart():
+    labels = pd.DataFrame({"A": ["a:b", "a"], "B": ["c", "b:c"]})
+    means = Quantities(labels, DRAWS[..., :2], np.ones(2, dtype=bool), "super", "link")
+    table = probability_table(means, [], "`(a:b):c` > `a:(b:c)`", GOOD)
+    assert table["probability"][0] == (A > B).mean()

@@ -431,3 +431,17 @@ def build_rows(build):
         return build(f"{response} ~ group + x + np.sin(x) + (1|s)", data)
 
     return build_rows
+
+
+def test_numbers_of_the_users_are_there_after_loading(tmp_path, split_plot):
+    """``at`` evaluates the formula's expressions at new values."""
+    before = fit("y ~ task + np.log(dose + shift)", split_plot, extra_namespace={"shift": 2})
+    after = ba.load(before.save(tmp_path / "fit.nc"))
+    assert_same(before.means("task", at={"dose": 3}), after.means("task", at={"dose": 3}))
+
+
+def test_paths_that_are_no_paths(split_plot):
+    result = fit("y ~ task", split_plot)
+    for act in (result.save, ba.load):
+        with pytest.raises(StorageError, match="path=None"):
+            act(None)
