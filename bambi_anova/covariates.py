@@ -32,7 +32,7 @@ def require_covariate(name: str, rows: Rows, argument: str) -> None:
     if name not in known:
         hint = nearest(str(name), dict.fromkeys(known))
         raise ArgumentError(f"{argument}: {name!r} is not a covariate of this model{hint}")
-    if name in RESERVED_FOR_TABLES:
+    if argument == "at" and name in RESERVED_FOR_TABLES:  # it would be a column of the table
         raise ArgumentError(f"{argument}: {name!r} is kept for the tables; rename the column")
 
 

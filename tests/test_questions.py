@@ -663,3 +663,13 @@ def test_options_that_are_no_lists_or_texts_are_refused():
         result.draws_of(["means"])
     assert len(result.orders("task", most=np.int64(2))) <= 2
     assert len(result.means(ci_prob=np.float32(0.5))) == 6
+
+
+def test_covariates_named_like_columns_of_the_tables_have_slopes():
+    frame = data().rename(columns={"dose": "median"})
+    result = made_up("y ~ group * median + (1|s)", frame)
+    usual = made_up("y ~ group * dose + (1|s)")
+    ours, theirs = (values_of(r, "slopes", n) for r, n in ((result, "median"), (usual, "dose")))
+    assert np.array_equal(ours, theirs)
+    with pytest.raises(ArgumentError, match="kept for the tables"):
+        result.means("group", at={"median": 3})
