@@ -332,9 +332,11 @@ def by_hand(data, family):
 def test_posteriors_are_those_of_a_model_written_by_hand(family):
     import pymc as pm
 
-    with by_hand(experiment(), family):
+    # Modes near zero leave the likelihood flat, and sds to draws of the tail: rows that do not.
+    data = experiment(kappa=30.0, rows=16)
+    with by_hand(data, family):
         theirs = pm.sample(
-            2000,
+            1500,
             tune=1500,
             chains=2,
             cores=2,
@@ -343,7 +345,7 @@ def test_posteriors_are_those_of_a_model_written_by_hand(family):
             progressbar=False,
             initvals=None if family == "betabinomial" else {"excess": 6.0},
         )["posterior"]
-    model = build(FORMULA, experiment(), family)
+    model = build(FORMULA, data, family)
     for method in ("laplace", "pathfinder", "advi", "nuts"):
         result = fit(model, method, draws=4000)
         cells = result.draws.cells.reshape(-1, 2, 2)
@@ -363,7 +365,7 @@ def test_posteriors_are_those_of_a_model_written_by_hand(family):
 def test_quick_fits_of_the_memory_experiment_agree_with_nuts(family):
     formula = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
     model = build(formula, ba.load_data("memory"), family)
-    full = fit(model, draws=4000, method="nuts")
+    full = fit(model, draws=2000, method="nuts")
     for method in ("laplace", "pathfinder", "advi"):
         table = ba.compare_fits(fit(model, method), full)
         trusted = table[table["trusted_quick"]]

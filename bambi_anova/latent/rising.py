@@ -25,8 +25,6 @@ Array = np.ndarray
 
 #: Logarithms that take as long as one log gamma, about.
 COST_OF_GAMMA = 6
-#: Numbers that are worked on at a time: few enough to stay in the processor's cache.
-PIECE = 100_000
 
 
 @dataclass(frozen=True)
@@ -60,30 +58,40 @@ class Factors:
 
     def curvature(self, x: Array) -> Array:
         """Return minus their second derivatives, shape (M, G); never negative."""
-        return self._sums(x, lambda at: at**-2, lambda at: -special.polygamma(1, at))
+        return self._sums(x, lambda at: np.square(1 / at), lambda at: -special.polygamma(1, at))
 
     @cached_property
-    def _parts(self) -> tuple[tuple[bool, Array, Array, sparse.csr_array], ...]:
-        """The entries of either function: rows, shifts (K, 1), and what adds them up (M, K)."""
-        parts = []
-        for gamma in (False, True):
-            which = np.flatnonzero(self.gamma == gamma)
-            if len(which):
-                entries = (self.count[which], (self.rows[which], np.arange(len(which))))
-                gather = sparse.csr_array(entries, shape=(self.size, len(which)))
-                parts.append((gamma, self.rows[which], self.shift[which, None], gather))
-        return tuple(parts)
+    def _steps(self) -> tuple[Array, list[tuple[float, Array]]]:
+        """Sets by falling number of factors, and each factor's shift and counts (L, 1).
+
+        A set's factors follow each other, so that each stands in the first L sets.
+        """
+        rows, shift, count = (a[~self.gamma] for a in (self.rows, self.shift, self.count))
+        order = np.argsort(-np.bincount(rows, minlength=self.size), kind="stable")
+        place = np.argsort(order)[rows]
+        by_place = np.lexsort((place, shift))
+        shifts, starts = np.unique(shift[by_place], return_index=True)
+        counts = np.split(count[by_place][:, None], starts[1:])
+        return order, list(zip(shifts.tolist(), counts, strict=False))
+
+    @cached_property
+    def _gammas(self) -> tuple[Array, Array, sparse.csr_array]:
+        """The entries of gamma functions: sets, shifts (K, 1), and what adds them up (M, K)."""
+        which = np.flatnonzero(self.gamma)
+        entries = (self.count[which], (self.rows[which], np.arange(len(which))))
+        gather = sparse.csr_array(entries, shape=(self.size, len(which)))
+        return self.rows[which], self.shift[which, None], gather
 
     def _sums(self, x: Array, plain, of_gamma) -> Array:
         x = np.broadcast_to(x, (self.size, x.shape[-1]))
-        total = np.zeros(x.shape)
-        for gamma, rows, shift, gather in self._parts:
-            function = of_gamma if gamma else plain
-            step = max(1, PIECE // len(rows))
-            for start in range(0, x.shape[1], step):
-                piece = slice(start, start + step)
-                total[:, piece] += gather @ function(x[rows, piece] + shift)
-        return total
+        order, steps = self._steps
+        ordered, sums = x[order], np.zeros(x.shape)
+        for shift, count in steps:
+            sums[: len(count)] += count * plain(ordered[: len(count)] + shift)
+        total = np.empty_like(sums)
+        total[order] = sums
+        rows, shifts, gather = self._gammas
+        return total + gather @ of_gamma(x[rows] + shifts) if len(rows) else total
 
 
 @dataclass(frozen=True)
