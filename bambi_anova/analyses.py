@@ -55,6 +55,8 @@ COLUMNS = [
 #: Largest error of the log evidence that the quadrature of a reference analysis may have.
 GRID_ERROR = 0.02
 RAW = "raw coefficients"
+#: Links on whose scale the classical analyses compare means.
+CLASSICAL_LINKS = ("identity", "logit")
 
 
 def compare_analyses(
@@ -134,7 +136,8 @@ def compare_analyses(
             part = _raw_coefficients(fits, _marginal(terms, model), ci_prob)
         else:
             part = _bayesian(name, fits, terms, scale, ci_prob)
-        parts.append(part.assign(analysis=name))
+        # On an identity link both scales are one.
+        parts.append(part.assign(analysis=name, scale=scale))
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)[COLUMNS]
     # One contrast after the other, each by all analyses in their order.
     place = {name: number for number, name in enumerate(terms)}
@@ -173,7 +176,7 @@ def applicable_analyses(model: Model, scale: str = "link") -> pd.DataFrame:
         raise ArgumentError(f"scale={scale!r}: expected one of {SCALES}")
     classical = applicable(model)
     rows = [
-        (name, "classical", _ABOUT.get(name, ""), reason)
+        (name, "classical", _ABOUT.get(name, ""), reason or _no_scale(model, scale))
         for name, reason in zip(classical["analysis"], classical["reason"], strict=True)
     ]
     for name, variant in VARIANTS.items():
@@ -183,6 +186,13 @@ def applicable_analyses(model: Model, scale: str = "link") -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["analysis", "kind", "about", "reason"])
     table.insert(2, "applies", table["reason"] == "")
     return table
+
+
+def _no_scale(model: Model, scale: str) -> str:
+    """Say why a classical analysis cannot answer on a scale, if so."""
+    if scale == "response" or model.link.name in CLASSICAL_LINKS:
+        return ""
+    return f"its link scale is not that of the model ({model.link.name}); use scale='response'"
 
 
 #: What sets the classical analyses apart.

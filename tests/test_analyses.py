@@ -229,6 +229,28 @@ def test_response_scale_has_no_coefficients(memory):
         ba.compare_analyses(memory, analyses="raw coefficients", scale="response")
 
 
+def test_classical_analyses_have_two_links_only(split_plot):
+    formula = "hits ~ group * task + Error(subject/task)"
+    model = quiet(ba.Model, formula, split_plot, family="poisson")
+    known = ba.applicable_analyses(model).set_index("analysis")
+    assert "that of the model (log)" in known.loc["permutation test", "reason"]
+    found = quiet(ba.compare_analyses, model, "task", ["Bayesian ANOVA"], random_seed=1)
+    assert set(found["scale"]) == {"link"}
+    names = ["permutation test", "Bayesian ANOVA"]
+    found = quiet(ba.compare_analyses, model, "task", names, "response", random_seed=1)
+    assert list(found["population"]) == ["super", "super", "finite"]
+
+
+def test_both_scales_are_one_on_an_identity_link(split_plot):
+    model = quiet(ba.Model, "y ~ group * task + Error(subject/task)", split_plot)
+    tables = [
+        quiet(ba.compare_analyses, model, "task", scale=scale, random_seed=1)
+        for scale in ("link", "response")
+    ]
+    assert set(tables[1]["scale"]) == {"response"}
+    np.testing.assert_allclose(tables[0]["estimate"], tables[1]["estimate"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
@@ -307,6 +329,16 @@ def test_one_contrast_can_be_drawn_into_given_axes(table):
     assert drawn is ax
     with pytest.raises(ArgumentError, match="expected 3 axes"):
         ba.plot_analyses(table, ax=ax)
+
+
+def test_many_contrasts_stand_in_lines(table):
+    copies = [table.assign(term=f"{name} of {table['term'].iloc[0]}") for name in "ab"]
+    axes = ba.plot_analyses(pd.concat(copies))
+    assert len(axes) == 6
+    figure = axes[0].figure
+    assert figure.get_figwidth() < 13
+    labelled = [bool(ax.yaxis.get_major_ticks()[0].label1.get_visible()) for ax in axes]
+    assert labelled == [True, False, False] * 2
 
 
 @pytest.mark.parametrize("wrong", [pd.DataFrame({"a": [1]}), "table"])

@@ -32,6 +32,8 @@ POPULATIONS = {
 ROW = 0.235
 GAP = 0.5
 PANEL = 2.7
+#: Panels side by side.
+MOST_COLUMNS = 3
 
 
 def plot_analyses(table: pd.DataFrame, ax: Axes | Sequence[Axes] | None = None) -> Array:
@@ -64,11 +66,13 @@ def plot_analyses(table: pd.DataFrame, ax: Axes | Sequence[Axes] | None = None) 
     panels = _panels(table)
     rows = _rows(table)
     axes, limits = _axes(ax, len(panels), rows), _limits(table)
+    columns = len(panels) if ax is not None else min(len(panels), MOST_COLUMNS)
     for place, (panel, (title, part)) in enumerate(zip(axes, panels, strict=True)):
         _draw(panel, part, rows, limits)
         panel.set_title(title, fontsize=10, fontweight="bold", loc="left")
-        panel.set_xlabel(f"difference ({part['scale'].iloc[0]} scale)", fontsize=9)
-        if place:
+        if place + columns >= len(panels):
+            panel.set_xlabel(f"difference ({part['scale'].iloc[0]} scale)", fontsize=9)
+        if place % columns:
             panel.tick_params(labelleft=False)
         else:
             panel.set_yticks(rows["at"], rows["label"], fontsize=9)
@@ -107,12 +111,20 @@ def _axes(ax: Axes | Sequence[Axes] | None, size: int, rows: pd.DataFrame) -> Ar
     if ax is None:
         from matplotlib import pyplot as plt
 
+        columns = min(size, MOST_COLUMNS)
+        lines = -(-size // columns)
         widest = max(len(label) for label in rows["label"])
-        inches = (0.3 + 0.07 * widest + PANEL * size, 1.3 + ROW * (rows["at"].max() + 1.5))
-        figure, axes = plt.subplots(1, size, figsize=inches, layout="constrained", squeeze=False)
+        height = 0.7 + ROW * (rows["at"].max() + 1.5)
+        inches = (0.3 + 0.07 * widest + PANEL * columns, 0.6 + height * lines)
+        figure, axes = plt.subplots(
+            lines, columns, figsize=inches, layout="constrained", squeeze=False
+        )
         engine: Any = figure.get_layout_engine()
         engine.set(wspace=0.06)  # arrows reach beyond their panels
-        found = axes[0]
+        found = axes.ravel()
+        for empty in found[size:]:
+            empty.remove()
+        found = found[:size]
     else:
         found = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
     if len(found) != size:
