@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from bambi_anova.design import Design
 from bambi_anova.errors import ArgumentError
@@ -55,12 +56,15 @@ class Loo:
         Posterior draws that were used.
     good_k : float
         min(1 - 1 / log10(draws), 0.7), as in Vehtari et al. (2024, arXiv:1507.02646).
+    complaints : tuple of str
+        What is wrong with the posterior draws of the log-likelihood of all data.
     """
 
     by: str
     table: pd.DataFrame
     draws: int
     good_k: float
+    complaints: tuple[str, ...] = ()
 
     @property
     def elpd(self) -> float:
@@ -82,13 +86,14 @@ class Loo:
         """Equal to "trusted" or "not trusted"; its ``reasons`` say why, in words."""
         bad = int((~self.table["trusted"]).sum())
         if not bad:
-            return Verdict([])
+            return Verdict([*self.complaints])
         worst = self.table["pareto_k"].max()
         return Verdict(
             [
+                *self.complaints,
                 f"Pareto k up to {worst:.2f} (above {self.good_k:.2f}) for {bad} of "
                 f"{len(self.table)} left out by {self.by!r}: leaving them out changes the "
-                "posterior too much to be told from one fit; refit without them"
+                "posterior too much to be told from one fit; refit without them",
             ]
         )
 
@@ -145,8 +150,6 @@ def leave_out(
     ArgumentError
         If there are too few draws.
     """
-    from arviz_stats.base import array_stats
-
     for name in groups.labels:
         if name in COLUMNS:
             raise ArgumentError(
@@ -166,7 +169,7 @@ def leave_out(
     for start, stop in _blocks(pieces, draws):
         log = group_log_likelihoods(predictor, pieces.block(start, stop), family, link)
         shaped = log.reshape(len(log), *predictor.sample_shape)
-        parts.append(np.stack(array_stats.loo(shaped, r_eff=min(efficiency, 1.0))))
+        parts.append(_smoothed(shaped, min(efficiency, 1.0)))
     elpd, k, p = np.concatenate(parts, axis=1)
     good_k = min(1 - 1 / np.log10(draws), 0.7)
     found = pd.DataFrame({"elpd": elpd, "p": p, "pareto_k": k})
@@ -174,6 +177,23 @@ def leave_out(
     rows = np.bincount(groups.codes, minlength=len(groups.labels))
     table = pd.concat([groups.labels.assign(rows=rows), found], axis=1)
     return Loo(groups.name, table.assign(trusted=table["pareto_k"] <= good_k), draws, good_k)
+
+
+def _smoothed(log: Array, efficiency: float) -> Array:
+    """Return elpd, Pareto k and p of log-likelihoods (G, H, D), in rows of shape (G,)."""
+    from arviz_stats.base import array_stats
+
+    try:
+        found = np.stack(array_stats.loo(log, r_eff=efficiency))
+    except ValueError:  # some tail is copies of one draw: the others go by themselves
+        if len(log) > 1:
+            return np.hstack([_smoothed(one[None], efficiency) for one in log])
+        flat = log.reshape(1, -1)
+        size = np.log(flat.shape[1])
+        elpd = size - special.logsumexp(-flat, axis=1)
+        found = np.stack([elpd, [np.inf], special.logsumexp(flat, axis=1) - size - elpd])
+    found[1] = np.where(np.isnan(found[1]), np.inf, found[1])
+    return found
 
 
 def _blocks(pieces: Pieces, draws: int) -> list[tuple[int, int]]:

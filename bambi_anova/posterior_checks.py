@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ from bambi_anova.predictors import Predictor, read_predictor
 from bambi_anova.replicates import replicate_rows
 from bambi_anova.sensitivity import log_priors, sensitivity_table
 from bambi_anova.storage import write_file
+from bambi_anova.tables import diagnose
+from bambi_anova.trust import complaints
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -179,7 +182,7 @@ class Checks(Fitted):
 
     def _loo(self, groups: Grouping, draws: int | None = None) -> Loo:
         size = np.prod(self.draws.sample_shape)
-        return leave_out(
+        found = leave_out(
             self._predictor(draws),
             self.design,
             self.family,
@@ -188,6 +191,15 @@ class Checks(Fitted):
             groups,
             float(self._trust["ess_bulk"].mean() / size),
         )
+        return replace(found, complaints=tuple(self._complaints_of_likelihood))
+
+    @cached_property
+    def _complaints_of_likelihood(self) -> list[str]:
+        """Say why the draws of the log-likelihood cannot be believed, whatever is left out."""
+        model = self.model
+        total = total_log_likelihood(self._predictor(), model.collapsed, self.family, self.link)
+        worth = diagnose(total[..., None], self.sampling.weighting)
+        return complaints(worth.set_index(pd.Index(["the log-likelihood"])), self.sampling)
 
     def sensitivity(self, population: str = "super", threshold: float = 0.05) -> pd.DataFrame:
         """Tell which quantities depend on which priors, by power-scaling.

@@ -510,3 +510,30 @@ def test_factors_named_like_columns_of_the_table_are_refused(split_plot):
     result = fit("y ~ p + (1|subject)", split_plot.rename(columns={"task": "p"}))
     with pytest.raises(ArgumentError, match="one of this table's own"):
         result.loo("cell")
+
+
+def test_a_tail_of_copies_is_not_trusted(split_plot):
+    """A quick fit that failed may repeat one draw hundreds of times."""
+    result = fit("y ~ task + (1|subject)", split_plot)
+    posterior = result.idata["posterior"].to_dataset()
+    copies = posterior.isel(draw=[0] * 49 + [1], chain=[0] * 4).assign_coords(posterior.coords)
+    idata = result.idata.copy()
+    idata["posterior"] = copies
+    loo = replace(result, idata=idata).loo()
+    assert np.isposinf(loo.table["pareto_k"]).any()
+    assert np.isfinite(loo.elpd)
+    assert loo.verdict == "not trusted"
+    row = loo.table["pareto_k"].argmax()
+    assert loo.table["elpd"][row] < result.loo().table["elpd"][row] + 2
+
+
+def test_draws_that_cannot_be_believed_predict_nothing_to_believe(split_plot):
+    model = ba.Model("y ~ task + (1|subject)", split_plot)
+    result = model.fit("laplace", random_seed=1, progressbar=False)
+    assert result.loo().verdict == "trusted"
+    divergent = replace(result, sampling=replace(result.sampling, divergences=7))
+    assert divergent.loo().verdict == "not trusted"
+    few = fit("y ~ task + (1|subject)", split_plot, draws=25).loo()
+    assert any("effective sample size" in reason for reason in few.verdict.reasons)
+    table = ba.compare({"one": divergent, "two": model.fit("laplace", progressbar=False)})
+    assert table.set_index("model")["trusted"].to_dict() == {"one": False, "two": True}
