@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bambi_anova import errors, plots, reference
-    from bambi_anova.analyses import applicable_analyses, compare_analyses
+    from bambi_anova.analyses.compared import applicable_analyses, compare_analyses
     from bambi_anova.comparison import compare, compare_fits
     from bambi_anova.datasets import load_data
-    from bambi_anova.loading import load
     from bambi_anova.model import Model
     from bambi_anova.plots import plot_analyses, plot_fits
     from bambi_anova.result import Result
+    from bambi_anova.storage.loading import load
 
 __version__ = "0.1.0"
 
@@ -33,12 +33,12 @@ __version__ = "0.1.0"
 _LAZY = {
     "Model": "bambi_anova.model",
     "Result": "bambi_anova.result",
-    "applicable_analyses": "bambi_anova.analyses",
+    "applicable_analyses": "bambi_anova.analyses.compared",
     "compare": "bambi_anova.comparison",
-    "compare_analyses": "bambi_anova.analyses",
+    "compare_analyses": "bambi_anova.analyses.compared",
     "compare_fits": "bambi_anova.comparison",
     "errors": "bambi_anova",
-    "load": "bambi_anova.loading",
+    "load": "bambi_anova.storage.loading",
     "load_data": "bambi_anova.datasets",
     "plot_analyses": "bambi_anova.plots",
     "plot_fits": "bambi_anova.plots",

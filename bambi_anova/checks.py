@@ -25,7 +25,7 @@ from bambi_anova.errors import (
 from bambi_anova.families import Family
 from bambi_anova.formula import Term, quote, term_name
 from bambi_anova.rows import mentions
-from bambi_anova.trial_checks import warn_of_trials
+from bambi_anova.trials.checks import warn_of_trials
 
 #: A covariate with so few distinct values is probably a factor.
 FEW_VALUES = 5

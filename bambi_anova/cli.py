@@ -116,7 +116,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _analyse(options: argparse.Namespace, data: pd.DataFrame) -> None:
-    from bambi_anova.effects import Grid
+    from bambi_anova.estimates.effects import Grid
     from bambi_anova.model import Model
 
     model = Model(

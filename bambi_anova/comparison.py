@@ -10,9 +10,9 @@ import pandas as pd
 
 from bambi_anova.collapse import group_rows
 from bambi_anova.errors import ArgumentError, nearest
-from bambi_anova.loo import Loo
-from bambi_anova.posterior_checks import Checks
-from bambi_anova.predictive import Grouping, grouping
+from bambi_anova.prediction.loo import Loo
+from bambi_anova.prediction.posterior_checks import Checks
+from bambi_anova.prediction.predictive import Grouping, grouping
 
 if TYPE_CHECKING:
     from bambi_anova.result import Result

@@ -24,7 +24,7 @@ from bambi_anova.formula import parse_formula
 from bambi_anova.priors import make_priors
 from bambi_anova.rows import read_rows
 from bambi_anova.specified import Specified
-from bambi_anova.trial_checks import TrialChecks
+from bambi_anova.trials.checks import TrialChecks
 
 if TYPE_CHECKING:
     import bambi as bmb
@@ -340,7 +340,7 @@ class Model(Specified, TrialChecks):
         return init.idata["posterior"].to_dataset()
 
     def _repr_html_(self) -> str:
-        from bambi_anova.notebook import model_html
+        from bambi_anova.paper.notebook import model_html
 
         return model_html(self)
 

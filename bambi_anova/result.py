@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bambi_anova.anova import anova_table
-from bambi_anova.contrast_tables import ContrastTables
 from bambi_anova.errors import ArgumentError, nearest
-from bambi_anova.judgements import Rope
-from bambi_anova.kruschke import kruschke_table, parameter_quantities
-from bambi_anova.posterior_checks import Checks
-from bambi_anova.presented import Presented
-from bambi_anova.printing import Table
-from bambi_anova.quantities import Quantities
-from bambi_anova.questions import (
+from bambi_anova.estimates.anova import anova_table
+from bambi_anova.estimates.contrast_tables import ContrastTables
+from bambi_anova.estimates.judgements import Rope
+from bambi_anova.estimates.kruschke import kruschke_table, parameter_quantities
+from bambi_anova.estimates.quantities import Quantities
+from bambi_anova.estimates.questions import (
     contrast_quantities,
     deflection_quantities,
     mean_quantities,
     unit_slope_quantities,
 )
-from bambi_anova.reference_grid import reference_grid
+from bambi_anova.estimates.reference_grid import reference_grid
+from bambi_anova.paper.presented import Presented
+from bambi_anova.prediction.posterior_checks import Checks
+from bambi_anova.printing import Table
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -182,7 +182,7 @@ class Result(Presented, ContrastTables, Checks):
             judge the term), ``df``; the finite-population sd of the term's deflections in
             ``mean``, ``sd`` and interval; the superpopulation sd in ``sigma_mean``, ``sigma_sd``
             and interval; and ``share``, the part of the variance that the term explains, with
-            its interval.  See ``bambi_anova.anova``.
+            its interval.  See ``bambi_anova.estimates.anova``.
 
         Examples
         --------

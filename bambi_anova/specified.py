@@ -100,7 +100,7 @@ class Specified:
         >>> tree["prior_predictive"]["yield"].shape
         (1, 50, 12)
         """
-        from bambi_anova.predictive import replicate_prior
+        from bambi_anova.prediction.predictive import replicate_prior
 
         return replicate_prior(self, draws, by, random_seed)
 

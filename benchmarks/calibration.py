@@ -35,7 +35,7 @@ from scipy import special, stats
 from trust_corpus import PACKAGES, markdown
 
 import bambi_anova as ba
-from bambi_anova.effects import zero_sum_basis
+from bambi_anova.estimates.effects import zero_sum_basis
 from bambi_anova.result import Result
 
 Array = np.ndarray

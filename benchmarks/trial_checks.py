@@ -31,8 +31,8 @@ from bambi_anova.design import Design, build_design
 from bambi_anova.families import Family, get_family
 from bambi_anova.formula import parse_formula
 from bambi_anova.rows import read_rows
-from bambi_anova.trial_answers import NotChecked
-from bambi_anova.trial_checks import check_dispersion, check_trials, warn_of_trials
+from bambi_anova.trials.answers import NotChecked
+from bambi_anova.trials.checks import check_dispersion, check_trials, warn_of_trials
 
 Array = np.ndarray
 

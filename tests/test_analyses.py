@@ -10,11 +10,11 @@ import pytest
 from scipy import special
 
 import bambi_anova as ba
+from bambi_anova.analyses.data_forms import outcomes, totals
+from bambi_anova.analyses.variants import LITERAL, OWN
 from bambi_anova.collapse import collapse_rows
-from bambi_anova.data_forms import outcomes, totals
 from bambi_anova.errors import ArgumentError, ConvergenceWarning, NotApplicableError
 from bambi_anova.families import get_family
-from bambi_anova.variants import LITERAL, OWN
 
 matplotlib.use("Agg")
 

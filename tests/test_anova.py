@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 import bambi_anova as ba
-from bambi_anova.anova import anova_table, within_batch
 from bambi_anova.draws import Draws
-from bambi_anova.effects import Grid, supported, term_basis
 from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.anova import anova_table, within_batch
+from bambi_anova.estimates.effects import Grid, supported, term_basis
 from bambi_anova.trust import Sampling
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")

@@ -14,7 +14,7 @@ from scipy import special, stats
 
 import bambi_anova as ba
 from bambi_anova.backend.extract import add_cells, extract_draws
-from bambi_anova.populations import cell_means
+from bambi_anova.estimates.populations import cell_means
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

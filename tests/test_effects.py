@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import linalg
 
-from bambi_anova.contrasts import pairwise_weights
-from bambi_anova.effects import (
+from bambi_anova.estimates.contrasts import pairwise_weights
+from bambi_anova.estimates.effects import (
     Grid,
     contrast_effects,
     deflection_effects,

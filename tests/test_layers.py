@@ -12,7 +12,7 @@ ROOT = Path(bambi_anova.__file__).parent
 
 #: From the ground up; a module may import what stands on an earlier line, and never its own line.
 ORDER = [
-    ["errors", "quantities", "printing"],
+    ["errors", "estimates.quantities", "printing"],
     ["reference.study"],
     ["reference.contrasts", "reference.sum_coding", "reference.shuffles", "reference.unit_means"],
     ["reference.beta_categories"],
@@ -20,24 +20,38 @@ ORDER = [
     ["reference.permutation", "reference.split_plot"],
     ["reference.applicable"],
     ["reference"],
-    ["families", "algebra", "datasets", "draws", "importance", "contrasts", "statements"],
-    ["formula", "trust", "effects", "own_contrasts"],
-    ["response", "layout", "tables", "describe", "shares", "side_by_side"],
-    ["rows", "judgements", "joint_statements"],
-    ["design", "covariates"],
-    ["collapse", "trial_strata", "priors", "populations", "effect_sizes"],
-    ["informative_trials", "overdispersion"],
-    ["trial_rows", "trial_answers"],
-    ["trial_checks"],
+    [
+        "families",
+        "algebra",
+        "datasets",
+        "draws",
+        "importance",
+        "estimates.contrasts",
+        "estimates.statements",
+    ],
+    ["formula", "trust", "estimates.effects", "estimates.own_contrasts"],
+    ["response", "layout", "tables", "describe", "estimates.shares", "analyses.printout"],
+    ["rows", "estimates.judgements", "estimates.joint_statements"],
+    ["design", "estimates.covariates"],
+    ["collapse", "trials.strata", "priors", "estimates.populations", "estimates.effect_sizes"],
+    ["trials.informative", "trials.overdispersion"],
+    ["trials.rows", "trials.answers"],
+    ["trials.checks"],
     ["checks"],
-    ["anova", "data_forms", "reference_grid", "distributions", "replicates"],
+    [
+        "estimates.anova",
+        "analyses.data_forms",
+        "estimates.reference_grid",
+        "distributions",
+        "prediction.replicates",
+    ],
     ["backend.frame", "backend.geometry", "backend.terms", "backend.likelihoods", "latent.rising"],
     ["backend.groups", "latent.likelihoods", "latent.scales", "latent.slices", "latent.tape"],
-    ["backend.distributions", "predictors"],
-    ["prior_draws"],
-    ["predictive", "pointwise", "sensitivity"],
-    ["marginal"],
-    ["loo"],
+    ["backend.distributions", "prediction.predictors"],
+    ["prediction.prior_draws"],
+    ["prediction.predictive", "prediction.pointwise", "prediction.sensitivity"],
+    ["prediction.marginal"],
+    ["prediction.loo"],
     ["backend.build", "backend.extract", "latent.model", "latent.explore", "latent.kernel_rows"],
     ["latent.build", "latent.arrow", "latent.posterior", "latent.proposal", "latent.program"],
     ["latent.mode", "latent.kernel"],
@@ -51,13 +65,13 @@ ORDER = [
     ["inference.tails"],
     ["inference.pathfinder", "inference.advi"],
     ["inference"],
-    ["fitted", "storage", "archive"],
-    ["posterior_checks", "questions"],
-    ["kruschke", "contrast_tables"],
-    ["comparison", "rounding"],
-    ["naming"],
-    ["plots.style", "sheets", "methods_text"],
-    ["publish", "results_text"],
+    ["fitted", "storage.file", "storage.archive"],
+    ["prediction.posterior_checks", "estimates.questions"],
+    ["estimates.kruschke", "estimates.contrast_tables"],
+    ["comparison", "paper.rounding"],
+    ["paper.naming"],
+    ["plots.style", "paper.sheets", "paper.methods_text"],
+    ["paper.publish", "paper.results_text"],
     [
         "plots.analyses",
         "plots.cells",
@@ -68,19 +82,22 @@ ORDER = [
     ],
     ["plots.anova", "plots.checks", "plots.sampling"],
     ["plots.page"],
-    ["plots", "notebook", "report"],
-    ["presented"],
+    ["plots", "paper.notebook", "paper.report"],
+    ["paper.presented"],
     ["result"],
     ["specified"],
     ["model"],
-    ["loading", "variants"],
-    ["analyses"],
+    ["storage.loading", "analyses.variants"],
+    ["analyses.compared"],
     ["cli"],
 ]
 HEIGHT = {name: height for height, line in enumerate(ORDER) for name in line}
 
 #: Docstrings, and the script that made a data set.
-APART = {"backend", "latent", "data.simulate_memory"}
+APART = {
+    *("analyses", "backend", "estimates", "latent", "paper", "prediction", "storage", "trials"),
+    "data.simulate_memory",
+}
 
 SAMPLERS = {"bambi", "pymc", "pytensor", "nutpie"}
 
@@ -150,7 +167,9 @@ def test_the_wall_is_where_the_samplers_are_used():
     assert {"backend.build", "backend.terms", "backend.likelihoods"} <= users
 
 
-@pytest.mark.parametrize("name", ["formula", "rows", "design", "collapse", "priors", "effects"])
+@pytest.mark.parametrize(
+    "name", ["formula", "rows", "design", "collapse", "priors", "estimates.effects"]
+)
 def test_the_pure_modules_do_not_know_the_model(name):
     seen, todo = set(), {name}
     while todo:
@@ -172,8 +191,13 @@ def test_the_reference_analyses_share_no_code_with_the_model():
 
 
 def test_effects_know_no_design_and_the_design_no_effects():
-    assert not own(imported(MODULES["effects"])) & {"design", "rows", "formula", "model"}
-    assert not own(imported(MODULES["design"])) & {"effects", "model", "collapse", "priors"}
+    assert not own(imported(MODULES["estimates.effects"])) & {"design", "rows", "formula", "model"}
+    assert not own(imported(MODULES["design"])) & {
+        "estimates.effects",
+        "model",
+        "collapse",
+        "priors",
+    }
 
 
 def test_the_model_loads_the_backend_only_when_it_is_asked_to():

@@ -14,10 +14,10 @@ from bambi_anova.design import build_design
 from bambi_anova.errors import ArgumentError, UnsupportedError
 from bambi_anova.families import LINKS, get_family
 from bambi_anova.formula import parse_formula
-from bambi_anova.marginal import group_log_likelihoods, integrate, nodes
-from bambi_anova.pointwise import group_pieces, likelihood_of, row_pieces
-from bambi_anova.predictive import grouping
-from bambi_anova.predictors import read_predictor
+from bambi_anova.prediction.marginal import group_log_likelihoods, integrate, nodes
+from bambi_anova.prediction.pointwise import group_pieces, likelihood_of, row_pieces
+from bambi_anova.prediction.predictive import grouping
+from bambi_anova.prediction.predictors import read_predictor
 from bambi_anova.rows import read_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
@@ -390,7 +390,7 @@ def test_the_table_adds_up(memory):
 def test_large_data_are_taken_in_blocks(data, by, monkeypatch):
     result = fit("y ~ group * task + (1|subject)", data)
     whole = result.loo(by).table
-    monkeypatch.setattr("bambi_anova.loo.LARGEST", 1500)
+    monkeypatch.setattr("bambi_anova.prediction.loo.LARGEST", 1500)
     pd.testing.assert_frame_equal(result.loo(by).table, whole)
 
 

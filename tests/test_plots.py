@@ -15,7 +15,7 @@ from matplotlib.colors import same_color, to_rgba
 import bambi_anova as ba
 from bambi_anova import plots
 from bambi_anova.errors import AnovaWarning, ArgumentError
-from bambi_anova.naming import MINUS, TIMES
+from bambi_anova.paper.naming import MINUS, TIMES
 from bambi_anova.plots.cells import observed_means
 from bambi_anova.plots.style import COLOURS, density, stacked
 from bambi_anova.trust import Sampling

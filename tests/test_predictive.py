@@ -10,10 +10,10 @@ from bambi_anova.backend.distributions import distribution_of, pymc_distribution
 from bambi_anova.distributions import distribution
 from bambi_anova.errors import ArgumentError
 from bambi_anova.families import FAMILIES, LINKS, get_family
-from bambi_anova.predictive import grouping
-from bambi_anova.predictors import read_predictor
+from bambi_anova.prediction.predictive import grouping
+from bambi_anova.prediction.predictors import read_predictor
+from bambi_anova.prediction.replicates import ReplicateRows, replicate, replicate_rows
 from bambi_anova.priors import Prior
-from bambi_anova.replicates import ReplicateRows, replicate, replicate_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

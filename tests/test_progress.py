@@ -43,9 +43,15 @@ def test_a_short_fit_shows_nothing(capsys):
 
 
 def test_it_goes_away_when_a_fit_is_interrupted(hurried):
-    with pytest.raises(KeyboardInterrupt), Progress("laplace", shown=True) as progress:
-        progress("drawing", 1, 10)
-        raise KeyboardInterrupt
+    progress = Progress("laplace", shown=True)
+
+    def interrupted():
+        with progress:
+            progress("drawing", 1, 10)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert not progress._bar.live.is_started
 
 

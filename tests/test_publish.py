@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import bambi_anova as ba
 from bambi_anova.errors import ArgumentError
-from bambi_anova.naming import TIMES
-from bambi_anova.rounding import MINUS, decimals, interval, number, percentage, row_decimals
-from bambi_anova.sheets import UNSUPPORTED, UNTRUSTED, make_sheet
+from bambi_anova.paper.naming import TIMES
+from bambi_anova.paper.rounding import MINUS, decimals, interval, number, percentage, row_decimals
+from bambi_anova.paper.sheets import UNSUPPORTED, UNTRUSTED, make_sheet
 from bambi_anova.trust import Sampling
 
 DESIGNS = ["memory", "oats", "recall"]

@@ -12,9 +12,9 @@ import bambi_anova as ba
 from bambi_anova.backend.extract import extract_draws
 from bambi_anova.draws import Draws
 from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.kruschke import COLUMNS, kruschke_table
+from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.families import LINKS, get_family
-from bambi_anova.kruschke import COLUMNS, kruschke_table
-from bambi_anova.quantities import Quantities
 from bambi_anova.result import Result
 from bambi_anova.tables import bound_names
 from bambi_anova.trust import Sampling

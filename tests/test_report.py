@@ -10,10 +10,10 @@ import pytest
 
 import bambi_anova as ba
 from bambi_anova.errors import AnovaWarning
-from bambi_anova.naming import TIMES
+from bambi_anova.paper.naming import TIMES
+from bambi_anova.paper.report import CHECKED, Report
+from bambi_anova.paper.rounding import MINUS, interval, number, percentage, row_decimals
 from bambi_anova.priors import Prior
-from bambi_anova.report import CHECKED, Report
-from bambi_anova.rounding import MINUS, interval, number, percentage, row_decimals
 from bambi_anova.trust import Sampling
 
 DESIGNS = ["memory", "oats", "recall"]

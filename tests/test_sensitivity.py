@@ -6,9 +6,9 @@ import pytest
 
 import bambi_anova as ba
 from bambi_anova.errors import ArgumentError
-from bambi_anova.pointwise import total_log_likelihood
-from bambi_anova.predictors import read_predictor
-from bambi_anova.sensitivity import (
+from bambi_anova.prediction.pointwise import total_log_likelihood
+from bambi_anova.prediction.predictors import read_predictor
+from bambi_anova.prediction.sensitivity import (
     CONFLICT,
     FINE,
     STRONG,

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.joint_statements import orders_table, probability_table
+from bambi_anova.estimates.quantities import Quantities
+from bambi_anova.estimates.shares import shares
+from bambi_anova.estimates.statements import holds
 from bambi_anova.importance import Weighting
-from bambi_anova.joint_statements import orders_table, probability_table
-from bambi_anova.quantities import Quantities
-from bambi_anova.shares import shares
-from bambi_anova.statements import holds
 from bambi_anova.trust import Sampling
 
 GOOD = Sampling("none", divergences=0, seconds=1.0)

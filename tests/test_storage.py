@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bambi_anova as ba
-from bambi_anova.archive import (
+from bambi_anova.errors import AnovaError, ArgumentError, StorageError
+from bambi_anova.storage.archive import (
     _from_arrow,
     _pack_value,
     _separate_mixed,
@@ -22,8 +23,7 @@ from bambi_anova.archive import (
     pack_rows,
     unpack_rows,
 )
-from bambi_anova.errors import AnovaError, ArgumentError, StorageError
-from bambi_anova.storage import FORMAT, GROUP
+from bambi_anova.storage.file import FORMAT, GROUP
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

@@ -15,19 +15,19 @@ from bambi_anova.design import build_design
 from bambi_anova.errors import ArgumentError, InformativeTrialsWarning, NotApplicableError
 from bambi_anova.families import get_family
 from bambi_anova.formula import parse_formula
-from bambi_anova.informative_trials import Counts, estimate_dependence, p_value, score_at
-from bambi_anova.overdispersion import (
+from bambi_anova.rows import read_rows
+from bambi_anova.trials.answers import NotChecked, add_term
+from bambi_anova.trials.checks import check_dispersion, check_trials, warn_of_trials
+from bambi_anova.trials.informative import Counts, estimate_dependence, p_value, score_at
+from bambi_anova.trials.overdispersion import (
     Repeats,
     chance_variance,
     correlated_squares,
     estimate_dispersion,
     expected_squares,
 )
-from bambi_anova.rows import read_rows
-from bambi_anova.trial_answers import NotChecked, add_term
-from bambi_anova.trial_checks import check_dispersion, check_trials, warn_of_trials
-from bambi_anova.trial_rows import comparable_rows
-from bambi_anova.trial_strata import Clusters, find_clusters, number, variance_of_sum
+from bambi_anova.trials.rows import comparable_rows
+from bambi_anova.trials.strata import Clusters, find_clusters, number, variance_of_sum
 
 MEMORY = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
 SPLIT = "p(k, n) ~ group * kind + Error(unit/kind)"

@@ -11,8 +11,8 @@ import xarray as xr
 from bambi_anova.backend.groups import factor_group_name
 from bambi_anova.design import Design
 from bambi_anova.draws import Draws
+from bambi_anova.estimates.populations import cell_means
 from bambi_anova.families import Link, with_derived
-from bambi_anova.populations import cell_means
 from bambi_anova.priors import Prior, Priors
 
 Array = np.ndarray

@@ -14,7 +14,7 @@ from bambi_anova.backend.frame import is_complete, unit_labels
 from bambi_anova.backend.geometry import link_means, term_information, unit_information
 from bambi_anova.backend.terms import Anchor, Children, UnitEffects, ZeroSumEffects
 from bambi_anova.design import Design, FixedTerm, Slope, Unit
-from bambi_anova.effects import zero_sum_basis
+from bambi_anova.estimates.effects import zero_sum_basis
 from bambi_anova.families import Family
 from bambi_anova.formula import Term, quote, term_name
 

@@ -10,8 +10,8 @@ from scipy import sparse
 
 from bambi_anova.collapse import Collapsed
 from bambi_anova.design import Design, FixedTerm, Slope, Unit, nested
-from bambi_anova.effects import zero_sum_basis
 from bambi_anova.errors import UnsupportedError
+from bambi_anova.estimates.effects import zero_sum_basis
 from bambi_anova.families import Family, Link
 from bambi_anova.latent.likelihoods import make_likelihood
 from bambi_anova.latent.model import CoreBlock, LatentModel, LeafBlock

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.errors import ArgumentError
-from bambi_anova.naming import minus
+from bambi_anova.paper.naming import minus
+from bambi_anova.paper.rounding import MINUS
 from bambi_anova.plots.style import COLOURS, GREY, PALE, make_axes, root, wrapped
-from bambi_anova.rounding import MINUS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,7 @@ import pandas as pd
 
 from bambi_anova.design import Design
 from bambi_anova.errors import ArgumentError
-from bambi_anova.naming import joined, population_name, scale_name
+from bambi_anova.paper.naming import joined, population_name, scale_name
 from bambi_anova.plots.style import (
     COLOURS,
     LINE,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.errors import ArgumentError
-from bambi_anova.naming import joined, response_name
+from bambi_anova.paper.naming import joined, response_name
 from bambi_anova.plots.forest import LABEL_WIDTH, draw_forest
 from bambi_anova.plots.style import (
     COLOURS,

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bambi_anova.errors import ArgumentError
-from bambi_anova.naming import joined, minus, population_name, scale_name
+from bambi_anova.paper.naming import joined, minus, population_name, scale_name
+from bambi_anova.paper.rounding import MINUS, interval, number, percentage, row_decimals
 from bambi_anova.plots.style import (
     COLOURS,
     GREY,
@@ -25,7 +26,6 @@ from bambi_anova.plots.style import (
     make_figure,
     stacked,
 )
-from bambi_anova.rounding import MINUS, interval, number, percentage, row_decimals
 from bambi_anova.tables import check_interval
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bambi_anova.effects import Grid
-from bambi_anova.naming import joined, minus, population_name, scale_name
+from bambi_anova.estimates.effects import Grid
+from bambi_anova.paper.naming import joined, minus, population_name, scale_name
 from bambi_anova.plots.style import (
     COLOURS,
     GREY,

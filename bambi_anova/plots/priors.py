@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bambi_anova.distributions import distribution
-from bambi_anova.naming import joined
+from bambi_anova.paper.naming import joined
 from bambi_anova.plots.style import (
     COLOURS,
     GREY,

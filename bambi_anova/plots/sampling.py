@@ -11,7 +11,7 @@ import numpy as np
 
 from bambi_anova.errors import ArgumentError
 from bambi_anova.importance import Weighting
-from bambi_anova.naming import joined
+from bambi_anova.paper.naming import joined
 from bambi_anova.plots.style import COLOURS, GREY, PALE, caption, make_axes, stacked
 from bambi_anova.trust import MAX_PARETO_K, MIN_ESS
 

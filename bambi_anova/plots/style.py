@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bambi_anova.naming import TIMES
-from bambi_anova.rounding import MINUS
+from bambi_anova.paper.naming import TIMES
+from bambi_anova.paper.rounding import MINUS
 from bambi_anova.tables import bound_names
 
 if TYPE_CHECKING:

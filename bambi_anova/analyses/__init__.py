@@ -1,0 +1,1 @@
+"""A model -> all analyses of its data that apply, side by side."""

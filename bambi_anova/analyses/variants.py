@@ -1,0 +1,169 @@
+"""The user's model and its variants: the same design, one thing changed.
+
+What is changed is the form of the data, the family of its rows, or the parameterization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bambi_anova.analyses.data_forms import outcomes, totals
+from bambi_anova.families import Family, get_family
+from bambi_anova.model import PARAMETERIZATIONS, Model
+from bambi_anova.priors import Priors, make_priors
+
+#: Single outcomes that are worth the memory.
+MOST_OUTCOMES = 5_000_000
+IDENTIFIED, OVERPARAMETERIZED = PARAMETERIZATIONS
+OWN = "Bayesian ANOVA"
+LITERAL = "Bayesian, over-parameterized"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model of the same design that differs from the user's in one thing.
+
+    Attributes
+    ----------
+    about : str
+        In what it differs.
+    populations : tuple of str
+        What its contrasts are reported for.
+    obstacle : callable
+        From a model to the reason why there is no such variant of it; empty if there is.
+    make : callable
+        From a model to the variant.
+    """
+
+    about: str
+    populations: tuple[str, ...]
+    obstacle: Callable[[Model], str]
+    make: Callable[[Model], Model]
+
+
+def _like(model: Model, **changes: Any) -> Model:
+    """Return the model with some of its parts exchanged."""
+    parts = {
+        "design": model.design,
+        "family": model.family,
+        "link": model.link,
+        "priors": model.priors,
+        "collapse": model.collapse,
+        "parameterization": model.parameterization,
+        "namespace": model.namespace,
+    }
+    return Model.of_design(**{**parts, **changes})
+
+
+def _priors(family: Family, model: Model) -> Priors:
+    """Return the model's priors with those of another family's further parameters."""
+    return replace(model.priors, auxiliary=make_priors(model.design, family).auxiliary)
+
+
+def _with_family(name: str) -> Callable[[Model], Model]:
+    def make(model: Model) -> Model:
+        family = get_family(name)
+        return _like(model, family=family, priors=_priors(family, model))
+
+    return make
+
+
+def _as_data(form: Callable, name: str) -> Callable[[Model], Model]:
+    def make(model: Model) -> Model:
+        family, design = get_family(name), form(model.design)
+        priors = _priors(family, model)
+        return _like(model, design=design, family=family, priors=priors, collapse=True)
+
+    return make
+
+
+def _with_parameterization(name: str) -> Callable[[Model], Model]:
+    return lambda model: _like(model, parameterization=name)
+
+
+def _no_outcomes(model: Model) -> str:
+    if model.family.response != "proportion":
+        return "it needs p(successes, trials) to take apart"
+    trials = model.design.rows.response.trials
+    assert trials is not None  # of a proportion
+    if trials.sum() > MOST_OUTCOMES:
+        return (
+            f"{trials.sum():,.0f} outcomes take much memory to give the posterior of the binomial "
+            "model once more"
+        )
+    return ""
+
+
+def _no_totals(model: Model) -> str:
+    if model.family.response not in ("proportion", "binary"):
+        return "it needs yes-or-no data"
+    merged = len(totals(model.design).rows.data) < len(model.design.rows.data)
+    return "" if merged else "no two rows share their predictors: they are totals already"
+
+
+def _no_beta(name: str) -> Callable[[Model], str]:
+    def obstacle(model: Model) -> str:
+        if model.family.response != "proportion":
+            return "it needs p(successes, trials), with several trials a row"
+        trials = model.design.rows.response.trials
+        assert trials is not None  # of a proportion
+        if trials.max() < 2:
+            return "no row has more than one trial, so rows cannot show scatter of their own"
+        return "it is the model itself" if model.family.name == name else ""
+
+    return obstacle
+
+
+def _is_itself(parameterization: str) -> Callable[[Model], str]:
+    return lambda model: (
+        "it is the model itself" if model.parameterization == parameterization else ""
+    )
+
+
+#: By the name of the analysis that fits them.
+VARIANTS = {
+    OWN: Variant(
+        "the model as it is, for new units and for these",
+        ("super", "finite"),
+        lambda model: "",
+        lambda model: model,
+    ),
+    "Bayesian, Bernoulli rows": Variant(
+        "a row for each single trial; the posterior of the binomial model",
+        ("super",),
+        _no_outcomes,
+        _as_data(outcomes, "bernoulli"),
+    ),
+    "Bayesian, binomial totals": Variant(
+        "a row for all trials that share their predictors; the posterior of the binomial model",
+        ("super",),
+        _no_totals,
+        _as_data(totals, "binomial"),
+    ),
+    "Bayesian, beta-binomial by mean": Variant(
+        "a probability of its own for each row, about the mean; another model",
+        ("super",),
+        _no_beta("betabinomial"),
+        _with_family("betabinomial"),
+    ),
+    "Bayesian, beta-binomial by mode": Variant(
+        "the same about the mode, as Kruschke writes it; another model",
+        ("super",),
+        _no_beta("betabinomial_mode"),
+        _with_family("betabinomial_mode"),
+    ),
+    "Bayesian, sum-to-zero": Variant(
+        "effects that sum to zero from the start",
+        ("super",),
+        _is_itself(IDENTIFIED),
+        _with_parameterization(IDENTIFIED),
+    ),
+    LITERAL: Variant(
+        "a free effect for each level, cell means compared afterwards",
+        ("super",),
+        _is_itself(OVERPARAMETERIZED),
+        _with_parameterization(OVERPARAMETERIZED),
+    ),
+}

@@ -1,0 +1,1 @@
+"""Draws -> means, contrasts, slopes, statements and the ANOVA table."""

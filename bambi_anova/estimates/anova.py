@@ -1,0 +1,227 @@
+"""The Bayesian ANOVA table: how much each term, unit and the residual varies.
+
+Two standard deviations describe a term (Gelman 2005, doi:10.1214/009053604000001048, section 3):
+the *superpopulation* sigma of which its effects are draws, which for two or three levels stays
+vague however much data there are, and the *finite-population* sd of the effects themselves,
+sqrt(sum of squared deflections / df), which is what most people mean by the size of an effect.
+
+Unit effects are taken about the means of their cells and of their coarser units, so that each
+source of variation is counted once.
+
+Letters: H chains, D draws, C cells, K levels of a term, J units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from bambi_anova.design import RESIDUAL, Design, Unit
+from bambi_anova.draws import Draws
+from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.effects import Grid, deflection_effects
+from bambi_anova.tables import bound_names, label, summarise
+from bambi_anova.trust import Sampling, is_trusted
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One row: its labels, the draws of its sigma and of its squared effects.
+
+    ``squares`` is the sum of squared effects over ``count`` levels; ``None`` for the residual,
+    whose effects are not sampled.
+    """
+
+    labels: dict[str, object]
+    sigma: Array | None
+    squares: Array | None
+    count: int
+    supported: bool = True
+
+    @property
+    def df(self) -> int:
+        return int(str(self.labels["df"]))
+
+    @property
+    def finite_sd(self) -> Array:
+        if self.squares is None:
+            assert self.sigma is not None  # for the type checker: the residual has a sigma
+            return np.full(self.sigma.shape, np.nan)
+        return np.sqrt(self.squares / max(self.df, 1))
+
+    @property
+    def variance(self) -> Array:
+        if self.squares is None:
+            assert self.sigma is not None
+            return self.sigma**2
+        return self.squares / self.count
+
+
+def anova_table(
+    cells: Array,
+    draws: Draws,
+    design: Design,
+    sampling: Sampling,
+    population: str,
+    scale: str,
+    supported: Callable[[Array], Array],
+    ci_prob: float = 0.95,
+    ci_kind: str = "hdi",
+) -> pd.DataFrame:
+    """Return the table; see ``Result.anova``.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (H, D, C)
+        Cell means for the named population and scale.
+    draws : Draws
+    design : Design
+    sampling : Sampling
+    population, scale : str
+        What ``cells`` are.  On the response scale only factor terms have rows: unit effects and
+        residuals have no sd of their own there.
+    supported : callable
+        From weights on cells, of shape (K, C), to whether the data determine each sum.
+    ci_prob : float
+    ci_kind : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``share`` is a source's mean squared effect as part of the sum over all rows.
+    """
+    sources = _fixed_sources(cells, draws, design, supported)
+    if scale == "link":
+        units = [_unit_source(unit, draws, design) for unit in design.units]
+        taken = sum(term.df for term in design.terms) + sum(source.df for source in units)
+        taken += sum(slope.unit.size for slope in design.slopes)
+        sources += units + _residual_source(draws, design, taken)
+    if not sources:
+        raise ArgumentError(
+            f"scale={scale!r}: this model has no factor terms, and nothing else has an sd there; "
+            "use scale='link'"
+        )
+    finite = np.stack([source.finite_sd for source in sources], axis=-1)
+    vague = np.full(draws.sample_shape, np.nan)
+    sigma = np.stack([vague if s.sigma is None else s.sigma for s in sources], axis=-1)
+    variance = np.stack([source.variance for source in sources], axis=-1)
+    share = variance / variance.sum(axis=-1, keepdims=True)
+
+    labels = pd.DataFrame([source.labels for source in sources])
+    support = np.array([source.supported for source in sources])
+    about = summarise(finite, ci_prob, ci_kind, sampling.weighting)
+    table = label(about, labels, population, scale, support, sampling)
+    table["trusted"] = _verdict(about, sampling)
+    for prefix, values in (("sigma", sigma), ("share", share)):
+        summary = summarise(values, ci_prob, ci_kind, sampling.weighting)
+        table[prefix] = summary["mean"]
+        table[f"{prefix}_sd"] = summary["sd"]
+        for name in bound_names(summary, ci_kind):
+            table[f"{prefix}_{name}"] = summary[name]
+        table["trusted"] &= _verdict(summary, sampling)
+    return table
+
+
+def _verdict(summary: pd.DataFrame, sampling: Sampling) -> Array:
+    """Judge rows, passing those that have no value of this kind."""
+    return is_trusted(summary, sampling) | (
+        summary["mean"].isna().to_numpy() & (sampling.divergences == 0)
+    )
+
+
+def _fixed_sources(
+    cells: Array, draws: Draws, design: Design, supported: Callable[[Array], Array]
+) -> list[_Source]:
+    grid = Grid(design.levels)
+    terms = [term for term in design.terms if term.factors and not term.covariate]
+    sources = []
+    for term in terms:
+        effects = deflection_effects(grid, term.factors)
+        deflections = effects.of(cells)
+        sources.append(
+            _Source(
+                _labels(term.name, "fixed", " and ".join(term.strata), term.units, term.df),
+                draws.sigmas[term.name],
+                (deflections**2).sum(axis=-1),
+                deflections.shape[-1],
+                bool(supported(effects.weights).all()),
+            )
+        )
+    return sources
+
+
+def _unit_source(unit: Unit, draws: Draws, design: Design) -> _Source:
+    residual, freedom = within_batch(draws.units[unit.name], unit, design)
+    return _Source(
+        _labels(unit.name, "unit", unit.name, unit.size, freedom),
+        draws.sigmas[unit.name],
+        (residual**2).sum(axis=-1),
+        unit.size,
+    )
+
+
+def _residual_source(draws: Draws, design: Design, taken: int) -> list[_Source]:
+    """Return the residual's row; its degrees of freedom are what the others leave."""
+    if "sigma" not in draws.auxiliary:
+        return []
+    size = len(design.rows.data)
+    freedom = max(size - 1 - taken, 0)
+    labels = _labels(RESIDUAL, "residual", RESIDUAL, size, freedom)
+    return [_Source(labels, draws.auxiliary["sigma"], None, 1)]
+
+
+def _labels(term: str, kind: str, stratum: str, units: int, df: int) -> dict[str, object]:
+    return {"term": term, "kind": kind, "stratum": stratum, "units": units, "df": df}
+
+
+def within_batch(effects: Array, unit: Unit, design: Design) -> tuple[Array, int]:
+    """Take unit effects about the means of their cells and of their coarser units.
+
+    Parameters
+    ----------
+    effects : ndarray, shape (..., J)
+    unit : Unit
+    design : Design
+
+    Returns
+    -------
+    residual : ndarray, shape (..., J)
+        The effects less their least-squares projection on those means (Gelman 2005, section 3.2).
+    df : int
+        Degrees of freedom that are left.
+    """
+    partitions = [other.codes[unit.first] for other in design.coarser(unit)]
+    partitions.append(design.rows.codes(unit.constant)[0][unit.first])
+    partitions = [np.unique(codes, return_inverse=True)[1] for codes in partitions]
+    # The largest partition is swept out by its means; the others are few columns after that.
+    partitions.sort(key=lambda codes: int(codes.max()), reverse=True)
+    sweep = _sweep(partitions[0])
+    residual = sweep(effects)
+    rank = int(partitions[0].max()) + 1
+    if len(partitions) > 1:
+        columns = np.hstack([np.eye(int(codes.max()) + 1)[codes] for codes in partitions[1:]])
+        left, values, _ = np.linalg.svd(sweep(columns.T).T, full_matrices=False)
+        left = left[:, values > 1e-8 * max(float(values.max()), 1.0)]
+        residual = residual - (residual @ left) @ left.T
+        rank += left.shape[1]
+    return residual, unit.size - rank
+
+
+def _sweep(codes: Array):
+    """Return a function that subtracts group means along the last axis."""
+    size = len(codes)
+    indicator = sparse.csr_array((np.ones(size), (np.arange(size), codes)))
+    counts = np.bincount(codes)
+
+    def sweep(values: Array) -> Array:
+        flat = values.reshape(-1, size)
+        means = (indicator.T @ flat.T).T / counts
+        return (flat - means[:, codes]).reshape(values.shape)
+
+    return sweep

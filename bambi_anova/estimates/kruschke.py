@@ -1,0 +1,121 @@
+"""Summaries with the columns of Kruschke's scripts.
+
+Letters: K quantities.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.estimates.judgements import Rope, check_comp_val, check_rope, quantity_table
+from bambi_anova.estimates.quantities import Quantities
+from bambi_anova.estimates.questions import baseline_quantity, deflection_quantities
+from bambi_anova.fitted import Fitted
+from bambi_anova.printing import Table
+from bambi_anova.tables import bound_names
+from bambi_anova.trust import Sampling
+
+COLUMNS = (
+    "Mean Median Mode ESS HDImass HDIlow HDIhigh CompVal PcntGtCompVal ROPElow ROPEhigh "
+    "PcntLtROPE PcntInROPE PcntGtROPE"
+).split()
+
+
+def kruschke_table(
+    quantities: Quantities,
+    sampling: Sampling,
+    comp_val: float | None = None,
+    rope: Rope | None = None,
+    ci_prob: float = 0.95,
+) -> pd.DataFrame:
+    """Summarise quantities as ``smryMCMC`` of *Doing Bayesian Data Analysis* does.
+
+    Parameters
+    ----------
+    quantities : Quantities
+    sampling : Sampling
+    comp_val : float, optional
+    rope : sequence of two floats, optional
+    ci_prob : float
+        Mass of the highest-density interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        K rows, named by the quantities, with ``COLUMNS``, then ``supported`` and ``trusted``.
+        ``Mode`` is the peak of a kernel density; ``ESS`` that of the mean; shares are percent.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> labels = pd.DataFrame({"contrast": ["a - b"]})
+    >>> draws = rng.normal(3, 1, size=(4, 1000, 1))
+    >>> quantities = Quantities(labels, draws, np.array([True]), "super", "link")
+    >>> table = kruschke_table(quantities, Sampling("nuts", 0, 1.0), comp_val=0)
+    >>> table.loc["a - b", ["CompVal", "PcntGtCompVal"]].round(0).tolist()
+    [0.0, 100.0]
+    """
+    known = quantity_table(quantities, sampling, ci_prob, "hdi", rope, comp_val)
+    low, high = (np.nan, np.nan) if rope is None else check_rope(rope)
+    nothing = np.full(len(known), np.nan)
+    bounds = known[bound_names(known, "hdi")].to_numpy()
+    draws = quantities.draws.reshape(-1, len(known))
+    mode = [np.nan if np.ptp(column) == 0 else _peak(column) for column in draws.T]
+    with np.errstate(divide="ignore", invalid="ignore"):  # constants have no error
+        effective = (known["sd"] / known["mcse_mean"]) ** 2
+    columns = {
+        "Mean": known["mean"],
+        "Median": known["median"],
+        "Mode": np.array(mode, dtype=float),
+        "ESS": np.minimum(effective, len(draws)) if sampling.weighting else effective,
+        "HDImass": ci_prob,
+        "HDIlow": bounds[:, 0],
+        "HDIhigh": bounds[:, 1],
+        "CompVal": np.nan if comp_val is None else check_comp_val(comp_val),
+        "PcntGtCompVal": 100 * known.get("above_comp_val", nothing),
+        "ROPElow": low,
+        "ROPEhigh": high,
+        "PcntLtROPE": 100 * known.get("below_rope", nothing),
+        "PcntInROPE": 100 * known.get("in_rope", nothing),
+        "PcntGtROPE": 100 * known.get("above_rope", nothing),
+    }
+    table = pd.DataFrame(columns)[COLUMNS].assign(
+        supported=known["supported"], trusted=known["trusted"]
+    )
+    table.index = pd.Index(quantities.names)
+    return Table(table)
+
+
+def _peak(draws: np.ndarray) -> float:
+    """Return the peak of a kernel density, of Scott's bandwidth as in the figures."""
+    from arviz_stats.base import array_stats
+
+    x, density, _ = array_stats.kde(draws, bw="scott")
+    return float(x[density.argmax()])
+
+
+def parameter_quantities(fit: Fitted, population: str = "super") -> Quantities:
+    """Return the baseline, all deflections and all standard deviations, on the link scale.
+
+    These are the b0, b1, b2, b1b2, ... and the sigmas of Kruschke's scripts.
+    """
+    baseline = baseline_quantity(fit, population)
+    names, draws, support = ["baseline"], [baseline.draws], [baseline.supported]
+    if any(term.factors and not term.covariate for term in fit.design.terms):
+        effects = deflection_quantities(fit, None, population, "link")
+        names += (effects.labels["term"] + " " + effects.labels["level"]).tolist()
+        draws.append(effects.draws)
+        support.append(effects.supported)
+    scales = {f"sd {name}": values for name, values in fit.draws.sigmas.items()}
+    rest = {
+        "sd residual" if name == "sigma" else name: values
+        for name, values in fit.draws.auxiliary.items()
+    }
+    for name, values in {**scales, **rest}.items():
+        names.append(name)
+        draws.append(values[..., None])
+        support.append(np.array([True]))
+    labels = pd.DataFrame({"parameter": names})
+    everything = np.concatenate(draws, axis=-1)
+    return Quantities(labels, everything, np.concatenate(support), population, "link")

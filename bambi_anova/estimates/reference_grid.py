@@ -1,0 +1,262 @@
+"""The points at which a model is read: cells, perhaps at chosen values of covariates.
+
+As in emmeans, a *reference grid* has the factors as axes, and with ``at`` a further axis for each
+column whose values are named.  What stands at its points are means, for a population and on a
+scale, or the slope of one covariate there.  Covariates that are not named stand at their means.
+
+A slope is the derivative of the mean: how much it changes for one more unit of a column, on the
+column's own scale.  It is taken by a central difference, which is exact where the mean is a
+straight line of the column: on the link scale, unless the formula bends the column.
+
+Letters: H chains, D draws, C points, p columns of the model's fixed terms, J units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from bambi_anova.design import Design
+from bambi_anova.draws import Draws
+from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.covariates import centred_values, require_covariate, spread
+from bambi_anova.estimates.effects import Grid, deflection_effects, estimable
+from bambi_anova.estimates.populations import cell_means
+from bambi_anova.families import Link
+
+Array = np.ndarray
+
+WEIGHTS = ("equal", "observed", "proportional")
+
+#: Half the width of a slope's central difference, in sds of the column.
+STEP = 1e-3
+
+
+@dataclass(frozen=True)
+class ReferenceGrid:
+    """What a model says at C points.
+
+    Attributes
+    ----------
+    grid : Grid
+        The axes: columns of ``at``, then the factors.
+    values : ndarray, shape (H, D, C)
+        Means, or slopes.
+    columns : tuple of ndarray, each of shape (C, p)
+        The fixed terms' columns that ``values`` depend on.
+    rows : ndarray, shape (R, p)
+        Rows that span those of the data.
+    linear : bool
+        Whether ``values`` are linear in the fixed terms' coefficients.
+    counts : ndarray, shape (C,)
+        Observations in the cell of each point; trials where there are trials.
+    """
+
+    grid: Grid
+    values: Array
+    columns: tuple[Array, ...]
+    rows: Array
+    linear: bool
+    counts: Array
+
+    def supported(self, weights: Array) -> Array:
+        """Tell which weighted sums of the points the data determine; shape (K,).
+
+        Where the values are not linear in the coefficients, every point with a weight must be
+        determined by itself.
+        """
+        if self.linear:
+            return estimable(weights, self.columns[0], self.rows)
+        points = np.eye(len(self.counts))
+        good = np.all([estimable(points, columns, self.rows) for columns in self.columns], axis=0)
+        return ~((np.abs(weights) > 1e-12) & ~good).any(axis=1)
+
+    def mean_counts(self, weights: str, kept: Sequence[str]) -> Array | None:
+        """Return how much each point weighs in marginal means over the axes not kept.
+
+        Raises
+        ------
+        ArgumentError
+            If there are no such weights.
+        """
+        if weights not in WEIGHTS:
+            hint = "; emmeans' 'cells' is 'observed'" if weights == "cells" else ""
+            raise ArgumentError(f"weights={weights!r}: expected one of {WEIGHTS}{hint}")
+        if weights == "proportional":
+            shape = [len(levels) for levels in self.grid.levels.values()]
+            axes = tuple(i for i, name in enumerate(self.grid.levels) if name in kept)
+            totals = self.counts.reshape(shape).sum(axis=axes, keepdims=True)
+            return np.broadcast_to(totals, shape).ravel()
+        return self.counts if weights == "observed" else None
+
+
+def reference_grid(
+    draws: Draws,
+    design: Design,
+    link: Link,
+    population: str,
+    scale: str,
+    at: Mapping[str, Any] | None = None,
+    slope: str | None = None,
+) -> ReferenceGrid:
+    """Read a fitted model at the cells, or at points that covariates' values tell apart.
+
+    Parameters
+    ----------
+    draws : Draws
+    design : Design
+    link : Link
+    population, scale : str
+    at : mapping, optional
+        Value or values of columns that covariates read, on the columns' own scale.
+    slope : str, optional
+        The column whose slope is wanted instead of the mean.
+
+    Raises
+    ------
+    ArgumentError
+        If a column is no covariate's, or its values are not numbers.
+    """
+    values_of = _points(at, design)
+    if slope is not None:
+        require_covariate(slope, design.rows, "slope")
+    means, columns = [], []
+    terms = _TermColumns(design)
+    for chosen in product(*values_of.values()):
+        point = dict(zip(values_of, chosen, strict=True))
+        ends = [point] if slope is None else slope_ends(point, slope, design)
+        read = []
+        for end in ends:
+            centred = centred_values(end, design.rows)
+            at_end = at_covariates(draws, design, centred)
+            read.append((cell_means(*at_end, link, population, scale), terms.at_cells(centred)))
+        means.append(_difference([mean for mean, _ in read], ends, slope))
+        columns.append([_difference([own for _, own in read], ends, slope), read[0][1]])
+    linear = scale == "link" or link.name == "identity"
+    parts = [np.vstack(part) for part in zip(*columns, strict=True)]
+    return ReferenceGrid(
+        Grid({**values_of, **design.levels}),
+        np.concatenate(means, axis=-1),
+        tuple(parts[:1] if slope is None or linear else parts),
+        terms.span(),
+        linear,
+        np.tile(_observations(design), len(means)),
+    )
+
+
+def _points(at: Mapping[str, Any] | None, design: Design) -> dict[str, tuple[float, ...]]:
+    if at is not None and not isinstance(at, Mapping):
+        raise ArgumentError(f"at={at!r}: expected a mapping such as {{'age': [20, 40]}}")
+    points = {}
+    for name, given in (at or {}).items():
+        require_covariate(name, design.rows, "at")
+        try:
+            values = np.atleast_1d(np.asarray(given))
+            values = values if values.dtype.kind in "iu" else values.astype(float)
+        except (TypeError, ValueError):
+            values = np.array([])
+        if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+            raise ArgumentError(f"at[{name!r}]: expected a number or a list of them, got {given!r}")
+        if len(set(values.tolist())) < len(values):
+            raise ArgumentError(f"at[{name!r}]: a value is named twice in {given!r}")
+        points[name] = tuple(values.tolist())
+    return points
+
+
+def slope_ends(point: dict[str, float], slope: str, design: Design) -> list[dict[str, float]]:
+    """Return the two points that a slope is taken between."""
+    mean, sd = spread(slope, design.rows)
+    middle = point.get(slope, mean)
+    return [{**point, slope: middle + side * STEP * sd} for side in (1, -1)]
+
+
+def _difference(values: list[Array], ends: list[dict[str, float]], slope: str | None) -> Array:
+    if slope is None:
+        return values[0]
+    return (values[0] - values[1]) / (ends[0][slope] - ends[1][slope])
+
+
+def _observations(design: Design) -> Array:
+    """Return the observations in each cell, trials where there are trials; shape (C,)."""
+    trials = design.rows.response.trials
+    return np.bincount(design.cell_codes, trials, minlength=len(design.cells)).astype(float)
+
+
+def at_covariates(
+    draws: Draws, design: Design, centred: Mapping[str, float]
+) -> tuple[Draws, Design]:
+    """Move covariates from their means: cells, and units whose slopes differ, move along.
+
+    Given a covariate's value, a unit's effect and its slope times that value are one normal
+    effect, whose variance is the sum of theirs.
+
+    Parameters
+    ----------
+    draws : Draws
+    design : Design
+    centred : mapping of str to float
+        Each covariate's value about its mean.
+
+    Returns
+    -------
+    Draws, Design
+        The design's unit terms then hold those that only had a slope.
+    """
+    moved = {name: value for name, value in centred.items() if value}
+    cells = draws.cells
+    for name, value in moved.items():
+        cells = cells + value * draws.slopes[name]
+    units, sigmas, terms = dict(draws.units), dict(draws.sigmas), list(design.units)
+    for slope in design.slopes:
+        value = moved.get(slope.covariate, 0.0)
+        if not value:
+            continue
+        name, own, sigma = slope.unit.name, value * draws.unit_slopes[slope.name], slope.name
+        if name in units:
+            units[name] = units[name] + own
+            sigmas[name] = np.hypot(sigmas[name], value * draws.sigmas[sigma])
+        else:
+            units[name], sigmas[name] = own, np.abs(value) * draws.sigmas[sigma]
+            terms.append(slope.unit)
+    moved_draws = replace(draws, cells=cells, units=units, sigmas=sigmas)
+    return moved_draws, replace(design, units=tuple(terms))
+
+
+class _TermColumns:
+    """Columns of the fixed terms, covariates in sds: at the cells and at the rows of the data."""
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        grid = Grid(design.levels)
+        ones = np.ones((design.grid.shape[1], 1))
+        self.blocks: list[tuple[Array, str | None]] = [(ones, None)]
+        for term in design.terms:
+            own = deflection_effects(grid, term.factors).weights.T if term.factors else ones
+            self.blocks.append((own, term.covariate))
+
+    def at_cells(self, centred: Mapping[str, float]) -> Array:
+        """Return the columns at every cell, shape (C, p)."""
+        covariates = self.design.rows.covariates
+        parts = [
+            own if name is None else own * (centred[name] / covariates[name].sd)
+            for own, name in self.blocks
+        ]
+        return np.hstack(parts)
+
+    def span(self) -> Array:
+        """Return rows that span those of the data, shape (R, p)."""
+        codes, covariates = self.design.cell_codes, self.design.rows.covariates
+        if not covariates:
+            return self.at_cells({})[np.unique(codes)]
+        parts = []
+        for own, name in self.blocks:
+            column = own[codes]
+            if name is not None:
+                known = covariates[name]
+                column = column * ((known.values - known.mean) / known.sd)[:, None]
+            parts.append(column)
+        return np.linalg.qr(np.hstack(parts), mode="r")

@@ -1,0 +1,1 @@
+"""Draws -> predicted data, leave-one-out accuracy and sensitivity to priors."""

@@ -1,0 +1,208 @@
+"""Leave-one-out predictive accuracy: by row, by cell and by unit.
+
+The expected log predictive density (elpd) of what is left out is estimated from one fit by
+Pareto-smoothed importance sampling (Vehtari, Gelman & Gabry 2017, doi:10.1007/s11222-016-9696-4).
+Its Pareto k says where that fails.  Unit effects that are left out with their rows are integrated
+over their distribution (see ``marginal``), so that by unit it is a new unit that is predicted.
+
+Letters: N rows of data, G groups, H chains, D draws, K = H D.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from bambi_anova.design import Design
+from bambi_anova.errors import ArgumentError
+from bambi_anova.families import Family, Link
+from bambi_anova.importance import FEWEST
+from bambi_anova.prediction.marginal import group_log_likelihoods
+from bambi_anova.prediction.pointwise import Pieces, group_pieces, row_pieces
+from bambi_anova.prediction.predictive import Grouping
+from bambi_anova.trust import Verdict
+
+if TYPE_CHECKING:
+    from arviz_stats.utils import ELPDData
+
+    from bambi_anova.collapse import Collapsed
+    from bambi_anova.prediction.predictors import Predictor
+
+Array = np.ndarray
+
+#: Log-likelihoods that are held at a time.
+LARGEST = 20_000_000
+#: Columns of the table beside the groups' labels.
+COLUMNS = ("rows", "elpd", "p", "pareto_k", "trusted")
+
+
+@dataclass(frozen=True, repr=False)
+class Loo:
+    """Leave-one-out predictive accuracy of one fit.
+
+    Attributes
+    ----------
+    by : str
+        What was left out: "row", "cell" or the name of a unit term.
+    table : pandas.DataFrame
+        A row for each: its labels, ``rows``, ``elpd``, ``p`` (effective number of parameters),
+        ``pareto_k`` and ``trusted``, whether k is at most ``good_k``.
+    draws : int
+        Posterior draws that were used.
+    good_k : float
+        min(1 - 1 / log10(draws), 0.7), as in Vehtari et al. (2024, arXiv:1507.02646).
+    complaints : tuple of str
+        What is wrong with the posterior draws of the log-likelihood of all data.
+    """
+
+    by: str
+    table: pd.DataFrame
+    draws: int
+    good_k: float
+    complaints: tuple[str, ...] = ()
+
+    @property
+    def elpd(self) -> float:
+        """Sum of the log predictive densities."""
+        return float(self.table["elpd"].sum())
+
+    @property
+    def se(self) -> float:
+        """Standard error of ``elpd``, from the scatter of its terms."""
+        return float(np.sqrt(len(self.table) * self.table["elpd"].var(ddof=1)))
+
+    @property
+    def p(self) -> float:
+        """Effective number of parameters."""
+        return float(self.table["p"].sum())
+
+    @property
+    def verdict(self) -> Verdict:
+        """Equal to "trusted" or "not trusted"; its ``reasons`` say why, in words."""
+        bad = int((~self.table["trusted"]).sum())
+        if not bad:
+            return Verdict([*self.complaints])
+        worst = self.table["pareto_k"].max()
+        return Verdict(
+            [
+                *self.complaints,
+                f"Pareto k up to {worst:.2f} (above {self.good_k:.2f}) for {bad} of "
+                f"{len(self.table)} left out by {self.by!r}: leaving them out changes the "
+                "posterior too much to be told from one fit; refit without them",
+            ]
+        )
+
+    def to_arviz(self) -> ELPDData:
+        """Return the same as ArviZ's ``ELPDData``, for ``arviz.compare`` and its plots."""
+        import xarray as xr
+        from arviz_stats.utils import ELPDDataLOO
+
+        return ELPDDataLOO(
+            elpd=self.elpd,
+            se=self.se,
+            p=self.p,
+            n_samples=self.draws,
+            n_data_points=len(self.table),
+            scale="log",
+            warning=self.verdict != "trusted",
+            good_k=self.good_k,
+            elpd_i=xr.DataArray(self.table["elpd"].to_numpy(), dims="__obs__"),
+            pareto_k=xr.DataArray(self.table["pareto_k"].to_numpy(), dims="__obs__"),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Leave-one-out by {self.by!r}, {len(self.table)} in all\n"
+            f"  elpd {self.elpd:.1f} (se {self.se:.1f}), p {self.p:.1f}\n"
+            f"  verdict: {self.verdict!r}\n"
+            "  by group: table"
+        )
+
+
+def leave_out(
+    predictor: Predictor,
+    design: Design,
+    family: Family,
+    link: Link,
+    collapsed: Collapsed,
+    groups: Grouping,
+    efficiency: float,
+) -> Loo:
+    """Predict each group of rows from the others.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The posterior draws to use.
+    design, family, link, collapsed
+        The model.
+    groups : Grouping
+    efficiency : float
+        Effective draws over draws.
+
+    Raises
+    ------
+    ArgumentError
+        If there are too few draws.
+    """
+    for name in groups.labels:
+        if name in COLUMNS:
+            raise ArgumentError(
+                f"by={groups.name!r}: column {name!r} is one of this table's own; rename it in the "
+                "data"
+            )
+    draws = int(np.prod(predictor.sample_shape))
+    if draws < FEWEST:
+        raise ArgumentError(
+            f"draws: expected {FEWEST} or more, whose tail can be told; got {draws}"
+        )
+    if groups.kind == "row":
+        pieces = row_pieces(design, family, collapsed)
+    else:
+        pieces = group_pieces(design, family, collapsed, groups.codes)
+    parts = []
+    for start, stop in _blocks(pieces, draws):
+        log = group_log_likelihoods(predictor, pieces.block(start, stop), family, link)
+        shaped = log.reshape(len(log), *predictor.sample_shape)
+        parts.append(_smoothed(shaped, min(efficiency, 1.0)))
+    elpd, k, p = np.concatenate(parts, axis=1)
+    good_k = min(1 - 1 / np.log10(draws), 0.7)
+    found = pd.DataFrame({"elpd": elpd, "p": p, "pareto_k": k})
+    found = found.iloc[_order(pieces, groups)].reset_index(drop=True)
+    rows = np.bincount(groups.codes, minlength=len(groups.labels))
+    table = pd.concat([groups.labels.assign(rows=rows), found], axis=1)
+    return Loo(groups.name, table.assign(trusted=table["pareto_k"] <= good_k), draws, good_k)
+
+
+def _smoothed(log: Array, efficiency: float) -> Array:
+    """Return elpd, Pareto k and p of log-likelihoods (G, H, D), in rows of shape (G,)."""
+    from arviz_stats.base import array_stats
+
+    try:
+        found = np.stack(array_stats.loo(log, r_eff=efficiency))
+    except ValueError:  # some tail is copies of one draw: the others go by themselves
+        if len(log) > 1:
+            return np.hstack([_smoothed(one[None], efficiency) for one in log])
+        flat = log.reshape(1, -1)
+        size = np.log(flat.shape[1])
+        elpd = size - special.logsumexp(-flat, axis=1)
+        found = np.stack([elpd, [np.inf], special.logsumexp(flat, axis=1) - size - elpd])
+    found[1] = np.where(np.isnan(found[1]), np.inf, found[1])
+    return found
+
+
+def _blocks(pieces: Pieces, draws: int) -> list[tuple[int, int]]:
+    """Split the groups into blocks whose log-likelihoods fit into memory."""
+    count = int(np.clip(np.ceil(len(pieces.group) * draws / LARGEST), 1, pieces.groups))
+    edges = np.linspace(0, pieces.groups, count + 1).round().astype(int)
+    return list(pairwise(edges.tolist()))
+
+
+def _order(pieces: Pieces, groups: Grouping) -> Array:
+    """Return the term that each row of the table has."""
+    return pieces.of_row if groups.kind == "row" else np.arange(pieces.groups)

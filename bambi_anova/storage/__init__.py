@@ -1,0 +1,1 @@
+"""A fit -> one file, and back."""

@@ -1,0 +1,1 @@
+"""Checks of binomial and count data before they are modelled."""
