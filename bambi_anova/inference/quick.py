@@ -38,7 +38,7 @@ Array = np.ndarray
 
 #: R: a setting costs about as much as four draws from it; in large models its draws cost more.
 EACH = 4
-EACH_LARGE = 1
+EACH_LARGE = 2
 SCOUTS = 100
 PILOT_SETTINGS = 250
 PILOT_SETTINGS_LARGE = 120
@@ -150,11 +150,11 @@ def _learn(
 ) -> tuple[list[Proposal], Candidates, float]:
     """Improve the proposals by pilot rounds, as long as that helps."""
     candidates = Candidates.first(landscape.model)
+    large = landscape.model.size >= LARGE
     if candidates.count > 1:
         scout = landscape.draw(proposals, SCOUTS, PILOT_EACH, candidates, rng)
         candidates = candidates.suited_to(scout.spread, scout.narrow_spread)
-        proposals = _improve(proposals, scout) if scout.efficiency < 0.1 else proposals
-    large = landscape.model.size >= LARGE
+        proposals = _improve(proposals, scout, large) if scout.efficiency < 0.1 else proposals
     first, good = (PILOT_SETTINGS_LARGE, GOOD_LARGE) if large else (PILOT_SETTINGS, GOOD)
     best, best_efficiency = proposals, 0.0
     for pilot in range(MOST_PILOTS):
@@ -165,21 +165,27 @@ def _learn(
             best, best_efficiency = proposals, efficiency
         if efficiency > good or (pilot > 2 and efficiency < 1.1 * best_efficiency):
             break
-        proposals = _improve(proposals, batch)
+        proposals = _improve(proposals, batch, large)
     return best, candidates, best_efficiency
 
 
-def _improve(proposals: list[Proposal], batch: Batch) -> list[Proposal]:
-    """Let each proposal learn from the draws that it explains."""
+def _improve(proposals: list[Proposal], batch: Batch, large: bool) -> list[Proposal]:
+    """Let each proposal learn from the draws that it explains.
+
+    In large models draws are dear, and their log weights nearly quadratic.
+    """
     u = np.repeat(batch.u, batch.noise.shape[2], axis=1)
     noise = batch.noise.reshape(len(batch.noise), -1)
     weights = batch.weights.ravel()
     parts = np.array([p.log_share + p.log_density(batch.u, batch.noise) for p in proposals])
     member = special.softmax(parts, axis=0).reshape(len(proposals), -1)
-    if batch.efficiency * weights.size < 5 * len(proposals[0].mean):
+    size = len(proposals[0].mean)
+    crossed = large and weights.size > 2 * (size + 1) * (size + 2) / 2
+    if crossed or batch.efficiency * weights.size < 5 * size:
         log_weight = batch.log_weight.ravel()
         return [
-            p.tilted(u, noise, log_weight, own) for p, own in zip(proposals, member, strict=True)
+            p.tilted(u, noise, log_weight, own, crossed)
+            for p, own in zip(proposals, member, strict=True)
         ]
     shares = member @ weights
     return [

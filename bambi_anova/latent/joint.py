@@ -284,12 +284,15 @@ def _log_normal(lower: Array, gap: Array) -> Array:
 
 
 def _candidate_noise(shape: tuple[int, int, int], count: int, rng: np.random.Generator) -> Array:
-    """Return standard normal noise (E, D, N, K), half of it in strata, the rest mirrored."""
+    """Return standard normal noise (E, D, N, K), half of it the mirror image of the rest.
+
+    Many candidates are spread over strata; for few that would gain nothing.
+    """
     e, d, n = shape
-    if count <= 2:
-        noise = rng.standard_normal((d, 1, e, n))
+    half = max(count // 2, 1)
+    if half <= 2:
+        noise = rng.standard_normal((d, half, e, n))
     else:
-        half = count // 2
         # A random turn for each coordinate: every candidate is in every stratum as often.
         turn = rng.integers(half, size=(d, 1, e, n))
         strata = (turn + np.arange(half)[:, None, None]) % half

@@ -24,7 +24,7 @@ Array = np.ndarray
 Report = Callable[[str, int, int | None], None]
 
 #: Numbers that one piece of work holds at a time, about.
-PIECE = 1_500_000
+PIECE = 3_000_000
 #: Numbers above which unit effects are kept in single precision.
 BIG = 5_000_000
 #: Numbers below which a piece of work is not worth a thread.

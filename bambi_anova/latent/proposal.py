@@ -194,11 +194,13 @@ class Proposal:
         factor = np.linalg.cholesky(covariance)
         return replace(self, mean=self.mean + keep * shift, factor=factor)
 
-    def tilted(self, u: Array, noise: Array, log_weight: Array, member: Array) -> Proposal:
+    def tilted(
+        self, u: Array, noise: Array, log_weight: Array, member: Array, crossed: bool = False
+    ) -> Proposal:
         """Return the proposal moved along a quadratic fit to the log weights.
 
-        A normal times exp(b'z + z'Cz / 2), C diagonal, is normal again.  The fit needs no
-        effective draws, so it leads the way when nearly all weight falls on a few.
+        A normal times exp(b'z + z'Cz / 2) is normal again.  The fit needs no effective draws, so
+        it leads the way when nearly all weight falls on a few.
 
         Parameters
         ----------
@@ -207,22 +209,29 @@ class Proposal:
         log_weight : ndarray, shape (N,)
         member : ndarray, shape (N,)
             How far each draw belongs to this proposal, between 0 and 1.
+        crossed : bool
+            Whether to fit all of C; its diagonal otherwise, which takes fewer draws.
         """
         points = np.vstack([self.warp.coordinates(u), noise])
         z = linalg.solve_triangular(self.factor, points - self.mean[:, None], lower=True)
         # Draws far out on every side say little of where the bulk should go.
         keep = (log_weight > np.quantile(log_weight, 0.2)) & (np.abs(z).max(axis=0) < 4)
-        columns = np.vstack([np.ones(keep.sum()), z[:, keep], z[:, keep] ** 2 / 2]).T
-        root = np.sqrt(member[keep])[:, None]
-        ridge = np.diag(np.r_[0.0, np.full(len(z), 1.0), np.full(len(z), 10.0)])
-        left = (columns * root).T @ (columns * root) + ridge
-        fitted = np.linalg.solve(left, (columns * root**2).T @ log_weight[keep])
-        slope, bend = fitted[1 : len(z) + 1], np.clip(fitted[len(z) + 1 :], -2.0, 0.5)
-        spread = 1 / (1 - bend)
-        shift = slope * spread
+        z, size = z[:, keep], len(z)
+        first, second = np.triu_indices(size, 1) if crossed else (np.zeros(0, int),) * 2
+        columns = np.vstack([np.ones(z.shape[1]), z, z**2 / 2, z[first] * z[second]]).T
+        weighted = columns * member[keep][:, None]
+        ridge = np.repeat([0.0, 1.0, 10.0], [1, size, size + len(first)])
+        fitted = np.linalg.solve(
+            weighted.T @ columns + np.diag(ridge), weighted.T @ log_weight[keep]
+        )
+        slope, bend = fitted[1 : size + 1], np.diag(fitted[size + 1 : 2 * size + 1])
+        bend[first, second] = bend[second, first] = fitted[2 * size + 1 :]
+        values, vectors = np.linalg.eigh(np.eye(size) - bend)
+        spread = (vectors / np.clip(values, 0.5, 3.0)) @ vectors.T
+        shift = spread @ slope
         shift *= min(1.0, 3.0 / max(float(np.linalg.norm(shift)), 1e-12))
-        mean = self.mean + self.factor @ shift
-        return replace(self, mean=mean, factor=self.factor * np.sqrt(spread))
+        factor = self.factor @ np.linalg.cholesky(spread)
+        return replace(self, mean=self.mean + self.factor @ shift, factor=factor)
 
 
 def propose_from_slices(peak: Peak, slices: Sequence[Slice], core_size: int) -> Proposal:
