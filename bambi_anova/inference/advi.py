@@ -34,7 +34,7 @@ from bambi_anova.inference.normals import (
 from bambi_anova.inference.quick import fit_quick
 from bambi_anova.inference.tails import propose_normals
 from bambi_anova.latent.explore import LogDensity, Peak, find_peaks
-from bambi_anova.latent.landscape import Landscape
+from bambi_anova.latent.landscape import LARGE, Landscape
 from bambi_anova.latent.proposal import Proposal
 
 Array = np.ndarray
@@ -72,12 +72,13 @@ def propose_by_elbo(landscape: Landscape, rng: np.random.Generator) -> list[Prop
     if not landscape.model.scales:
         return propose_normals(landscape, [Normal(np.zeros(0), np.zeros((0, 0)))], [0.0])
     starts = landscape.prior_draws(rng, STARTS)
-    normals, elbos = find_normals(landscape.log_marginal, starts, rng)
+    modes_sought = 1 if landscape.model.size >= LARGE else 3
+    normals, elbos = find_normals(landscape.log_marginal, starts, rng, modes_sought)
     return propose_normals(landscape, normals, elbos)
 
 
 def find_normals(
-    log_density: LogDensity, starts: Array, rng: np.random.Generator
+    log_density: LogDensity, starts: Array, rng: np.random.Generator, most: int = 3
 ) -> tuple[list[Normal], list[float]]:
     """Return the normal with the highest ELBO around each mode, the best first, and the ELBOs.
 
@@ -88,13 +89,15 @@ def find_normals(
     starts : ndarray, shape (H, G)
         Where to look for modes.
     rng : numpy.random.Generator
+    most : int
+        From how many starting points to climb.
 
     Raises
     ------
     UnsupportedError
         If no normal has a finite ELBO.
     """
-    peaks = find_peaks(log_density, starts)
+    peaks = find_peaks(log_density, starts, keep=most)
     found = [fit_normal(log_density, peak, rng) for peak in peaks]
     found = [(normal, elbo) for normal, elbo in found if np.isfinite(elbo)]
     if not found:

@@ -34,7 +34,7 @@ from bambi_anova.inference.normals import (
 from bambi_anova.inference.quick import fit_quick
 from bambi_anova.inference.tails import propose_normals
 from bambi_anova.latent.explore import LogDensity, positive, second_differences
-from bambi_anova.latent.landscape import Landscape
+from bambi_anova.latent.landscape import LARGE, Landscape
 from bambi_anova.latent.proposal import Proposal
 
 Array = np.ndarray
@@ -42,6 +42,8 @@ Array = np.ndarray
 #: Draws from the prior, and how many of them to start from: the highest that are far apart.
 STARTS = 32
 PATHS = 4
+#: With thousands of coordinates evaluations are dear.
+PATHS_LARGE = 2
 APART = 1.5
 STEPS = 40
 #: Most steps by the curvature where a path of those has ended.
@@ -75,12 +77,13 @@ def propose_by_paths(landscape: Landscape, rng: np.random.Generator) -> list[Pro
         nothing = Normal(np.zeros(0), np.zeros((0, 0)))
         return propose_normals(landscape, [nothing], [0.0])
     starts = landscape.prior_draws(rng, STARTS)
-    normals, elbos = find_normals(landscape.log_marginal, starts, rng)
+    paths = PATHS_LARGE if landscape.model.size >= LARGE else PATHS
+    normals, elbos = find_normals(landscape.log_marginal, starts, rng, paths)
     return propose_normals(landscape, normals, elbos)
 
 
 def find_normals(
-    log_density: LogDensity, starts: Array, rng: np.random.Generator
+    log_density: LogDensity, starts: Array, rng: np.random.Generator, most: int = PATHS
 ) -> tuple[list[Normal], list[float]]:
     """Return the distinct normals of the paths from some starting points, and their ELBOs.
 
@@ -90,13 +93,15 @@ def find_normals(
         (H, G) -> (G,).
     starts : ndarray, shape (H, G)
     rng : numpy.random.Generator
+    most : int
+        Paths.
 
     Raises
     ------
     UnsupportedError
         If no path climbs to a finite ELBO.
     """
-    paths = follow_paths(log_density, _choose_starts(log_density, starts))
+    paths = follow_paths(log_density, _choose_starts(log_density, starts, most))
     for path in paths:
         finish(log_density, path)
     found = [pair for path in paths if (pair := _best_normal(log_density, path, rng)) is not None]
@@ -255,13 +260,13 @@ def _heights(log_density: LogDensity, points: Array) -> Array:
     return np.where(np.isfinite(heights), heights, -np.inf)
 
 
-def _choose_starts(log_density: LogDensity, starts: Array) -> Array:
+def _choose_starts(log_density: LogDensity, starts: Array, most: int) -> Array:
     """Return the highest starting points that are far apart, shape (H, K)."""
     order = np.argsort(-_heights(log_density, starts))
     chosen: list[int] = []
     for index in order:
         gaps = np.abs(starts[:, [index]] - starts[:, chosen]).max(axis=0)
-        if len(chosen) < PATHS and np.all(gaps > APART):
+        if len(chosen) < most and np.all(gaps > APART):
             chosen.append(int(index))
     return starts[:, chosen]
 
