@@ -206,7 +206,9 @@ def _write(result: Result, tables: dict[str, pd.DataFrame], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         table.to_csv(out / f"{name}.csv", index=False)
-    result.idata.to_netcdf(out / "draws.nc", engine="h5netcdf")
+    result.save(out / "draws.nc")
+    (out / "report.md").write_text(f"{result.report()}\n", encoding="utf-8")
+    result.plot().savefig(out / "page.png", dpi=150)
     figures: dict[str, Callable[..., Axes]] = {"anova": plot_anova}
     if result.design.factors:
         figures |= {"means": plot_means, "deflections": plot_deflections}
@@ -214,7 +216,8 @@ def _write(result: Result, tables: dict[str, pd.DataFrame], out: Path) -> None:
         draw(result)
         plt.savefig(out / f"{name}.png", dpi=150)
         plt.close()
-    print(f"tables, draws and figures are in {out}/")
+    plt.close("all")
+    print(f"tables, draws (for bambi_anova.load), figures and a report are in {out}/")
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
