@@ -34,7 +34,7 @@ from bambi_anova.inference.normals import (
 from bambi_anova.inference.quick import fit_quick
 from bambi_anova.inference.tails import propose_normals
 from bambi_anova.latent.explore import LogDensity, Peak, find_peaks
-from bambi_anova.latent.landscape import LARGE, Landscape
+from bambi_anova.latent.landscape import Landscape
 from bambi_anova.latent.proposal import Proposal
 
 Array = np.ndarray
@@ -72,7 +72,7 @@ def propose_by_elbo(landscape: Landscape, rng: np.random.Generator) -> list[Prop
     if not landscape.model.scales:
         return propose_normals(landscape, [Normal(np.zeros(0), np.zeros((0, 0)))], [0.0])
     starts = landscape.prior_draws(rng, STARTS)
-    modes_sought = 1 if landscape.model.size >= LARGE else 3
+    modes_sought = 1 if landscape.is_large else 3
     normals, elbos = find_normals(landscape.log_marginal, starts, rng, modes_sought)
     return propose_normals(landscape, normals, elbos)
 

@@ -14,7 +14,7 @@ import numpy as np
 from bambi_anova.inference.contract import Fit, Problem, Request
 from bambi_anova.inference.quick import fit_quick
 from bambi_anova.latent.explore import cut_slices, find_arms, find_peaks
-from bambi_anova.latent.landscape import LARGE, Landscape
+from bambi_anova.latent.landscape import Landscape
 from bambi_anova.latent.proposal import Plain, Proposal, propose, propose_from_slices, share
 
 #: Points drawn from the prior to start climbing from.
@@ -36,7 +36,7 @@ def propose_by_slices(landscape: Landscape, rng: np.random.Generator) -> list[Pr
         return [propose(Plain(), np.zeros(0), np.zeros((0, 0)), size)]
     f = landscape.log_marginal
     # With thousands of coordinates evaluations are dear, and the posterior is close to normal.
-    large = landscape.model.size >= LARGE
+    large = landscape.is_large
     starts = landscape.prior_draws(rng, STARTS_LARGE if large else STARTS)
     peaks = find_peaks(f, starts, keep=1 if large else 3)
     slices = [cut_slices(f, peak) for peak in peaks]

@@ -33,8 +33,14 @@ from bambi_anova.inference.normals import (
 )
 from bambi_anova.inference.quick import fit_quick
 from bambi_anova.inference.tails import propose_normals
-from bambi_anova.latent.explore import LogDensity, positive, second_differences
-from bambi_anova.latent.landscape import LARGE, Landscape
+from bambi_anova.latent.explore import (
+    LogDensity,
+    choose_starts,
+    finite_heights,
+    positive,
+    second_differences,
+)
+from bambi_anova.latent.landscape import Landscape
 from bambi_anova.latent.proposal import Proposal
 
 Array = np.ndarray
@@ -44,7 +50,6 @@ STARTS = 32
 PATHS = 4
 #: With thousands of coordinates evaluations are dear.
 PATHS_LARGE = 2
-APART = 1.5
 STEPS = 40
 #: Most steps by the curvature where a path of those has ended.
 LAST_STEPS = 8
@@ -77,7 +82,7 @@ def propose_by_paths(landscape: Landscape, rng: np.random.Generator) -> list[Pro
         nothing = Normal(np.zeros(0), np.zeros((0, 0)))
         return propose_normals(landscape, [nothing], [0.0])
     starts = landscape.prior_draws(rng, STARTS)
-    paths = PATHS_LARGE if landscape.model.size >= LARGE else PATHS
+    paths = PATHS_LARGE if landscape.is_large else PATHS
     normals, elbos = find_normals(landscape.log_marginal, starts, rng, paths)
     return propose_normals(landscape, normals, elbos)
 
@@ -101,7 +106,7 @@ def find_normals(
     UnsupportedError
         If no path climbs to a finite ELBO.
     """
-    paths = follow_paths(log_density, _choose_starts(log_density, starts, most))
+    paths = follow_paths(log_density, choose_starts(log_density, starts, most))
     for path in paths:
         finish(log_density, path)
     found = [pair for path in paths if (pair := _best_normal(log_density, path, rng)) is not None]
@@ -223,7 +228,7 @@ def follow_paths(log_density: LogDensity, starts: Array) -> list[Path]:
         if not climbing:
             break
         trials = np.concatenate([path.trials for path in climbing], axis=1)
-        values = _heights(log_density, trials).reshape(len(climbing), -1)
+        values = finite_heights(log_density, trials).reshape(len(climbing), -1)
         best = values.argmax(axis=1)
         for path, index, row in zip(climbing, best, values, strict=True):
             path.done = not row[index] > path.height
@@ -246,29 +251,13 @@ def finish(log_density: LogDensity, path: Path) -> None:
         height, gradient, hessian = second_differences(log_density, end, path.broad_widths)
         path.learn(gradient, hessian)
         trials = path.trials
-        values = _heights(log_density, trials)
+        values = finite_heights(log_density, trials)
         best = int(values.argmax())
         if path.done or not values[best] > height:
             break
         path.points.append(trials[:, best])
         path.gradients.append(gradient)
         path.height = float(values[best])
-
-
-def _heights(log_density: LogDensity, points: Array) -> Array:
-    heights = log_density(points)
-    return np.where(np.isfinite(heights), heights, -np.inf)
-
-
-def _choose_starts(log_density: LogDensity, starts: Array, most: int) -> Array:
-    """Return the highest starting points that are far apart, shape (H, K)."""
-    order = np.argsort(-_heights(log_density, starts))
-    chosen: list[int] = []
-    for index in order:
-        gaps = np.abs(starts[:, [index]] - starts[:, chosen]).max(axis=0)
-        if len(chosen) < most and np.all(gaps > APART):
-            chosen.append(int(index))
-    return starts[:, chosen]
 
 
 def _best_normal(

@@ -25,7 +25,7 @@ from bambi_anova.importance import Weighting
 from bambi_anova.inference.contract import Fit, Problem, Request
 from bambi_anova.inference.progress import Progress
 from bambi_anova.latent.joint import Candidates
-from bambi_anova.latent.landscape import LARGE, Batch, Landscape
+from bambi_anova.latent.landscape import Batch, Landscape
 from bambi_anova.latent.model import LatentModel
 from bambi_anova.latent.posterior import LatentDraws, bambi_posterior, package_draws
 from bambi_anova.latent.proposal import Proposal
@@ -118,7 +118,7 @@ def sample(
     """Turn proposals for the hyperparameters into draws from the joint posterior."""
     proposals, candidates, efficiency = _learn(landscape, list(proposals), rng)
     proposals = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
-    each = EACH_LARGE if landscape.model.size >= LARGE else EACH
+    each = EACH_LARGE if landscape.is_large else EACH
     left = max(MOST_SETTINGS, 0.3 * draws * chains)
 
     def draw(count: float) -> Batch:
@@ -150,7 +150,7 @@ def _learn(
 ) -> tuple[list[Proposal], Candidates, float]:
     """Improve the proposals by pilot rounds, as long as that helps."""
     candidates = Candidates.first(landscape.model)
-    large = landscape.model.size >= LARGE
+    large = landscape.is_large
     if candidates.count > 1:
         scout = landscape.draw(proposals, SCOUTS, PILOT_EACH, candidates, rng)
         candidates = candidates.suited_to(scout.spread, scout.narrow_spread)

@@ -19,7 +19,7 @@ from scipy import integrate, special
 
 from bambi_anova.inference.laplace import ROOM
 from bambi_anova.inference.normals import FINE, Normal, differences
-from bambi_anova.latent.explore import LogDensity
+from bambi_anova.latent.explore import LogDensity, finite_heights
 from bambi_anova.latent.landscape import Landscape
 from bambi_anova.latent.proposal import Plain, Proposal, propose, share
 
@@ -91,7 +91,7 @@ def walk_ridges(log_density: LogDensity, normal: Normal) -> Ridges:
     apart = np.diag(normal.sd)
     walks = np.stack([along, -along, apart, -apart], axis=1).reshape(size, 2, 2 * size, 1) * FAR
     points = normal.mean[:, None, None, None] + walks
-    heights = _heights(log_density, points.reshape(size, -1)).reshape(points.shape[1:])
+    heights = finite_heights(log_density, points.reshape(size, -1)).reshape(points.shape[1:])
     follow = heights[0] >= heights[1]
     points = np.where(follow, points[:, 0], points[:, 1])
     flat = points.reshape(size, -1)
@@ -104,15 +104,10 @@ def walk_ridges(log_density: LogDensity, normal: Normal) -> Ridges:
         step = across @ gradients[:, side]
         step *= np.minimum(1.0, 1.5 / np.maximum(np.abs(step).max(axis=0), 1e-300))
         moved[:, side] = points[:, side] + step
-    better = _heights(log_density, moved.reshape(size, -1)).reshape(points.shape[1:])
+    better = finite_heights(log_density, moved.reshape(size, -1)).reshape(points.shape[1:])
     heights = heights.max(axis=0)
     points = np.where(better > heights, moved, points)
     return Ridges(points, np.maximum(better, heights))
-
-
-def _heights(log_density: LogDensity, points: Array) -> Array:
-    heights = log_density(points)
-    return np.where(np.isfinite(heights), heights, -np.inf)
 
 
 def find_tails(

@@ -18,6 +18,8 @@ from bambi_anova.latent.slices import Slice
 Array = np.ndarray
 LogDensity = Callable[[Array], Array]
 
+#: How far apart starting points are, in the largest difference of a coordinate.
+APART = 1.5
 #: Nodes of a slice, in conditional standard deviations from the mode.
 OFFSETS = np.array([0.4, 0.8, 1.2, 1.7, 2.3, 3.0, 4.0, 5.5, 8.0, 12.0])
 OFFSETS = np.concatenate([-OFFSETS[::-1], [0.0], OFFSETS])
@@ -51,6 +53,23 @@ class Peak:
         return self.height - np.linalg.slogdet(self.precision)[1] / 2
 
 
+def finite_heights(log_density: LogDensity, points: Array) -> Array:
+    """Return the log density at points (H, G), -inf where it cannot be computed; shape (G,)."""
+    found = log_density(points)
+    return np.where(np.isfinite(found), found, -np.inf)
+
+
+def choose_starts(log_density: LogDensity, starts: Array, most: int) -> Array:
+    """Return the highest of some points that are far apart, shape (H, at most ``most``)."""
+    order = np.argsort(-finite_heights(log_density, starts))
+    chosen: list[int] = []
+    for index in order:
+        gaps = np.abs(starts[:, [index]] - starts[:, chosen]).max(axis=0)
+        if len(chosen) < most and np.all(gaps > APART):
+            chosen.append(int(index))
+    return starts[:, chosen]
+
+
 def find_peaks(log_density: LogDensity, starts: Array, keep: int = 3) -> list[Peak]:
     """Climb from the best starting points; return the distinct modes, the highest first.
 
@@ -62,15 +81,8 @@ def find_peaks(log_density: LogDensity, starts: Array, keep: int = 3) -> list[Pe
     keep : int
         From how many starting points to climb.
     """
-    heights = log_density(starts)
-    order = np.argsort(-np.where(np.isfinite(heights), heights, -np.inf))
-    chosen: list[Array] = []
-    for index in order:
-        far = all(np.abs(starts[:, index] - other).max() > 1.5 for other in chosen)
-        if far and len(chosen) < keep:
-            chosen.append(starts[:, index])
     peaks: list[Peak] = []
-    for start in chosen:
+    for start in choose_starts(log_density, starts, keep).T:
         peak = _climb(log_density, start, peaks)
         if peak is not None and all(_distance(peak, other) > 2 for other in peaks):
             peaks.append(peak)

@@ -5,8 +5,8 @@ entities are independent, so each entity draws K candidates from its conditional
 them by its own rows, keeps one, and passes on only the mean of its weights: an unbiased estimate
 of its rows' marginal likelihood.  A draw's weight then is exact on the space that includes the
 candidates (importance sampling squared: Tran et al. 2013, arXiv:1309.3339; Andrieu & Roberts 2009,
-doi:10.1214/07-AOS574).  Half of the candidates are spread over strata and the others mirror them,
-so that what a smooth weight averages to is hardly noisy.
+doi:10.1214/07-AOS574).  Half of the candidates mirror the others, which if there are many are
+spread over strata, so that what a smooth weight averages to is hardly noisy.
 
 Letters: M rows, P core coordinates, E entities, D coordinates an entity, G settings, R draws a
 setting, N = G R draws, K candidates.

@@ -140,6 +140,11 @@ class Landscape:
         return np.concatenate([log_marginal for log_marginal, _ in found])
 
     @property
+    def is_large(self) -> bool:
+        """Whether there are so many coordinates that evaluations and draws are dear."""
+        return self.model.size >= LARGE
+
+    @property
     def _setting_size(self) -> int:
         """How many numbers finding one mode holds, about."""
         m = self.model
