@@ -17,12 +17,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bambi_anova import errors, plots, reference
+    from bambi_anova import classical, errors, plots
+    from bambi_anova import classical as reference
     from bambi_anova.analyses.compared import applicable_analyses, compare_analyses
-    from bambi_anova.comparison import compare, compare_fits
+    from bambi_anova.analyses.figure import plot_analyses
     from bambi_anova.datasets import load_data
     from bambi_anova.model import Model
-    from bambi_anova.plots import plot_analyses, plot_fits
+    from bambi_anova.plots import plot_fits
+    from bambi_anova.prediction.compare import compare, compare_fits
     from bambi_anova.result import Result
     from bambi_anova.storage.loading import load
 
@@ -34,16 +36,21 @@ _LAZY = {
     "Model": "bambi_anova.model",
     "Result": "bambi_anova.result",
     "applicable_analyses": "bambi_anova.analyses.compared",
-    "compare": "bambi_anova.comparison",
+    "compare": "bambi_anova.prediction.compare",
     "compare_analyses": "bambi_anova.analyses.compared",
-    "compare_fits": "bambi_anova.comparison",
-    "errors": "bambi_anova",
+    "compare_fits": "bambi_anova.prediction.compare",
     "load": "bambi_anova.storage.loading",
     "load_data": "bambi_anova.datasets",
-    "plot_analyses": "bambi_anova.plots",
+    "plot_analyses": "bambi_anova.analyses.figure",
     "plot_fits": "bambi_anova.plots",
-    "plots": "bambi_anova",
-    "reference": "bambi_anova",
+}
+
+#: Modules that are public under a name; "reference" is what "classical" was called first.
+_MODULES = {
+    "classical": "bambi_anova.classical",
+    "errors": "bambi_anova.errors",
+    "plots": "bambi_anova.plots",
+    "reference": "bambi_anova.classical",
 }
 
 __all__ = [
@@ -51,6 +58,7 @@ __all__ = [
     "Result",
     "__version__",
     "applicable_analyses",
+    "classical",
     "compare",
     "compare_analyses",
     "compare_fits",
@@ -65,8 +73,8 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    if _LAZY.get(name) == __name__:
-        return import_module(f"{__name__}.{name}")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

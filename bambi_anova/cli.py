@@ -141,7 +141,7 @@ def _analyse(options: argparse.Namespace, data: pd.DataFrame) -> None:
 
 def _fit_model(model: Model, options: argparse.Namespace) -> Result:
     """Fit by the method that was named, or quickly first and then in full."""
-    from bambi_anova.comparison import compare_fits
+    from bambi_anova.prediction.compare import compare_fits
 
     settings = {
         "draws": options.draws,

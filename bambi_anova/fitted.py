@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bambi_anova.design import Design
-from bambi_anova.draws import Draws
+from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
-from bambi_anova.estimates.contrasts import as_text
+from bambi_anova.estimates.contrast_families import as_text
 from bambi_anova.estimates.effects import Grid, deflection_effects, mean_effects
-from bambi_anova.estimates.populations import POPULATIONS, SCALES, cell_means
-from bambi_anova.families import Family, Link
-from bambi_anova.priors import Priors
-from bambi_anova.tables import diagnose
-from bambi_anova.trust import Sampling, Verdict, complaints, is_trusted
+from bambi_anova.families.base import Family, Link
+from bambi_anova.posterior.draws import Draws
+from bambi_anova.posterior.populations import POPULATIONS, SCALES, cell_means
+from bambi_anova.posterior.summary import diagnose
+from bambi_anova.posterior.trust import Sampling, Verdict, complaints, is_trusted
+from bambi_anova.priors.defaults import Priors
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bambi_anova.checks import check_design
-from bambi_anova.design import build_design
+from bambi_anova.data.rows import read_rows
+from bambi_anova.design.advice import check_design
+from bambi_anova.design.design import build_design
 from bambi_anova.errors import (
     AnovaWarning,
     ArgumentError,
     ConvergenceWarning,
     UnsupportedError,
 )
-from bambi_anova.families import get_family, get_link
-from bambi_anova.formula import parse_formula
-from bambi_anova.priors import make_priors
-from bambi_anova.rows import read_rows
+from bambi_anova.families.base import get_family, get_link
+from bambi_anova.formula.parse import parse_formula
+from bambi_anova.priors.defaults import make_priors
+from bambi_anova.screening.screen import TrialChecks
 from bambi_anova.specified import Specified
-from bambi_anova.trials.checks import TrialChecks
 
 if TYPE_CHECKING:
     import bambi as bmb
     import xarray as xr
 
-    from bambi_anova.inference import Problem, Request
+    from bambi_anova.engine.methods import Problem, Request
     from bambi_anova.result import Result
 
 PARAMETERIZATIONS = ("identified", "overparameterized")
@@ -185,7 +185,7 @@ class Model(Specified, TrialChecks):
         >>> model.formula.text
         'p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)'
         """
-        from bambi_anova.layout import design_to_formula
+        from bambi_anova.data.layout import design_to_formula
 
         formula, long = design_to_formula(data, dv, unit, between, within)
         return cls(formula, long, **kwargs)
@@ -193,7 +193,7 @@ class Model(Specified, TrialChecks):
     @cached_property
     def bambi_model(self) -> bmb.Model:
         """The built Bambi model; its data are the collapsed rows."""
-        from bambi_anova.backend.build import build_bambi_model
+        from bambi_anova.bambi_model.build import build_bambi_model
 
         return build_bambi_model(
             self.design,
@@ -207,7 +207,7 @@ class Model(Specified, TrialChecks):
 
     @property
     def _problem(self) -> Problem:
-        from bambi_anova.inference import Problem
+        from bambi_anova.engine.methods import Problem
 
         return Problem(
             self.design,
@@ -259,7 +259,7 @@ class Model(Specified, TrialChecks):
         Warns
         -----
         ConvergenceWarning
-            If the draws do not meet the thresholds of ``bambi_anova.trust``.
+            If the draws do not meet the thresholds of ``bambi_anova.posterior.trust``.
 
         Raises
         ------
@@ -271,7 +271,7 @@ class Model(Specified, TrialChecks):
         >>> quick = model.fit("laplace", random_seed=1)  # doctest: +SKIP
         >>> full = model.fit(init=quick, random_seed=1)  # doctest: +SKIP
         """
-        from bambi_anova.inference import AUTO, Request, check_method
+        from bambi_anova.engine.methods import AUTO, Request, check_method
 
         check_method(inference_method)
         first = "laplace" if inference_method == AUTO else inference_method
@@ -306,8 +306,8 @@ class Model(Specified, TrialChecks):
         return self._run(replace(full, tune=min(full.tune, TUNE_STARTED)))
 
     def _run(self, request: Request) -> Result:
-        from bambi_anova.backend.extract import add_cells
-        from bambi_anova.inference import run_inference
+        from bambi_anova.engine.methods import run_inference
+        from bambi_anova.posterior.extract import add_cells
         from bambi_anova.result import Result
 
         fit = run_inference(self._problem, request)
@@ -340,7 +340,7 @@ class Model(Specified, TrialChecks):
         return init.idata["posterior"].to_dataset()
 
     def _repr_html_(self) -> str:
-        from bambi_anova.paper.notebook import model_html
+        from bambi_anova.present.notebook import model_html
 
         return model_html(self)
 

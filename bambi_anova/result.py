@@ -9,8 +9,8 @@ import pandas as pd
 
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.estimates.anova import anova_table
-from bambi_anova.estimates.contrast_tables import ContrastTables
-from bambi_anova.estimates.judgements import Rope
+from bambi_anova.estimates.comparisons import ContrastTables
+from bambi_anova.estimates.judged import Rope
 from bambi_anova.estimates.kruschke import kruschke_table, parameter_quantities
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.questions import (
@@ -20,9 +20,9 @@ from bambi_anova.estimates.questions import (
     unit_slope_quantities,
 )
 from bambi_anova.estimates.reference_grid import reference_grid
-from bambi_anova.paper.presented import Presented
 from bambi_anova.prediction.posterior_checks import Checks
-from bambi_anova.printing import Table
+from bambi_anova.present.presented import Presented
+from bambi_anova.tables.printing import Table
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,7 +55,7 @@ class Result(Presented, ContrastTables, Checks):
     - ``mcse_mean``, ``ess_bulk``, ``ess_tail``, ``r_hat``;
     - ``supported``: False where the quantity needs a cell without data, so that part of it
       rests on the prior alone;
-    - ``trusted``: whether that quantity meets the thresholds of ``bambi_anova.trust``; of chains
+    - ``trusted``: whether that quantity meets the thresholds of ``posterior.trust``; of chains
       no divergence, R-hat <= 1.01, bulk and tail ESS >= 400.
 
     Attributes

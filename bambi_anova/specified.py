@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from bambi_anova.collapse import collapse_rows
-from bambi_anova.describe import columns, sections
-from bambi_anova.design import Design
-from bambi_anova.families import Family, Link
-from bambi_anova.priors import Priors
+from bambi_anova.data.sufficient import collapse_rows
+from bambi_anova.design.describe import columns, sections
+from bambi_anova.design.design import Design
+from bambi_anova.families.base import Family, Link
+from bambi_anova.priors.defaults import Priors
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -23,9 +23,9 @@ import numpy as np
 import pandas as pd
 
 import bambi_anova as ba
-from bambi_anova.families import LINKS, get_family, get_link
+from bambi_anova.families.base import LINKS, get_family, get_link
+from bambi_anova.posterior.summary import summarise
 from bambi_anova.result import Result
-from bambi_anova.tables import summarise
 
 POPULATIONS = ("super", "finite")
 

@@ -85,7 +85,7 @@ def main() -> None:
         print(json.dumps(TASKS[job.pop("task")](**job)))
         return
     sections = ["# Speed of the quick fits", machine(), *import_everything()]
-    registered = importlib.import_module("bambi_anova.inference").METHODS
+    registered = importlib.import_module("bambi_anova.engine.methods").METHODS
     methods = [method for method in options.methods if method in registered]
     missing = [method for method in options.methods if method not in registered]
     if missing:
@@ -381,7 +381,7 @@ def in_process(**job: Any) -> dict:
 
 def measure(design: str, size: int, method: str) -> dict:
     """Fit a simulated design and return seconds, memory in MB and the verdict."""
-    import bambi_anova.inference  # noqa: F401
+    import bambi_anova.engine.methods  # noqa: F401
 
     formula, data, family = SIMULATED[design](size)
     imported = peak_memory()

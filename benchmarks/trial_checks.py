@@ -27,12 +27,12 @@ import pandas as pd
 from scipy import special, stats
 from trust_corpus import PACKAGES, markdown
 
-from bambi_anova.design import Design, build_design
-from bambi_anova.families import Family, get_family
-from bambi_anova.formula import parse_formula
-from bambi_anova.rows import read_rows
-from bambi_anova.trials.answers import NotChecked
-from bambi_anova.trials.checks import check_dispersion, check_trials, warn_of_trials
+from bambi_anova.data.rows import read_rows
+from bambi_anova.design.design import Design, build_design
+from bambi_anova.families.base import Family, get_family
+from bambi_anova.formula.parse import parse_formula
+from bambi_anova.screening.answers import NotChecked
+from bambi_anova.screening.screen import check_dispersion, check_trials, warn_of_trials
 
 Array = np.ndarray
 

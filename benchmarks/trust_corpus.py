@@ -23,7 +23,7 @@ from corpus import Design, chosen, quantities
 from trust_reference import MIN_ESS, read_reference
 
 import bambi_anova as ba
-from bambi_anova.inference import METHODS as FITS
+from bambi_anova.engine.methods import METHODS as FITS
 
 METHODS = ("laplace", "pathfinder", "advi")
 #: In reference sds for the mean, and as a share for the sd.

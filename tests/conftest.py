@@ -9,12 +9,12 @@ import pytest
 from hypothesis import settings
 
 import bambi_anova as ba
-from bambi_anova.checks import check_design
-from bambi_anova.design import build_design
+from bambi_anova.data.rows import read_rows
+from bambi_anova.design.advice import check_design
+from bambi_anova.design.design import build_design
 from bambi_anova.errors import AnovaWarning
-from bambi_anova.families import get_family
-from bambi_anova.formula import parse_formula
-from bambi_anova.rows import read_rows
+from bambi_anova.families.base import get_family
+from bambi_anova.formula.parse import parse_formula
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")

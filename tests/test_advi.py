@@ -6,10 +6,10 @@ import pytest
 from scipy import optimize, special
 
 import bambi_anova as ba
+from bambi_anova.engine.approximate import advi
+from bambi_anova.engine.approximate.explore import Peak
+from bambi_anova.engine.approximate.normals import Normal, even_noise
 from bambi_anova.errors import UnsupportedError
-from bambi_anova.inference import advi
-from bambi_anova.inference.normals import Normal, even_noise
-from bambi_anova.latent.explore import Peak
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

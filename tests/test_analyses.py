@@ -12,9 +12,9 @@ from scipy import special
 import bambi_anova as ba
 from bambi_anova.analyses.data_forms import outcomes, totals
 from bambi_anova.analyses.variants import LITERAL, OWN
-from bambi_anova.collapse import collapse_rows
+from bambi_anova.data.sufficient import collapse_rows
 from bambi_anova.errors import ArgumentError, ConvergenceWarning, NotApplicableError
-from bambi_anova.families import get_family
+from bambi_anova.families.base import get_family
 
 matplotlib.use("Agg")
 
@@ -348,7 +348,7 @@ def test_only_such_tables_can_be_drawn(wrong):
 
 
 def test_colours_and_markers_differ():
-    from bambi_anova.plots.analyses import POPULATIONS
+    from bambi_anova.analyses.figure import POPULATIONS
 
     for one, other in product(POPULATIONS.values(), repeat=2):
         assert one is other or not set(one) & set(other)

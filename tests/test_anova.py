@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 import bambi_anova as ba
-from bambi_anova.draws import Draws
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.anova import anova_table, within_batch
 from bambi_anova.estimates.effects import Grid, supported, term_basis
-from bambi_anova.trust import Sampling
+from bambi_anova.posterior.draws import Draws
+from bambi_anova.posterior.trust import Sampling
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import linalg, optimize, stats
 
 import bambi_anova as ba
-from bambi_anova.latent.arrow import Curvature, cholesky, factor, forward, inverse, log_det
-from bambi_anova.latent.mode import COARSE, ModeFinder
+from bambi_anova.engine.latent.arrow import Curvature, cholesky, factor, forward, inverse, log_det
+from bambi_anova.engine.latent.mode import COARSE, ModeFinder
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

@@ -13,8 +13,8 @@ import xarray as xr
 from scipy import special, stats
 
 import bambi_anova as ba
-from bambi_anova.backend.extract import add_cells, extract_draws
-from bambi_anova.estimates.populations import cell_means
+from bambi_anova.posterior.extract import add_cells, extract_draws
+from bambi_anova.posterior.populations import cell_means
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

@@ -13,8 +13,8 @@ from scipy import special, stats
 
 import bambi_anova as ba
 from bambi_anova.errors import PriorError
-from bambi_anova.families import with_derived
-from bambi_anova.latent.rising import count_factors
+from bambi_anova.families.base import with_derived
+from bambi_anova.families.rising import count_factors
 
 FAMILIES = {"betabinomial": "kappa", "betabinomial_mode": "kappa_minus_2"}
 EACH = pytest.mark.parametrize("family", FAMILIES)

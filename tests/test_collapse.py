@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from bambi_anova.collapse import Collapsed, collapse_rows, group_rows
+from bambi_anova.data.rows import read_rows
+from bambi_anova.data.sufficient import Collapsed, collapse_rows, group_rows
 from bambi_anova.datasets import load_data
-from bambi_anova.design import build_design
-from bambi_anova.families import get_family
-from bambi_anova.formula import parse_formula
-from bambi_anova.rows import read_rows
+from bambi_anova.design.design import build_design
+from bambi_anova.families.base import get_family
+from bambi_anova.formula.parse import parse_formula
 
 PREDICTORS = ["A", "s", "x"]
 RIGHT = "A * x + Error(s)"

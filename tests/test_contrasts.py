@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bambi_anova.errors import ArgumentError, SpacingWarning
-from bambi_anova.estimates.contrasts import FAMILIES, Levels, pairwise_weights
-from bambi_anova.estimates.own_contrasts import contrast_weights
+from bambi_anova.estimates.contrast_families import FAMILIES, Levels, pairwise_weights
+from bambi_anova.estimates.contrast_weights import contrast_weights
 
 REFERENCE = Path(__file__).parent / "reference"
 TABLE = pd.read_csv(REFERENCE / "emmeans_weights.csv", keep_default_na=False)

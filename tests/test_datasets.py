@@ -13,7 +13,7 @@ from bambi_anova.errors import ArgumentError
 @pytest.fixture(scope="module")
 def simulate():
     """The function that made ``memory.csv``, from the script next to it."""
-    path = files("bambi_anova").joinpath("data", "simulate_memory.py")
+    path = files("bambi_anova").joinpath("datasets", "simulate_memory.py")
     spec = importlib.util.spec_from_file_location("simulate_memory", str(path))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

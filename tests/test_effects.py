@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import linalg
 
-from bambi_anova.estimates.contrasts import pairwise_weights
+from bambi_anova.estimates.contrast_families import pairwise_weights
 from bambi_anova.estimates.effects import (
     Grid,
     contrast_effects,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
-from bambi_anova.latent.explore import Peak, cut_slices, find_arms, find_peaks
-from bambi_anova.latent.proposal import propose_from_slices, share
+from bambi_anova.engine.approximate.explore import Peak, cut_slices, find_arms, find_peaks
+from bambi_anova.engine.approximate.proposal import propose_from_slices, share
 
 
 def normal(mean, covariance, log_mass=0.0):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bambi_anova.collapse import COLLAPSES
+from bambi_anova.data.sufficient import COLLAPSES
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families import FAMILIES, LINKS, get_family, get_link
+from bambi_anova.families.base import FAMILIES, LINKS, get_family, get_link
 
 MEANS = np.array([0.001, 0.2, 0.5, 0.9, 0.999])
 FORWARD = {

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bambi_anova.errors import FormulaError
-from bambi_anova.formula import Response, parse_formula, quote, term_name
+from bambi_anova.formula.parse import Response, parse_formula, quote, term_name
 
 # -- An independent expansion: an expression is a name or (operator, left, right) --------------
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from bambi_anova.importance import Weighting, monte_carlo, pareto_k, tail_shapes
-from bambi_anova.tables import diagnose
-from bambi_anova.trust import Sampling, is_trusted
+from bambi_anova.posterior.importance import Weighting, monte_carlo, pareto_k, tail_shapes
+from bambi_anova.posterior.summary import diagnose
+from bambi_anova.posterior.trust import Sampling, is_trusted
 
 CHAINS, DRAWS = 4, 500
 SETTINGS, EACH = 480, 4

@@ -10,10 +10,10 @@ import pytest
 from scipy import special
 
 import bambi_anova as ba
-from bambi_anova.latent.joint import Candidates, draw_given_modes
-from bambi_anova.latent.landscape import Landscape
-from bambi_anova.latent.mode import COARSE, ModeFinder
-from bambi_anova.latent.proposal import Plain, propose, share
+from bambi_anova.engine.approximate.joint import Candidates, draw_given_modes
+from bambi_anova.engine.approximate.landscape import Landscape
+from bambi_anova.engine.approximate.proposal import Plain, propose, share
+from bambi_anova.engine.latent.mode import COARSE, ModeFinder
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 
 import bambi_anova as ba
+from bambi_anova.engine.latent.build import make_latent_model
+from bambi_anova.engine.nuts import packing, whitening
+from bambi_anova.engine.nuts.kernel_sampling import sample_latent
+from bambi_anova.engine.nuts.packing import pack
+from bambi_anova.engine.nuts.whitening import KINDS, draw_start, whiten
 from bambi_anova.errors import AnovaWarning, UnsupportedError
-from bambi_anova.inference.kernel_nuts import sample_latent
-from bambi_anova.latent import packing, whitening
-from bambi_anova.latent.build import make_latent_model
-from bambi_anova.latent.likelihoods import _LIKELIHOODS
-from bambi_anova.latent.packing import pack
-from bambi_anova.latent.whitening import KINDS, draw_start, whiten
-from bambi_anova.priors import Prior
+from bambi_anova.families.likelihoods import _LIKELIHOODS
+from bambi_anova.priors.defaults import Prior
 
 REALS = ctypes.POINTER(ctypes.c_double)
 
@@ -83,7 +83,7 @@ class Density:
     """The compiled log density of a whitened model, called as nutpie calls it."""
 
     def __init__(self, whitened):
-        from bambi_anova.latent.entry import entry_points
+        from bambi_anova.engine.nuts.entry import entry_points
 
         self.buffer = pack(whitened)
         self.call = entry_points()[0].ctypes
@@ -236,7 +236,7 @@ def test_too_many_crossed_units_are_refused(monkeypatch, rng):
 
 
 def test_without_a_place_to_write_the_kernel_is_compiled_all_the_same():
-    from bambi_anova.latent.entry import _COPY, _compile
+    from bambi_anova.engine.nuts.entry import _COPY, _compile
 
     names = {}
     exec("def copy(size, expanded, theta, out, data):\n    out[0] = theta[0]\n    return 0", names)
@@ -247,7 +247,7 @@ def test_without_a_place_to_write_the_kernel_is_compiled_all_the_same():
 
 
 def test_the_kernel_is_loaded_late():
-    code = "import sys, bambi_anova.inference.kernel_nuts\n"
+    code = "import sys, bambi_anova.engine.nuts.kernel_sampling\n"
     code += "print(*{'numba', 'nutpie', 'arviz', 'xarray', 'pymc'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
@@ -299,7 +299,7 @@ def test_sampling_is_silent(capfd):
 
 
 def test_divergences_call_for_smaller_steps(monkeypatch):
-    from bambi_anova.inference import kernel_nuts
+    from bambi_anova.engine.nuts import kernel_sampling as kernel_nuts
 
     monkeypatch.setattr(kernel_nuts, "TARGETS", (0.2, 0.98))
     model = latent("y ~ group * task + Error(s/task)", rows(4, family="poisson"), "poisson")

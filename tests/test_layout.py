@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 import bambi_anova as ba
+from bambi_anova.data.layout import design_to_formula
 from bambi_anova.errors import AnovaError, ArgumentError, DataError
-from bambi_anova.formula import parse_formula
-from bambi_anova.layout import design_to_formula
+from bambi_anova.formula.parse import parse_formula
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

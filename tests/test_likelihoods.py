@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
-from bambi_anova.collapse import Collapsed
-from bambi_anova.families import FAMILIES, LINKS
-from bambi_anova.latent.likelihoods import make_likelihood
+from bambi_anova.data.sufficient import Collapsed
+from bambi_anova.families.base import FAMILIES, LINKS
+from bambi_anova.families.likelihoods import make_likelihood
 
 AUXILIARY = {"sigma": 1.3, "nu": 3.0, "alpha": 2.2, "kappa": 4.5, "kappa_minus_2": 1.7}
 #: Successes out of five trials, counts, or plain values.

@@ -9,16 +9,16 @@ from scipy import integrate as quadrature
 from scipy import special, stats
 
 import bambi_anova as ba
-from bambi_anova.collapse import Collapsed
-from bambi_anova.design import build_design
+from bambi_anova.data.rows import read_rows
+from bambi_anova.data.sufficient import Collapsed
+from bambi_anova.design.design import build_design
 from bambi_anova.errors import ArgumentError, UnsupportedError
-from bambi_anova.families import LINKS, get_family
-from bambi_anova.formula import parse_formula
+from bambi_anova.families.base import LINKS, get_family
+from bambi_anova.formula.parse import parse_formula
 from bambi_anova.prediction.marginal import group_log_likelihoods, integrate, nodes
 from bambi_anova.prediction.pointwise import group_pieces, likelihood_of, row_pieces
 from bambi_anova.prediction.predictive import grouping
 from bambi_anova.prediction.predictors import read_predictor
-from bambi_anova.rows import read_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

@@ -6,10 +6,16 @@ import pytest
 from scipy import special
 
 import bambi_anova as ba
+from bambi_anova.engine.approximate import pathfinder
+from bambi_anova.engine.approximate.normals import (
+    Normal,
+    differences,
+    elbo_terms,
+    even_noise,
+    modes,
+)
+from bambi_anova.engine.approximate.tails import FAR, find_tails, mix, walk_ridges
 from bambi_anova.errors import AnovaError, UnsupportedError
-from bambi_anova.inference import pathfinder
-from bambi_anova.inference.normals import Normal, differences, elbo_terms, even_noise, modes
-from bambi_anova.inference.tails import FAR, find_tails, mix, walk_ridges
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

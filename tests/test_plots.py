@@ -15,10 +15,10 @@ from matplotlib.colors import same_color, to_rgba
 import bambi_anova as ba
 from bambi_anova import plots
 from bambi_anova.errors import AnovaWarning, ArgumentError
-from bambi_anova.paper.naming import MINUS, TIMES
 from bambi_anova.plots.cells import observed_means
 from bambi_anova.plots.style import COLOURS, density, stacked
-from bambi_anova.trust import Sampling
+from bambi_anova.posterior.trust import Sampling
+from bambi_anova.present.naming import MINUS, TIMES
 
 mpl.use("Agg")
 mpl.rcParams["figure.dpi"] = 50  # layout is in inches, the time it takes in dots

@@ -9,9 +9,9 @@ import pytest
 from scipy import integrate, stats
 
 import bambi_anova as ba
-from bambi_anova.draws import Draws
-from bambi_anova.estimates.populations import cell_means, mean_over_normal
-from bambi_anova.families import LINKS
+from bambi_anova.families.base import LINKS
+from bambi_anova.posterior.draws import Draws
+from bambi_anova.posterior.populations import cell_means, mean_over_normal
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

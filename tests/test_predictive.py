@@ -6,14 +6,14 @@ import pytest
 from scipy import special, stats
 
 import bambi_anova as ba
-from bambi_anova.backend.distributions import distribution_of, pymc_distribution
-from bambi_anova.distributions import distribution
+from bambi_anova.bambi_model.any_prior import distribution_of, pymc_distribution
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families import FAMILIES, LINKS, get_family
+from bambi_anova.families.base import FAMILIES, LINKS, get_family
 from bambi_anova.prediction.predictive import grouping
 from bambi_anova.prediction.predictors import read_predictor
 from bambi_anova.prediction.replicates import ReplicateRows, replicate, replicate_rows
-from bambi_anova.priors import Prior
+from bambi_anova.priors.defaults import Prior
+from bambi_anova.priors.distributions import distribution
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from bambi_anova.printing import LEFT_OUT, Table, printed, printed_html
+from bambi_anova.tables.printing import LEFT_OUT, Table, printed, printed_html
 
 
 @pytest.fixture

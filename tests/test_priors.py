@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from bambi_anova.errors import PriorError
-from bambi_anova.families import FAMILIES, get_family
-from bambi_anova.priors import Prior, gamma_from_mode, make_priors
+from bambi_anova.families.base import FAMILIES, get_family
+from bambi_anova.priors.defaults import Prior, gamma_from_mode, make_priors
 
 
 @dataclass

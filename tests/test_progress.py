@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import bambi_anova as ba
-from bambi_anova.inference import progress as module
-from bambi_anova.inference.progress import Progress
+from bambi_anova.engine import progress as module
+from bambi_anova.engine.progress import Progress
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

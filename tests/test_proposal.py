@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from bambi_anova.latent.explore import OFFSETS, Peak
-from bambi_anova.latent.proposal import (
+from bambi_anova.engine.approximate.explore import OFFSETS, Peak
+from bambi_anova.engine.approximate.proposal import (
     DEFENSIVE_FREEDOM,
     FREEDOM,
     Plain,
@@ -17,7 +17,7 @@ from bambi_anova.latent.proposal import (
     propose_from_slices,
     share,
 )
-from bambi_anova.latent.slices import Slice
+from bambi_anova.engine.approximate.slices import Slice
 
 
 def skewed(x):

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import bambi_anova as ba
 from bambi_anova.errors import ArgumentError
-from bambi_anova.paper.naming import TIMES
-from bambi_anova.paper.rounding import MINUS, decimals, interval, number, percentage, row_decimals
-from bambi_anova.paper.sheets import UNSUPPORTED, UNTRUSTED, make_sheet
-from bambi_anova.trust import Sampling
+from bambi_anova.posterior.trust import Sampling
+from bambi_anova.present.journal_tables import UNSUPPORTED, UNTRUSTED, make_sheet
+from bambi_anova.present.naming import TIMES
+from bambi_anova.tables.rounding import MINUS, decimals, interval, number, percentage, row_decimals
 
 DESIGNS = ["memory", "oats", "recall"]
 ALL = [*DESIGNS, "covariate", "no units", "no factors", "empty cell"]

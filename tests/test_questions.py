@@ -9,15 +9,15 @@ import pytest
 from scipy import special
 
 import bambi_anova as ba
-from bambi_anova.backend.extract import extract_draws
-from bambi_anova.draws import Draws
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.kruschke import COLUMNS, kruschke_table
 from bambi_anova.estimates.quantities import Quantities
-from bambi_anova.families import LINKS, get_family
+from bambi_anova.families.base import LINKS, get_family
+from bambi_anova.posterior.draws import Draws
+from bambi_anova.posterior.extract import extract_draws
+from bambi_anova.posterior.summary import bound_names
+from bambi_anova.posterior.trust import Sampling
 from bambi_anova.result import Result
-from bambi_anova.tables import bound_names
-from bambi_anova.trust import Sampling
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

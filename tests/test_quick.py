@@ -13,9 +13,10 @@ import pytest
 from scipy import special, stats
 
 import bambi_anova as ba
+from bambi_anova.engine.approximate import landscape
+from bambi_anova.engine.latent import mode
 from bambi_anova.errors import ArgumentError
-from bambi_anova.latent import landscape, mode
-from bambi_anova.trust import Verdict
+from bambi_anova.posterior.trust import Verdict
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 import bambi_anova as ba
+from bambi_anova.classical import ANALYSES, COLUMNS, applicable
+from bambi_anova.classical.study import read_study
 from bambi_anova.errors import ArgumentError, NotApplicableError, SeparationError
-from bambi_anova.reference import ANALYSES, COLUMNS, applicable
-from bambi_anova.reference.study import read_study
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

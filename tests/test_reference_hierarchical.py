@@ -8,9 +8,9 @@ import pytest
 from scipy import integrate, stats
 
 import bambi_anova as ba
+from bambi_anova.classical import COLUMNS, hierarchical_binomial, logistic_anova
+from bambi_anova.classical.beta_categories import draw_categories
 from bambi_anova.errors import ArgumentError, NotApplicableError
-from bambi_anova.reference import COLUMNS, hierarchical_binomial, logistic_anova
-from bambi_anova.reference.beta_categories import draw_categories
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import bambi_anova as ba
+from bambi_anova.classical import COLUMNS, logistic_anova, logistic_coefficients
 from bambi_anova.errors import ArgumentError, NotApplicableError, SeparationError
-from bambi_anova.reference import COLUMNS, logistic_anova, logistic_coefficients
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 import bambi_anova as ba
+from bambi_anova.classical import COLUMNS, permutation_test
+from bambi_anova.classical.shuffles import interval, level_orders, relabellings, sign_flips
 from bambi_anova.errors import ArgumentError, NotApplicableError
-from bambi_anova.reference import COLUMNS, permutation_test
-from bambi_anova.reference.shuffles import interval, level_orders, relabellings, sign_flips
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

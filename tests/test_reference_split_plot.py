@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import bambi_anova as ba
+from bambi_anova.classical import COLUMNS, split_plot_anova, split_plot_contrasts
 from bambi_anova.errors import ArgumentError, NotApplicableError
-from bambi_anova.reference import COLUMNS, split_plot_anova, split_plot_contrasts
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 

@@ -10,11 +10,11 @@ import pytest
 
 import bambi_anova as ba
 from bambi_anova.errors import AnovaWarning
-from bambi_anova.paper.naming import TIMES
-from bambi_anova.paper.report import CHECKED, Report
-from bambi_anova.paper.rounding import MINUS, interval, number, percentage, row_decimals
-from bambi_anova.priors import Prior
-from bambi_anova.trust import Sampling
+from bambi_anova.posterior.trust import Sampling
+from bambi_anova.present.naming import TIMES
+from bambi_anova.present.report import CHECKED, Report
+from bambi_anova.priors.defaults import Prior
+from bambi_anova.tables.rounding import MINUS, interval, number, percentage, row_decimals
 
 DESIGNS = ["memory", "oats", "recall"]
 ODD = ["covariate", "no units", "no factors", "empty cell"]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bambi_anova.errors import DataError
-from bambi_anova.families import FAMILIES, get_family
-from bambi_anova.response import read_response
+from bambi_anova.families.base import FAMILIES, get_family
+from bambi_anova.families.response import read_response
 
 
 def respond(family, values, trials=None, success=None, name="y", index=None):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from bambi_anova.data.rows import RESERVED_FOR_PARAMETERS, RESERVED_FOR_TABLES, read_rows
 from bambi_anova.errors import DataError, FormulaError
-from bambi_anova.families import get_family
-from bambi_anova.formula import parse_formula
-from bambi_anova.rows import RESERVED_FOR_PARAMETERS, RESERVED_FOR_TABLES, read_rows
+from bambi_anova.families.base import get_family
+from bambi_anova.formula.parse import parse_formula
 
 NAMESPACE = {name: getattr(np, name) for name in ("log", "exp", "sqrt")} | {"np": np}
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
+from bambi_anova.engine.latent.scales import make_scale
 from bambi_anova.errors import UnsupportedError
-from bambi_anova.latent.scales import make_scale
-from bambi_anova.priors import Prior
+from bambi_anova.priors.defaults import Prior
 
 INF = np.inf
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from bambi_anova.latent.explore import OFFSETS
-from bambi_anova.latent.slices import FARTHEST, Slice
+from bambi_anova.engine.approximate.explore import OFFSETS
+from bambi_anova.engine.approximate.slices import FARTHEST, Slice
 
 #: Log densities as the marginal posteriors of log scales look: normal, skewed, flat on one side,
 #: with a shoulder, and steep.

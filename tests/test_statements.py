@@ -13,8 +13,8 @@ from bambi_anova.estimates.joint_statements import orders_table, probability_tab
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.shares import shares
 from bambi_anova.estimates.statements import holds
-from bambi_anova.importance import Weighting
-from bambi_anova.trust import Sampling
+from bambi_anova.posterior.importance import Weighting
+from bambi_anova.posterior.trust import Sampling
 
 GOOD = Sampling("none", divergences=0, seconds=1.0)
 RNG = np.random.default_rng(1)

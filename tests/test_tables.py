@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from bambi_anova.errors import ArgumentError
-from bambi_anova.tables import label, summarise
-from bambi_anova.trust import MAX_R_HAT, MIN_ESS, Sampling, complaints, is_trusted
+from bambi_anova.posterior.summary import label, summarise
+from bambi_anova.posterior.trust import MAX_R_HAT, MIN_ESS, Sampling, complaints, is_trusted
 
 GOOD = Sampling("nutpie", divergences=0, seconds=2.0)
 DIVERGENT = Sampling("nutpie", divergences=3, seconds=2.0)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import linalg, stats
 
-from bambi_anova.backend.terms import Anchor, Children, UnitEffects, ZeroSumEffects
+from bambi_anova.bambi_model.effects import Anchor, Children, UnitEffects, ZeroSumEffects
 from bambi_anova.estimates.effects import zero_sum_basis
 
 SIGMAS = [1e-3, 0.3, 1.0, 30.0]

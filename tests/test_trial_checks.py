@@ -11,23 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bambi_anova as ba
-from bambi_anova.design import build_design
+from bambi_anova.data.rows import read_rows
+from bambi_anova.design.design import build_design
 from bambi_anova.errors import ArgumentError, InformativeTrialsWarning, NotApplicableError
-from bambi_anova.families import get_family
-from bambi_anova.formula import parse_formula
-from bambi_anova.rows import read_rows
-from bambi_anova.trials.answers import NotChecked, add_term
-from bambi_anova.trials.checks import check_dispersion, check_trials, warn_of_trials
-from bambi_anova.trials.informative import Counts, estimate_dependence, p_value, score_at
-from bambi_anova.trials.overdispersion import (
+from bambi_anova.families.base import get_family
+from bambi_anova.formula.parse import parse_formula
+from bambi_anova.screening.answers import NotChecked, add_term
+from bambi_anova.screening.clusters import Clusters, find_clusters, number, variance_of_sum
+from bambi_anova.screening.informative import Counts, estimate_dependence, p_value, score_at
+from bambi_anova.screening.outcomes import comparable_rows
+from bambi_anova.screening.overdispersion import (
     Repeats,
     chance_variance,
     correlated_squares,
     estimate_dispersion,
     expected_squares,
 )
-from bambi_anova.trials.rows import comparable_rows
-from bambi_anova.trials.strata import Clusters, find_clusters, number, variance_of_sum
+from bambi_anova.screening.screen import check_dispersion, check_trials, warn_of_trials
 
 MEMORY = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
 SPLIT = "p(k, n) ~ group * kind + Error(unit/kind)"

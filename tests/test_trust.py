@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import bambi_anova as ba
-from bambi_anova.importance import Weighting
-from bambi_anova.trust import MAX_ERROR, Sampling, Verdict, complaints, is_trusted
+from bambi_anova.posterior.importance import Weighting
+from bambi_anova.posterior.trust import MAX_ERROR, Sampling, Verdict, complaints, is_trusted
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

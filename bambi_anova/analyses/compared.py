@@ -1,6 +1,6 @@
 """All analyses that apply to a model, side by side: classical, Bayesian, and one mistake.
 
-The classical ones are those of ``bambi_anova.reference``.  The Bayesian ones are the model as it
+The classical ones are those of ``bambi_anova.classical``.  The Bayesian ones are the model as it
 is and its variants: other forms of the same data, beta-binomial rows, the other
 parameterization.  The mistake is to read contrasts off the coefficients of the over-parameterized
 model: where a term is part of an interaction, they trade off with the interaction's, and only sums
@@ -23,17 +23,17 @@ import pandas as pd
 
 from bambi_anova.analyses.printout import AnalysesTable
 from bambi_anova.analyses.variants import LITERAL, OWN, VARIANTS
-from bambi_anova.design import FixedTerm
+from bambi_anova.classical import ANALYSES, applicable
+from bambi_anova.design.design import FixedTerm
 from bambi_anova.errors import ArgumentError, ConvergenceWarning, NotApplicableError, nearest
-from bambi_anova.estimates.contrasts import Weights, pairwise_weights
+from bambi_anova.estimates.contrast_families import Weights, pairwise_weights
 from bambi_anova.estimates.effects import Grid, Key, contrast_effects
-from bambi_anova.estimates.judgements import quantity_table
-from bambi_anova.estimates.populations import SCALES
+from bambi_anova.estimates.judged import quantity_table
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.model import Model
-from bambi_anova.reference import ANALYSES, applicable
+from bambi_anova.posterior.populations import SCALES
+from bambi_anova.posterior.summary import bound_names, check_interval
 from bambi_anova.result import Result
-from bambi_anova.tables import bound_names, check_interval
 
 COLUMNS = [
     "term",
@@ -208,9 +208,9 @@ _ABOUT = {
 
 def _load_modules() -> None:
     """Load what the analyses need, which is no part of their seconds."""
-    for name in ("statsmodels.api", "arviz_stats.base", "bambi_anova.inference"):
+    for name in ("statsmodels.api", "arviz_stats.base", "bambi_anova.engine.methods"):
         import_module(name)
-    import_module("bambi_anova.backend.extract")
+    import_module("bambi_anova.posterior.extract")
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ def _classical(
 
 def _raw_coefficients(fits: _Fits, terms: Mapping[str, FixedTerm], ci_prob: float) -> pd.DataFrame:
     """Return differences of the raw coefficients of terms, as if they were contrasts."""
-    from bambi_anova.backend.groups import factor_group_name
+    from bambi_anova.bambi_model.groups import factor_group_name
 
     result, seconds = fits.of(LITERAL)
     parts = []

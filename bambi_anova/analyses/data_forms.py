@@ -14,11 +14,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from bambi_anova.collapse import collapse_rows
-from bambi_anova.design import Design, Unit
+from bambi_anova.data.sufficient import collapse_rows
+from bambi_anova.design.design import Design, Unit
 from bambi_anova.errors import NotApplicableError
-from bambi_anova.families import get_family
-from bambi_anova.response import ResponseValues
+from bambi_anova.families.base import get_family
+from bambi_anova.families.response import ResponseValues
 
 Array = np.ndarray
 

@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from bambi_anova.printing import Table
+from bambi_anova.tables.printing import Table
 
 #: Significant digits of the half-width of an interval.
 DIGITS = 2

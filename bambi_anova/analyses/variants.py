@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bambi_anova.analyses.data_forms import outcomes, totals
-from bambi_anova.families import Family, get_family
+from bambi_anova.families.base import Family, get_family
 from bambi_anova.model import PARAMETERIZATIONS, Model
-from bambi_anova.priors import Priors, make_priors
+from bambi_anova.priors.defaults import Priors, make_priors
 
 #: Single outcomes that are worth the memory.
 MOST_OUTCOMES = 5_000_000

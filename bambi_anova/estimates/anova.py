@@ -20,12 +20,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from bambi_anova.design import RESIDUAL, Design, Unit
-from bambi_anova.draws import Draws
+from bambi_anova.design.design import RESIDUAL, Design, Unit
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.effects import Grid, deflection_effects
-from bambi_anova.tables import bound_names, label, summarise
-from bambi_anova.trust import Sampling, is_trusted
+from bambi_anova.posterior.draws import Draws
+from bambi_anova.posterior.summary import bound_names, label, summarise
+from bambi_anova.posterior.trust import Sampling, is_trusted
 
 Array = np.ndarray
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from bambi_anova.data.rows import FUNCTIONS, RESERVED_FOR_TABLES, Covariate, Rows, mentions
 from bambi_anova.errors import ArgumentError, nearest
-from bambi_anova.rows import FUNCTIONS, RESERVED_FOR_TABLES, Covariate, Rows, mentions
 
 
 def columns_of(covariate: Covariate, rows: Rows) -> list[str]:

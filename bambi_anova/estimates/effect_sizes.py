@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bambi_anova.design import Design
-from bambi_anova.draws import Draws
+from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families import Family, Link
+from bambi_anova.families.base import Family, Link
+from bambi_anova.posterior.draws import Draws
 
 Array = np.ndarray
 
@@ -58,7 +58,7 @@ def standardizer(
     Examples
     --------
     >>> from bambi_anova import load_data, Model
-    >>> from bambi_anova.families import get_family, LINKS
+    >>> from bambi_anova.families.base import get_family, LINKS
     >>> design = Model("yield ~ 1 + Error(block)", load_data("oats")).design
     >>> own, unit = np.full((1, 1), 3.0), np.full((1, 1), 4.0)
     >>> draws = Draws(np.zeros((1, 1, 1)), {}, {"block": unit}, {"sigma": own})

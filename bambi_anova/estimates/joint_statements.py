@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.errors import ArgumentError
-from bambi_anova.estimates.contrasts import as_text
+from bambi_anova.estimates.contrast_families import as_text
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.shares import shares
 from bambi_anova.estimates.statements import holds
-from bambi_anova.printing import Table
-from bambi_anova.tables import diagnose
-from bambi_anova.trust import Sampling
+from bambi_anova.posterior.summary import diagnose
+from bambi_anova.posterior.trust import Sampling
+from bambi_anova.tables.printing import Table
 
 Array = np.ndarray
 

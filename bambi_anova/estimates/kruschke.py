@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bambi_anova.estimates.judgements import Rope, check_comp_val, check_rope, quantity_table
+from bambi_anova.estimates.judged import Rope, check_comp_val, check_rope, quantity_table
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.questions import baseline_quantity, deflection_quantities
 from bambi_anova.fitted import Fitted
-from bambi_anova.printing import Table
-from bambi_anova.tables import bound_names
-from bambi_anova.trust import Sampling
+from bambi_anova.posterior.summary import bound_names
+from bambi_anova.posterior.trust import Sampling
+from bambi_anova.tables.printing import Table
 
 COLUMNS = (
     "Mean Median Mode ESS HDImass HDIlow HDIhigh CompVal PcntGtCompVal ROPElow ROPEhigh "

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from bambi_anova.design import Design, Unit, nested
+from bambi_anova.design.design import Design, Unit, nested
 from bambi_anova.errors import ArgumentError, nearest
-from bambi_anova.estimates.contrasts import Levels, Weights, as_text
+from bambi_anova.estimates.contrast_families import Levels, Weights, as_text
+from bambi_anova.estimates.contrast_weights import contrast_weights
 from bambi_anova.estimates.covariates import centred_values, columns_of, require_covariate
 from bambi_anova.estimates.effect_sizes import standardizer
 from bambi_anova.estimates.effects import (
@@ -27,7 +28,6 @@ from bambi_anova.estimates.effects import (
     deflection_effects,
     mean_effects,
 )
-from bambi_anova.estimates.own_contrasts import contrast_weights
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.reference_grid import ReferenceGrid, reference_grid, slope_ends
 from bambi_anova.fitted import Fitted

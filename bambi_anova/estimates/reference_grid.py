@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from bambi_anova.design import Design
-from bambi_anova.draws import Draws
+from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.covariates import centred_values, require_covariate, spread
 from bambi_anova.estimates.effects import Grid, deflection_effects, estimable
-from bambi_anova.estimates.populations import cell_means
-from bambi_anova.families import Link
+from bambi_anova.families.base import Link
+from bambi_anova.posterior.draws import Draws
+from bambi_anova.posterior.populations import cell_means
 
 Array = np.ndarray
 

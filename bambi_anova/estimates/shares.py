@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bambi_anova.importance import FEWEST, Weighting, monte_carlo, tail_shapes
-from bambi_anova.trust import MAX_PARETO_K, MAX_R_HAT, Sampling
+from bambi_anova.posterior.importance import FEWEST, Weighting, monte_carlo, tail_shapes
+from bambi_anova.posterior.trust import MAX_PARETO_K, MAX_R_HAT, Sampling
 
 Array = np.ndarray
 

@@ -5,19 +5,17 @@ return it; those of arviz-plots take ``backend`` and return its ``PlotCollection
 the population and the interval; hollow markers are not trusted, dashed lines rest on the prior.
 """
 
-from bambi_anova.plots.analyses import plot_analyses
 from bambi_anova.plots.anova import plot_anova
 from bambi_anova.plots.cells import plot_interaction, plot_means
-from bambi_anova.plots.checks import plot_predictive
 from bambi_anova.plots.contrast import plot_posterior, plot_posteriors
 from bambi_anova.plots.fits import plot_fits
 from bambi_anova.plots.forest import plot_contrasts, plot_deflections
 from bambi_anova.plots.page import plot_page
+from bambi_anova.plots.predictive_checks import plot_predictive
 from bambi_anova.plots.priors import plot_priors
 from bambi_anova.plots.sampling import plot_chains, plot_trust, plot_weights
 
 __all__ = [
-    "plot_analyses",
     "plot_anova",
     "plot_chains",
     "plot_contrasts",

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from bambi_anova.design import RESIDUAL
-from bambi_anova.paper.naming import joined, population_name, scale_name
+from bambi_anova.design.design import RESIDUAL
 from bambi_anova.plots.forest import LABEL_WIDTH, draw_forest
 from bambi_anova.plots.style import COLOURS, GREY, INNER, caption, interval_name, marks, wrapped
-from bambi_anova.tables import bound_names
+from bambi_anova.posterior.summary import bound_names
+from bambi_anova.present.naming import joined, population_name, scale_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bambi_anova.design import Design
+from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
-from bambi_anova.paper.naming import joined, population_name, scale_name
 from bambi_anova.plots.style import (
     COLOURS,
     LINE,
@@ -29,6 +28,7 @@ from bambi_anova.plots.style import (
     marks,
     wrapped,
 )
+from bambi_anova.present.naming import joined, population_name, scale_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

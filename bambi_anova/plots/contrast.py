@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bambi_anova.errors import ArgumentError
-from bambi_anova.paper.naming import joined, minus, population_name, scale_name
-from bambi_anova.paper.rounding import MINUS, interval, number, percentage, row_decimals
 from bambi_anova.plots.style import (
     COLOURS,
     GREY,
@@ -26,7 +24,9 @@ from bambi_anova.plots.style import (
     make_figure,
     stacked,
 )
-from bambi_anova.tables import check_interval
+from bambi_anova.posterior.summary import check_interval
+from bambi_anova.present.naming import joined, minus, population_name, scale_name
+from bambi_anova.tables.rounding import MINUS, interval, number, percentage, row_decimals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

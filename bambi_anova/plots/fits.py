@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bambi_anova.comparison import compare_fits
 from bambi_anova.errors import ArgumentError
 from bambi_anova.plots.style import COLOURS, GREY, LINE, PALE, caption, lines, make_axes, wrapped
-from bambi_anova.tables import check_interval
+from bambi_anova.posterior.summary import check_interval
+from bambi_anova.prediction.compare import compare_fits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

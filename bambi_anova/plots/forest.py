@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.estimates.effects import Grid
-from bambi_anova.paper.naming import joined, minus, population_name, scale_name
 from bambi_anova.plots.style import (
     COLOURS,
     GREY,
@@ -26,6 +25,7 @@ from bambi_anova.plots.style import (
     stacked,
     wrapped,
 )
+from bambi_anova.present.naming import joined, minus, population_name, scale_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

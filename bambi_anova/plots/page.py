@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from bambi_anova.plots.anova import plot_anova
 from bambi_anova.plots.cells import plot_interaction, plot_means
-from bambi_anova.plots.checks import plot_predictive
 from bambi_anova.plots.forest import plot_contrasts
+from bambi_anova.plots.predictive_checks import plot_predictive
 from bambi_anova.plots.priors import plot_priors
 from bambi_anova.plots.sampling import plot_trust, plot_weights
 

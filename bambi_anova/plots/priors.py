@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bambi_anova.distributions import distribution
-from bambi_anova.paper.naming import joined
 from bambi_anova.plots.style import (
     COLOURS,
     GREY,
@@ -17,7 +15,9 @@ from bambi_anova.plots.style import (
     make_figure,
     wrapped,
 )
-from bambi_anova.priors import Prior
+from bambi_anova.present.naming import joined
+from bambi_anova.priors.defaults import Prior
+from bambi_anova.priors.distributions import distribution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bambi_anova.errors import ArgumentError
-from bambi_anova.importance import Weighting
-from bambi_anova.paper.naming import joined
 from bambi_anova.plots.style import COLOURS, GREY, PALE, caption, make_axes, stacked
-from bambi_anova.trust import MAX_PARETO_K, MIN_ESS
+from bambi_anova.posterior.importance import Weighting
+from bambi_anova.posterior.trust import MAX_PARETO_K, MIN_ESS
+from bambi_anova.present.naming import joined
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bambi_anova.paper.naming import TIMES
-from bambi_anova.paper.rounding import MINUS
-from bambi_anova.tables import bound_names
+from bambi_anova.posterior.summary import bound_names
+from bambi_anova.present.naming import TIMES
+from bambi_anova.tables.rounding import MINUS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,19 +18,19 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from bambi_anova.design import Design
+from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families import Family, Link
-from bambi_anova.importance import FEWEST
+from bambi_anova.families.base import Family, Link
+from bambi_anova.posterior.importance import FEWEST
+from bambi_anova.posterior.trust import Verdict
 from bambi_anova.prediction.marginal import group_log_likelihoods
 from bambi_anova.prediction.pointwise import Pieces, group_pieces, row_pieces
 from bambi_anova.prediction.predictive import Grouping
-from bambi_anova.trust import Verdict
 
 if TYPE_CHECKING:
     from arviz_stats.utils import ELPDData
 
-    from bambi_anova.collapse import Collapsed
+    from bambi_anova.data.sufficient import Collapsed
     from bambi_anova.prediction.predictors import Predictor
 
 Array = np.ndarray

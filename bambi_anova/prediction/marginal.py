@@ -24,8 +24,8 @@ from scipy import linalg, sparse, special
 from scipy.sparse import csgraph
 
 from bambi_anova.errors import UnsupportedError
-from bambi_anova.families import Family, Link
-from bambi_anova.latent.likelihoods import Likelihood
+from bambi_anova.families.base import Family, Link
+from bambi_anova.families.likelihoods import Likelihood
 from bambi_anova.prediction.pointwise import Pieces, likelihood_of, some_rows
 from bambi_anova.prediction.predictors import Predictor
 

@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.errors import ArgumentError
-from bambi_anova.estimates.contrasts import Levels, as_text
+from bambi_anova.estimates.contrast_families import Levels, as_text
+from bambi_anova.estimates.contrast_weights import contrast_weights
 from bambi_anova.estimates.effects import deflection_effects, mean_effects
-from bambi_anova.estimates.own_contrasts import contrast_weights
 from bambi_anova.fitted import Fitted
+from bambi_anova.posterior.summary import diagnose
+from bambi_anova.posterior.trust import complaints
 from bambi_anova.prediction.loo import Loo, leave_out
 from bambi_anova.prediction.pointwise import total_log_likelihood
 from bambi_anova.prediction.predictive import (
@@ -39,8 +41,6 @@ from bambi_anova.storage.archive import (
     versions,
 )
 from bambi_anova.storage.file import write_file
-from bambi_anova.tables import diagnose
-from bambi_anova.trust import complaints
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from bambi_anova.design import Design, Unit
+from bambi_anova.design.design import Design, Unit
 from bambi_anova.errors import ArgumentError, nearest
-from bambi_anova.families import Family, Link
+from bambi_anova.families.base import Family, Link
+from bambi_anova.posterior.summary import bound_names, check_interval, summarise
 from bambi_anova.prediction.predictors import Predictor, read_predictor
 from bambi_anova.prediction.prior_draws import draw_prior
 from bambi_anova.prediction.replicates import ReplicateRows, replicate, replicate_rows
-from bambi_anova.tables import bound_names, check_interval, summarise
 
 if TYPE_CHECKING:
     import xarray as xr

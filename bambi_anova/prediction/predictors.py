@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bambi_anova.backend.groups import factor_group_name
-from bambi_anova.design import Design, FixedTerm, Unit
-from bambi_anova.priors import Prior, Priors
+from bambi_anova.bambi_model.groups import factor_group_name
+from bambi_anova.design.design import Design, FixedTerm, Unit
+from bambi_anova.priors.defaults import Prior, Priors
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bambi_anova.backend.distributions import distribution_of
-from bambi_anova.backend.groups import factor_group_name
-from bambi_anova.design import Design
+from bambi_anova.bambi_model.any_prior import distribution_of
+from bambi_anova.bambi_model.groups import factor_group_name
+from bambi_anova.design.design import Design
 from bambi_anova.estimates.effects import zero_sum_basis
-from bambi_anova.priors import Prior, Priors
+from bambi_anova.priors.defaults import Prior, Priors
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bambi_anova.collapse import Collapsed, collapse_rows
-from bambi_anova.design import Design
-from bambi_anova.families import Family, Link
+from bambi_anova.data.sufficient import Collapsed, collapse_rows
+from bambi_anova.design.design import Design
+from bambi_anova.families.base import Family, Link
 
 Array = np.ndarray
 Auxiliary = Mapping[str, Array]

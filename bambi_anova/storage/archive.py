@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bambi_anova.design import Design
+from bambi_anova.data.rows import Coded, Covariate, Rows, mentions
+from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError, StorageError
-from bambi_anova.importance import Weighting
-from bambi_anova.priors import Prior, Priors
-from bambi_anova.response import ResponseValues
-from bambi_anova.rows import Coded, Covariate, Rows, mentions
-from bambi_anova.trust import Sampling
+from bambi_anova.families.response import ResponseValues
+from bambi_anova.posterior.importance import Weighting
+from bambi_anova.posterior.trust import Sampling
+from bambi_anova.priors.defaults import Prior, Priors
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bambi_anova.design import build_design
-from bambi_anova.families import get_family, get_link
-from bambi_anova.formula import parse_formula
+from bambi_anova.design.design import build_design
+from bambi_anova.families.base import get_family, get_link
+from bambi_anova.formula.parse import parse_formula
 from bambi_anova.model import Model
 from bambi_anova.result import Result
 from bambi_anova.storage.archive import (
@@ -47,7 +47,7 @@ def load(path: str | os.PathLike, extra_namespace: Mapping[str, Any] | None = No
     >>> result.save("memory.nc")  # doctest: +SKIP
     >>> ba.load("memory.nc").contrasts("trial_type")  # doctest: +SKIP
     """
-    from bambi_anova.backend.extract import extract_draws
+    from bambi_anova.posterior.extract import extract_draws
 
     idata, arrays, record = read_file(path)
     family = get_family(record["family"])

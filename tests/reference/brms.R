@@ -4,7 +4,7 @@
 
 source("tidy.R")
 
-oats <- read_data("../../bambi_anova/data/oats.csv", c("block", "variety", "nitrogen"))
+oats <- read_data("../../bambi_anova/datasets/oats.csv", c("block", "variety", "nitrogen"))
 fit <- brms::brm(yield ~ variety * nitrogen + (1 | block) + (1 | block:variety), oats,
                  chains = 4, iter = 5000, warmup = 1000, cores = 2, seed = 1, refresh = 0,
                  control = list(adapt_delta = 0.99))

@@ -47,9 +47,9 @@ extra <- list(
 write_table(do.call(rbind, c(rows, extra)), "emmeans_weights.csv")
 
 # Contrasts of fitted models.
-oats <- read_data("../../bambi_anova/data/oats.csv", c("block", "variety", "nitrogen"))
+oats <- read_data("../../bambi_anova/datasets/oats.csv", c("block", "variety", "nitrogen"))
 lmer <- fit_lmer(yield ~ variety * nitrogen + (1 | block) + (1 | block:variety), oats)
-trials <- read_data("../../bambi_anova/data/memory.csv",
+trials <- read_data("../../bambi_anova/datasets/memory.csv",
                     c("participant", "condition", "trial_type"))
 cells <- aggregate(cbind(errors, markers) ~ participant + condition + trial_type, trials, sum)
 glmer <- lme4::glmer(cbind(errors, markers - errors) ~ condition * trial_type +

@@ -6,7 +6,7 @@
 
 source("tidy.R")
 
-trials <- read_data("../../bambi_anova/data/memory.csv",
+trials <- read_data("../../bambi_anova/datasets/memory.csv",
                     c("participant", "condition", "trial_type"))
 cells <- aggregate(cbind(errors, markers) ~ participant + condition + trial_type, trials, sum)
 stopifnot(nrow(cells) == 82)

@@ -4,7 +4,7 @@
 
 source("tidy.R")
 
-oats <- read_data("../../bambi_anova/data/oats.csv", c("block", "variety", "nitrogen"))
+oats <- read_data("../../bambi_anova/datasets/oats.csv", c("block", "variety", "nitrogen"))
 
 lmer <- fit_lmer(yield ~ variety * nitrogen + (1 | block) + (1 | block:variety), oats)
 table <- tidy_model(lmer, paste("lme4", version_of("lme4")), c("variety", "nitrogen"))

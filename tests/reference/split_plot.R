@@ -5,7 +5,7 @@
 
 source("tidy.R")
 
-oats <- read_data("../../bambi_anova/data/oats.csv", c("block", "variety", "nitrogen"))
+oats <- read_data("../../bambi_anova/datasets/oats.csv", c("block", "variety", "nitrogen"))
 mixed <- read_data("mixed.csv", c("animal", "diet", "sex", "week"))
 repeated <- read_data("repeated.csv", c("person", "group", "load", "side"))
 

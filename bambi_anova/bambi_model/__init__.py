@@ -1,0 +1,1 @@
+"""The wall: a specification -> a ``bambi.Model``, the single definition of the posterior."""

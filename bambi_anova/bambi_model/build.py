@@ -1,0 +1,132 @@
+"""Design + collapsed rows + priors -> a built ``bambi.Model``.
+
+Every factor term and every unit term becomes a group-level term ``(1|A:B)``; covariates become
+common terms, centred at their mean over the rows of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import bambi as bmb
+import formulae
+import numpy as np
+
+from bambi_anova.bambi_model.frame import BambiFrame, make_frame
+from bambi_anova.bambi_model.groups import Group, make_groups
+from bambi_anova.bambi_model.likelihoods import CollapsedGaussian, bambi_family, weighted_family
+from bambi_anova.data.sufficient import Collapsed
+from bambi_anova.design.design import Design
+from bambi_anova.families.base import Family, Link
+from bambi_anova.priors.defaults import Prior, Priors
+
+#: Functions that formulas may use beside Bambi's own.
+NAMESPACE = {"np": np, "sqrt": np.sqrt, "log1p": np.log1p}
+
+
+def build_bambi_model(
+    design: Design,
+    collapsed: Collapsed,
+    priors: Priors,
+    family: Family,
+    link: Link,
+    literal: bool = False,
+    namespace: Mapping[str, Any] | None = None,
+) -> bmb.Model:
+    """Build the Bambi model of a design.
+
+    Parameters
+    ----------
+    design : Design
+    collapsed : Collapsed
+    priors : Priors
+    family : Family
+    link : Link
+    literal : bool
+        Sample iid effects of every level, as Kruschke writes the model, instead of sum-to-zero
+        effects in informed coordinates.
+    namespace : mapping, optional
+        The user's names for expressions in the formula.
+
+    Returns
+    -------
+    bambi.Model
+        Built, with the collapsed rows as its data.
+    """
+    frame = make_frame(design, collapsed, family)
+    groups = make_groups(design, family)
+    covariates = [t.covariate for t in design.terms if t.covariate and not t.factors]
+    # formulae cannot compare a call with a plain column, unless the column comes first.
+    covariates.sort(key=lambda name: "(" in name)
+    text = _formula(frame, [design.rows.covariates[name].centred for name in covariates], groups)
+
+    # formulae writes 'I(x-2)' its own way, and Bambi takes priors by that name.
+    described = formulae.model_description(text)
+    slopes = [term.name for term in described.common_terms if term.name.startswith("I(")]
+    names = [group.name for group in described.group_terms]
+    bambi_priors = {"Intercept": _to_bambi(priors.intercept)}
+    aliases = {}
+    for slope, name in zip(slopes, covariates, strict=True):
+        bambi_priors[slope] = _to_bambi(priors.covariates[name])
+        aliases[slope] = name
+    for name, group in zip(names, groups, strict=True):
+        bambi_priors[name] = _group_prior(group, priors.sigmas[group.key], literal)
+        if name != group.name:
+            aliases[name] = group.name
+    bambi_priors |= {name: _to_bambi(prior) for name, prior in priors.auxiliary.items()}
+
+    model = bmb.Model(
+        text,
+        frame.data,
+        family=_bambi_family(frame, collapsed, family),
+        link=link.name,
+        priors=bambi_priors,
+        auto_scale=False,
+        center_predictors=False,
+        extra_namespace={**NAMESPACE, **(namespace or {})},
+    )
+    if aliases:
+        model.set_alias(aliases)
+    model.build()
+    _require_level_order(model, groups)
+    return model
+
+
+def _formula(frame: BambiFrame, covariates: list[str], groups: list[Group]) -> str:
+    offset = [f"offset({frame.offset})"] if frame.offset else []
+    parts = ["1", *covariates, *offset, *(group.text for group in groups)]
+    return f"{frame.response} ~ {' + '.join(parts)}"
+
+
+def _bambi_family(frame: BambiFrame, collapsed: Collapsed, family: Family) -> bmb.Family:
+    if collapsed.merged and family.collapse == "gaussian":
+        return CollapsedGaussian(collapsed.n, collapsed.within)
+    if collapsed.merged and family.collapse == "weights":
+        return weighted_family(family.name, collapsed.n)
+    return bambi_family(frame.family)
+
+
+def _to_bambi(prior: Prior | float):
+    if not isinstance(prior, Prior):
+        return prior
+    return prior.given if prior.given is not None else bmb.Prior(prior.name, **prior.args)
+
+
+def _group_prior(group: Group, sigma: Prior, literal: bool) -> bmb.Prior:
+    if literal:
+        return bmb.Prior("Normal", mu=0, sigma=_to_bambi(sigma))
+    kind = type(group.effects).__name__
+    return bmb.Prior(kind, dist=group.effects, sigma=_to_bambi(sigma), noncentered=False)
+
+
+def _require_level_order(model: bmb.Model, groups: list[Group]) -> None:
+    """Make sure that Bambi orders each term's levels as the effects' bases do."""
+    for group in groups:
+        dims = model.backend.model.named_vars_to_dims[group.name]
+        found = tuple(str(label) for label in model.backend.model.coords[dims[-1]])
+        if found != group.labels:
+            raise RuntimeError(
+                f"Bambi orders the levels of {group.name!r} as {found[:5]}..., expected "
+                f"{group.labels[:5]}...; this version of Bambi is not supported"
+            )

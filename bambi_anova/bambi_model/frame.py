@@ -1,0 +1,110 @@
+"""Collapsed rows -> the data frame that Bambi sees, and the left-hand side of its formula.
+
+Letters: M collapsed rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.data.rows import Coded
+from bambi_anova.data.sufficient import Collapsed
+from bambi_anova.design.design import Design, Unit
+from bambi_anova.families.base import Family
+from bambi_anova.formula.parse import quote
+
+
+@dataclass(frozen=True)
+class BambiFrame:
+    """Bambi's data, response and family name, with the column of offsets if there is one."""
+
+    data: pd.DataFrame
+    response: str
+    family: str
+    offset: str | None
+
+
+def make_frame(design: Design, collapsed: Collapsed, family: Family) -> BambiFrame:
+    """Return the M rows that stand for the data.
+
+    Predictor columns keep the user's names and values, so that Bambi's ``predict`` takes new
+    data as the user writes them.  A response column is renamed where a predictor reads it too.
+    """
+    rows = design.rows
+    data = rows.data.iloc[collapsed.first].reset_index(drop=True)
+    for name, coded in {**rows.factors, **rows.groupings}.items():
+        codes = coded.codes[collapsed.first]
+        data[name] = _ordered(codes, coded.levels)
+    for unit in [*design.units, *(slope.unit for slope in design.slopes)]:
+        if not is_complete(unit, design):
+            codes = unit.codes[collapsed.first]
+            data[unit.name] = _ordered(codes, unit_labels(unit, design))
+    offset = None
+    if collapsed.offset is not None:
+        offset = _free("log_exposure" if family.response == "count" else "offset", data)
+        data[offset] = collapsed.offset
+    response, name = _add_response(data, design, collapsed, family)
+    return BambiFrame(data, response, name, offset)
+
+
+def _ordered(codes: np.ndarray, levels: Sequence) -> pd.Categorical:
+    return pd.Categorical.from_codes(codes, pd.Index(levels), ordered=True)
+
+
+def is_complete(unit: Unit, design: Design) -> bool:
+    """Whether every combination of the unit's variables occurs, as Bambi's ``a:b`` assumes."""
+    levels = [len(coded(design, name).levels) for name in unit.variables]
+    return unit.size == int(np.prod(levels, dtype=np.int64))
+
+
+def unit_labels(unit: Unit, design: Design) -> list[str]:
+    """Return the units' labels in the order of their codes, as Bambi writes them."""
+    parts = [coded(design, name) for name in unit.variables]
+    columns = [np.array(part.labels, dtype=object)[part.codes[unit.first]] for part in parts]
+    return [":".join(labels) for labels in zip(*columns, strict=True)]
+
+
+def coded(design: Design, name: str) -> Coded:
+    """Return a categorical variable of the design, factor or grouping."""
+    groupings = design.rows.groupings
+    return groupings[name] if name in groupings else design.rows.factors[name]
+
+
+def _add_response(
+    data: pd.DataFrame, design: Design, collapsed: Collapsed, family: Family
+) -> tuple[str, str]:
+    """Add the response columns; return the left-hand side and Bambi's family."""
+    response = design.formula.response
+    read = " ".join(covariate.centred for covariate in design.rows.covariates.values())
+    predictors = {*design.rows.factors, *design.rows.groupings}
+
+    def add(name: str, values: np.ndarray) -> str:
+        own = name.isidentifier()
+        column = name if own else "response"
+        if column in predictors or column in read or (column in data and not own):
+            column = _free(f"{column}_total", data)
+        data[column] = values
+        return quote(column)
+
+    if family.response == "binary" and not collapsed.merged:
+        return add(response.expression, collapsed.values.astype(int)), "bernoulli"
+    if collapsed.trials is not None:
+        successes = add(response.expression, collapsed.values.astype(int))
+        named = response.trials is not None and response.trials in data
+        trials = str(response.trials) if named else _free("trials", data)
+        both = f"p({successes}, {add(trials, collapsed.trials.astype(int))})"
+        return both, "binomial" if family.collapse == "binomial" else family.name
+    whole = family.response == "count"
+    name = add(response.expression, collapsed.values.astype(int) if whole else collapsed.values)
+    return name, family.name
+
+
+def _free(name: str, data: pd.DataFrame) -> str:
+    """Return the name, with underscores added until no column has it."""
+    while name in data:
+        name += "_"
+    return name

@@ -1,0 +1,192 @@
+"""Factor terms, unit terms and varying slopes -> Bambi's group-level terms.
+
+Letters: J units, G groups of units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from bambi_anova.bambi_model.effects import Anchor, Children, UnitEffects, ZeroSumEffects
+from bambi_anova.bambi_model.frame import is_complete, unit_labels
+from bambi_anova.bambi_model.geometry import link_means, term_information, unit_information
+from bambi_anova.design.design import Design, FixedTerm, Slope, Unit
+from bambi_anova.estimates.effects import zero_sum_basis
+from bambi_anova.families.base import Family
+from bambi_anova.formula.parse import Term, quote, term_name
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group-level term.
+
+    Attributes
+    ----------
+    key : str
+        Our name of the term, as in ``Priors.sigmas``.
+    name : str
+        Name of its effects in the PyMC model, such as ``"1|condition"``.
+    text : str
+        The term in Bambi's formula.
+    labels : tuple of str
+        Its levels, in order.
+    effects : ZeroSumEffects or UnitEffects
+    """
+
+    key: str
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    effects: ZeroSumEffects | UnitEffects
+
+
+def make_groups(design: Design, family: Family) -> list[Group]:
+    """Return the group-level terms in the order in which they refer to each other.
+
+    Units refer to the factors, and coarser units to the finer ones.
+    """
+    terms = [term for term in design.terms if term.factors]
+    units = sorted(design.units, key=lambda unit: -unit.size)
+    return [
+        *(_factor_group(term, design, family) for term in terms),
+        *(_unit_group(unit, design, family) for unit in units),
+        *(_slope_group(slope, design, family) for slope in design.slopes),
+    ]
+
+
+def factor_group_name(term: FixedTerm) -> str:
+    """Return the name of a factor term's effects in the PyMC model."""
+    return f"{term.covariate or 1}|{term_name(term.factors)}"
+
+
+def _factor_group(term: FixedTerm, design: Design, family: Family) -> Group:
+    factors = [design.rows.factors[name] for name in term.factors]
+    labels = tuple(":".join(levels) for levels in product(*(f.labels for f in factors)))
+    expr, weight = _expression(term.covariate, design)
+    information = term_information(term, design, family, len(labels))
+    return Group(
+        term.name,
+        factor_group_name(term),
+        f"({expr}|{_grouping(term.factors)})",
+        labels,
+        ZeroSumEffects(zero_sum_basis(*(len(f.levels) for f in factors)), weight * information),
+    )
+
+
+def _unit_group(unit: Unit, design: Design, family: Family) -> Group:
+    parent = _parent(unit, design)
+    children = tuple(
+        Children(f"1|{child.name}", unit.codes[child.first])
+        for child in design.units
+        if _parent(child, design) is unit
+    )
+    if parent is not None:
+        groups, location = parent.codes[unit.first], np.zeros(parent.size)
+        anchors: list[Anchor] = []
+    else:
+        groups, anchors, location = _anchored(unit, design, family)
+    effects = UnitEffects(
+        groups,
+        _mean_in(groups, unit_information(unit, design, family)),
+        _estimates(unit, groups, design, family),
+        tuple(anchors),
+        location,
+        children,
+    )
+    return Group(
+        unit.name,
+        f"1|{unit.name}",
+        f"(1|{_unit_grouping(unit, design)})",
+        tuple(unit_labels(unit, design)),
+        effects,
+    )
+
+
+def _parent(unit: Unit, design: Design) -> Unit | None:
+    """Return the finest of the coarser unit terms: the data see its effect in the unit's."""
+    return max(design.coarser(unit), key=lambda other: other.size, default=None)
+
+
+def _anchored(unit: Unit, design: Design, family: Family) -> tuple[Array, list[Anchor], Array]:
+    """Anchor the units on the fixed terms of their stratum, and on the intercept."""
+    terms = [t for t in design.terms if not t.covariate and t.strata[0] == unit.name]
+    codes, first = design.rows.codes(_factors_of(terms))
+    location = link_means(codes, design, family)
+    anchors = [_anchor(term, design, first) for term in terms]
+    if unit is _intercept_unit(design):
+        anchors = [Anchor("Intercept", None), *anchors]
+    else:
+        location = location - location.mean()
+    return codes[unit.first], anchors, location
+
+
+def _estimates(unit: Unit, groups: Array, design: Design, family: Family) -> Array:
+    """Estimate unit effects about the means of their cells, then of their groups."""
+    means = link_means(unit.codes, design, family)
+    cells = design.rows.codes(unit.constant)[0][unit.first]
+    for codes in (cells, groups):
+        means = means - _mean_in(codes, means)[codes]
+    return means
+
+
+def _mean_in(groups: Array, values: Array) -> Array:
+    """Return the mean of some values in each group, shape (G,)."""
+    return np.bincount(groups, values) / np.bincount(groups)
+
+
+def _slope_group(slope: Slope, design: Design, family: Family) -> Group:
+    """Anchor the units' slopes on the common slope and on the factors that change it."""
+    unit, name = slope.unit, slope.covariate
+    same = [term for term in design.terms if term.covariate == name]
+    terms = [term for term in same if term.factors and set(term.factors) <= set(unit.constant)]
+    codes, first = design.rows.codes(_factors_of(terms))
+    common = [Anchor(name, None)] if any(not term.factors for term in same) else []
+    anchors = [*common, *(_anchor(term, design, first) for term in terms)]
+    expr, weight = _expression(name, design)
+    groups = codes[unit.first]
+    information = weight * _mean_in(groups, unit_information(unit, design, family))
+    return Group(
+        slope.name,
+        slope.name,
+        f"({expr}|{_unit_grouping(unit, design)})",
+        tuple(unit_labels(unit, design)),
+        UnitEffects(groups, information, np.zeros(unit.size), tuple(anchors)),
+    )
+
+
+def _intercept_unit(design: Design) -> Unit | None:
+    """The unit term whose mean trades off most with the intercept: the one with fewest units."""
+    return min(design.units, key=lambda unit: unit.size, default=None)
+
+
+def _factors_of(terms: list[FixedTerm]) -> Term:
+    return tuple(dict.fromkeys(name for term in terms for name in term.factors))
+
+
+def _anchor(term: FixedTerm, design: Design, rows: Array) -> Anchor:
+    """Refer to a term's effects at the levels that it has in some rows."""
+    factors = [design.rows.factors[name] for name in term.factors]
+    shape = tuple(len(factor.levels) for factor in factors)
+    index = np.ravel_multi_index(tuple(factor.codes[rows] for factor in factors), shape)
+    return Anchor(factor_group_name(term), index)
+
+
+def _expression(covariate: str | None, design: Design) -> tuple[str, float]:
+    """Return the left side of the bar, and the variance that it carries."""
+    if covariate is None:
+        return "1", 1.0
+    values = design.rows.covariates[covariate]
+    return f"0 + {values.centred}", values.sd**2
+
+
+def _grouping(variables: Term) -> str:
+    return ":".join(quote(name) for name in variables)
+
+
+def _unit_grouping(unit: Unit, design: Design) -> str:
+    return _grouping(unit.variables) if is_complete(unit, design) else quote(unit.name)

@@ -1,0 +1,1 @@
+"""A data frame -> coded rows -> sufficient rows."""

@@ -1,0 +1,1 @@
+"""Coded rows -> design: factors, levels, units, strata and cells."""

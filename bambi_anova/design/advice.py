@@ -1,0 +1,228 @@
+"""What a careful colleague would say about a design before it is fitted.
+
+Each check returns warnings; none of them stops the analysis.  Letters: N rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.data.rows import mentions
+from bambi_anova.design.design import RESIDUAL, Design, Unit, one_draw
+from bambi_anova.errors import (
+    AnovaWarning,
+    CovariateWarning,
+    DroppedUnitWarning,
+    MissingUnitTermWarning,
+    PseudoreplicationWarning,
+    ReplicationWarning,
+    SuccessLevelWarning,
+    UnsupportedCellWarning,
+    listing,
+)
+from bambi_anova.families.base import Family
+from bambi_anova.formula.parse import Term, quote, term_name
+from bambi_anova.screening.screen import warn_of_trials
+
+#: A covariate with so few distinct values is probably a factor.
+FEW_VALUES = 5
+
+
+def check_design(design: Design, family: Family) -> list[AnovaWarning]:
+    """Return every warning that a design deserves.
+
+    Parameters
+    ----------
+    design : Design
+    family : Family
+
+    Returns
+    -------
+    list of AnovaWarning
+    """
+    return [
+        *_guessed_success(design),
+        *_few_valued_covariates(design),
+        *_dropped_units(design),
+        *_missing_unit_of_term(design),
+        *_forgotten_unit(design),
+        *_missing_unit_by_factor(design, family),
+        *_too_few_units(design),
+        *_empty_cells(design),
+        *warn_of_trials(design, family),
+    ]
+
+
+def _guessed_success(design: Design) -> Iterator[AnovaWarning]:
+    response = design.rows.response
+    if response.guessed:
+        name = design.formula.response.expression
+        yield SuccessLevelWarning(
+            f"response {response.name!r} is text: {response.success!r} was taken as success. "
+            f"Write {name}['{response.success}'] or the other level to say so yourself"
+        )
+
+
+def _few_valued_covariates(design: Design) -> Iterator[AnovaWarning]:
+    for name, covariate in design.rows.covariates.items():
+        values = np.unique(covariate.values)
+        if len(values) <= FEW_VALUES:
+            yield CovariateWarning(
+                f"{name!r} is numeric and enters as a covariate (a straight line), with only "
+                f"{len(values)} distinct values: {listing(f'{v:g}' for v in values)}. "
+                f"If it is a factor, write {_as_factors(design, name)}"
+            )
+
+
+def _as_factors(design: Design, name: str) -> str:
+    """Write a covariate's column, or the columns of its expression, as factors."""
+    columns = list(design.rows.data.columns)
+    read = [name] if name in columns else [c for c in columns if mentions(name, c)]
+    return " + ".join(f"C({quote(column)})" for column in read)
+
+
+def _written(design: Design, variables: Iterable[str], joined: str = "/") -> str:
+    """Write variables for a formula, columns in backticks where they need them."""
+    columns = design.rows.data.columns
+    return joined.join(quote(name) if name in columns else name for name in variables)
+
+
+def _dropped_units(design: Design) -> Iterator[AnovaWarning]:
+    for unit in design.dropped:
+        yield DroppedUnitWarning(f"unit term {unit.name!r} was dropped: {unit.reason}")
+
+
+def _missing_unit_of_term(design: Design) -> Iterator[AnovaWarning]:
+    """A unit named only together with a factor, while a term is constant within it."""
+    present = {unit.own for unit in design.units if unit.own == unit.variables}
+    dropped = {unit.name for unit in design.dropped}
+    for own in dict.fromkeys(unit.own for unit in design.units):
+        name = term_name(own)
+        if own in present or name in dropped:
+            continue
+        codes, first = design.rows.codes(own)
+        unit = Unit(own, own, codes, first, ())
+        whole = [
+            factor.name
+            for factor in design.factors
+            if unit.is_constant(design.rows.factors[factor.name].codes)
+        ]
+        terms = [t.name for t in design.terms if t.factors and set(t.factors) <= set(whole)]
+        if terms:
+            yield PseudoreplicationWarning(
+                f"{listing(map(repr, terms))}: constant within each of the {unit.size} levels of "
+                f"{name!r}, which has no unit term of its own, so its rows pass for independent "
+                f"evidence (pseudoreplication). Add Error({_written(design, own)}) or "
+                f"(1|{_written(design, own, ':')})"
+            )
+
+
+def _forgotten_unit(design: Design) -> Iterator[AnovaWarning]:
+    """A column that the formula leaves out, though treatments were given to its levels."""
+    rows = design.rows
+    suspects = [t for t in design.terms if t.factors and t.strata == (RESIDUAL,)]
+    if not suspects:
+        return
+    response = design.formula.response
+    texts = [response.expression, response.trials or "", *design.formula.offsets]
+    texts += [*rows.factors, *rows.groupings, *rows.covariates]
+    for position, name in enumerate(rows.data.columns):
+        if any(name == text or mentions(text, name) for text in texts):
+            continue
+        unit = _as_unit(rows.data.iloc[:, position], len(rows.data))
+        if unit is None:
+            continue
+        whole = {f.name for f in design.factors if unit.is_constant(rows.factors[f.name].codes)}
+        terms = [t for t in suspects if set(t.factors) <= whole]
+        cells = np.prod([len(design.factor(f).levels) for f in whole], dtype=int)
+        if terms and unit.size > cells:
+            yield PseudoreplicationWarning(
+                f"{listing(repr(t.name) for t in terms)}: constant within each of the {unit.size} "
+                f"levels of column {name!r}, which the formula does not name. If these are the "
+                f"units that were treated, rows within them are not independent evidence "
+                f"(pseudoreplication): add Error({_written(design, [name])})"
+            )
+
+
+def _as_unit(column: pd.Series, size: int) -> Unit | None:
+    """Take an unused column for units if its values are labels that come back."""
+    if pd.api.types.is_float_dtype(column):
+        return None
+    try:
+        codes, found = pd.factorize(column, use_na_sentinel=False)
+    except TypeError:  # values such as lists cannot be labels
+        return None
+    if not 2 < len(found) <= size // 2:
+        return None
+    first = np.unique(codes, return_index=True)[1]
+    return Unit((str(column.name),), (str(column.name),), codes, first, ())
+
+
+def _missing_unit_by_factor(design: Design, family: Family) -> Iterator[AnovaWarning]:
+    """A factor that varies within a unit although no unit-by-factor term lets it."""
+    owns = list(dict.fromkeys(unit.own for unit in design.units))
+    finest = [own for own in owns if not any(set(own) < set(other) for other in owns)]
+    for own in finest:
+        chain = [unit for unit in design.units if set(unit.own) <= set(own)]
+        named = {name for unit in chain for name in unit.variables}
+        named |= {name for unit in design.dropped for name in unit.name.split(":")}
+        missing = [
+            factor.name
+            for factor in design.factors
+            if factor.name not in named
+            and any(factor.name in term.factors for term in design.terms)
+            and not all(factor.name in unit.constant for unit in chain if unit.own == own)
+            and not _is_residual(design, family, [*named & set(design.rows.groupings), factor.name])
+        ]
+        if missing:
+            variables = [*named & set(design.rows.groupings), *missing]
+            # All of their crossings would have one row a level: that one is the residual.
+            joined = " + " if _is_residual(design, family, variables) else "*"
+            inside = _written(design, missing, joined)
+            inside = inside if len(missing) == 1 else f"({inside})"
+            unit = _written_unit(design, own)
+            yield MissingUnitTermWarning(
+                f"{listing(map(repr, missing))} varies within {term_name(own)!r}, yet the formula "
+                f"gives every unit the same effect of it; its contrasts will look too certain if "
+                f"units differ. Add Error({unit}/{inside})"
+            )
+
+
+def _written_unit(design: Design, own: Term) -> str:
+    """Write the unit that a factor may vary in: ``block/plot``, or ``group:subject``."""
+    terms = [set(unit.variables) for unit in design.units if unit.own == own]
+    coarsest = [term for term in terms if not any(other < term for other in terms)]
+    if len(coarsest) == 1 and coarsest[0] != set(own):
+        unit = next(unit for unit in design.units if set(unit.variables) == coarsest[0])
+        return _written(design, unit.variables, ":")
+    return _written(design, own)
+
+
+def _is_residual(design: Design, family: Family, variables: list[str]) -> bool:
+    """Whether a unit-by-factor term would have one row a level, as the residual has."""
+    levels = len(design.rows.codes(variables)[1])
+    return one_draw(design.rows, family) and levels == len(design.rows.data)
+
+
+def _too_few_units(design: Design) -> Iterator[AnovaWarning]:
+    for unit in design.units:
+        cells = design.rows.codes(unit.constant)[1].size if unit.constant else 1
+        if unit.size <= cells:
+            yield ReplicationWarning(
+                f"unit term {unit.name!r} has {unit.size} units for {cells} combinations of "
+                f"{listing(unit.constant) or 'nothing'}: without replication their variance and "
+                "the contrasts between them rest on the priors"
+            )
+
+
+def _empty_cells(design: Design) -> Iterator[AnovaWarning]:
+    empty = design.empty_cells
+    if empty:
+        yield UnsupportedCellWarning(
+            f"no data in {len(empty)} of {len(design.cells)} cells "
+            f"({':'.join(f.name for f in design.factors)}): {listing(empty)}. Tables mark with "
+            "supported=False what rests on the prior alone"
+        )

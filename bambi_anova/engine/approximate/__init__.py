@@ -1,0 +1,1 @@
+"""Quick fits: proposals for the hyperparameters, joint draws weighted by the exact density."""

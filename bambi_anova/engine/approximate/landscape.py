@@ -1,0 +1,303 @@
+"""A latent model's posterior, evaluated for many settings at a time, in pieces that fit the cache.
+
+Letters: M rows, P core coordinates, E entities, D coordinates an entity, H hyperparameters,
+G settings, R draws a setting, N = G R draws, K candidates, J units of one term.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from bambi_anova.engine.approximate.joint import (
+    REACH,
+    Candidates,
+    draw_given_modes,
+    least_curvature,
+)
+from bambi_anova.engine.approximate.proposal import Proposal
+from bambi_anova.engine.latent.mode import COARSE, ModeFinder
+from bambi_anova.engine.latent.model import LatentModel
+
+Array = np.ndarray
+#: (stage, done, total or None) -> None
+Report = Callable[[str, int, int | None], None]
+
+#: Numbers that one piece of work holds at a time, about.
+PIECE = 3_000_000
+#: Numbers above which unit effects are kept in single precision.
+BIG = 5_000_000
+#: Numbers below which a piece of work is not worth a thread.
+LEAST = 100_000
+#: Latent coordinates from which a model counts as large.
+LARGE = 3000
+#: More threads than this share one memory bus for nothing.
+MOST_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Weighted draws from the joint posterior.
+
+    Attributes
+    ----------
+    u : ndarray, shape (H, G)
+    noise : ndarray, shape (P, G, R)
+    core : ndarray, shape (P, G, R)
+    units : dict of str to ndarray, each of shape (J, G, R)
+        Effects of the unit terms that are leaves; empty if they were not asked for.
+    log_weight : ndarray, shape (G, R)
+        Log of the posterior density over the proposal's, a constant apart.
+    spread, narrow_spread : ndarray, shape (E,)
+        See ``JointDraws``.
+    """
+
+    u: Array
+    noise: Array
+    core: Array
+    units: dict[str, Array]
+    log_weight: Array
+    spread: Array
+    narrow_spread: Array
+
+    @property
+    def weights(self) -> Array:
+        """Weights that sum to one, shape (G, R)."""
+        return special.softmax(self.log_weight)
+
+    @property
+    def efficiency(self) -> float:
+        """Effective draws as a part of all draws."""
+        weights = self.weights
+        return float(1 / (weights**2).sum() / weights.size)
+
+    @property
+    def settings(self) -> int:
+        """G."""
+        return self.u.shape[1]
+
+    @property
+    def effective(self) -> float:
+        """Effective number of settings."""
+        by_setting = self.weights.sum(axis=1)
+        return float(1 / (by_setting**2).sum())
+
+    def joined(self, other: Batch) -> Batch:
+        """Return the draws of both; the other's are from the same proposals."""
+        mine, theirs = self.settings, other.settings
+
+        def join(name: str) -> Array:
+            axis = 0 if name == "log_weight" else 1
+            return np.concatenate([getattr(self, name), getattr(other, name)], axis=axis)
+
+        def average(name: str) -> Array:
+            return (mine * getattr(self, name) + theirs * getattr(other, name)) / (mine + theirs)
+
+        return Batch(
+            **{name: join(name) for name in ("u", "noise", "core", "log_weight")},
+            **{name: average(name) for name in ("spread", "narrow_spread")},
+            units={
+                # What is in single precision for room stays so.
+                key: np.concatenate([own, other.units[key]], axis=1, dtype=own.dtype)
+                for key, own in self.units.items()
+            },
+        )
+
+
+class Landscape:
+    """Evaluates and samples one model's posterior.
+
+    Parameters
+    ----------
+    model : LatentModel
+    progress : callable, optional
+        Told what is being done, how much of it is done, and of how much if that is known.
+    """
+
+    def __init__(self, model: LatentModel, progress: Report | None = None) -> None:
+        self.model = model
+        self.progress = progress or (lambda stage, done, total: None)
+        self.find_modes = ModeFinder(model)
+        self.evaluations = 0
+        self._height = -np.inf
+
+    def log_marginal(self, u: Array) -> Array:
+        """Return Laplace's log p(y, u) at hyperparameters (H, G), shape (G,)."""
+        self.evaluations += u.shape[1]
+        self.progress("exploring the scales", self.evaluations, None)
+
+        def evaluate(piece: slice) -> tuple[Array, Array]:
+            modes = self.find_modes(u[:, piece])
+            height = np.where(np.isfinite(modes.log_marginal), modes.log_marginal, -np.inf)
+            return modes.log_marginal, modes.eta[:, [int(np.argmax(height))]]
+
+        found = _on_all_cores(evaluate, _pieces(u.shape[1], self._setting_size))
+        # The next modes will be sought near the best so far.
+        for log_marginal, eta in found:
+            if np.nanmax(log_marginal, initial=-np.inf) > self._height:
+                self._height = float(np.nanmax(log_marginal))
+                self.find_modes.start = eta
+        return np.concatenate([log_marginal for log_marginal, _ in found])
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there are so many coordinates that evaluations and draws are dear."""
+        return self.model.size >= LARGE
+
+    @property
+    def _setting_size(self) -> int:
+        """How many numbers finding one mode holds, about."""
+        m = self.model
+        return 4 * len(m.offset) + m.entities * m.slots * (m.core_size + m.slots + 3)
+
+    def core_room(self, u: Array) -> Array:
+        """Return a wider covariance of the core's noise, shape (P, P), at hyperparameters (H,).
+
+        It comes of the rows' least curvature around the mode: where a cell never fails the
+        posterior goes on farther than the curvature at its mode says.
+        """
+        modes = self.find_modes(u[:, None])
+        model = self.model
+        inverse = modes.arrow.core_inverse[0]
+        response = (model.core_columns @ (modes.core_sd * inverse.T)) ** 2
+        reach = REACH * np.sqrt(response.sum(axis=1, keepdims=True))
+        aux = model.likelihood_parameters(model.values(modes.u))
+        least = least_curvature(model.likelihood, modes.eta, reach, aux)
+        wide = self.find_modes.factor(least, modes.core_sd, modes.leaf_sd).core_inverse[0]
+        factor = (wide @ np.linalg.inv(inverse)).T
+        return factor @ factor.T
+
+    def prior_draws(self, rng: np.random.Generator, count: int) -> Array:
+        """Return hyperparameters drawn from the prior, roughly; shape (H, count)."""
+        draws = [scale.draw(rng, count) for scale in self.model.scales]
+        return np.array(draws).reshape(-1, count)
+
+    def draw(
+        self,
+        proposals: Sequence[Proposal],
+        settings: int,
+        each: int,
+        candidates: Candidates,
+        rng: np.random.Generator,
+        keep_units: bool = False,
+    ) -> Batch:
+        """Draw hyperparameters, core and leaves, and weigh them.
+
+        Parameters
+        ----------
+        proposals : sequence of Proposal
+            Drawn from by their shares.
+        settings, each : int
+            G and R.
+        candidates : Candidates
+        rng : numpy.random.Generator
+        keep_units : bool
+            Whether to return the unit effects.
+        """
+        self.evaluations += settings
+        u, noise, log_proposal = _propose(proposals, settings, each, rng)
+        model = self.model
+        columns = each * candidates.count
+        draw_size = columns * (3 * len(model.offset) + 5 * model.entities * model.slots)
+        shape = (settings, each)
+        core = np.empty((model.core_size, *shape))
+        log_ratio = np.empty(shape)
+        # Seven digits are plenty for draws, and large models have many of them.
+        kind = np.float32 if model.size * settings * each > BIG else np.float64
+        units = {
+            block.key: np.empty((len(block.index), *shape), dtype=kind)
+            for block in model.leaves
+            if keep_units
+        }
+        generators = rng.spawn(settings)
+        done: list[int] = []
+
+        def work(piece: slice) -> Array:
+            modes = self.find_modes(u[:, piece], COARSE)
+            measures = np.zeros((2, model.entities))
+            for part in _pieces(modes.u.shape[1], draw_size):
+                here = slice(piece.start + part.start, piece.start + part.stop)
+                drawn = draw_given_modes(
+                    model,
+                    modes.columns(part),
+                    noise[:, here],
+                    candidates,
+                    self.find_modes.curvature,
+                    generators[here.start],
+                )
+                modes_here = part.stop - part.start
+                core[:, here] = drawn.core.reshape(model.core_size, modes_here, each)
+                log_ratio[here] = drawn.log_ratio.reshape(-1, each)
+                leaf = drawn.leaf.reshape(model.entities * model.slots, modes_here, each)
+                for block in model.leaves if keep_units else ():
+                    units[block.key][:, here] = leaf[block.index]
+                measures += modes_here * np.stack([drawn.spread, drawn.narrow_spread])
+                done.append(modes_here)
+                self.progress("drawing" if keep_units else "adapting", sum(done), settings)
+            return measures
+
+        measures = _on_all_cores(work, _pieces(settings, self._setting_size))
+        spread, narrow_spread = np.sum(measures, axis=0) / settings
+        log_weight = log_ratio - log_proposal
+        return Batch(u, noise, core, units, _finite(log_weight), spread, narrow_spread)
+
+
+def _propose(
+    proposals: Sequence[Proposal], settings: int, each: int, rng: np.random.Generator
+) -> tuple[Array, Array, Array]:
+    """Draw u (H, G) and noise (P, G, R); return them with their log density (G, R)."""
+    shares = np.exp([proposal.log_share for proposal in proposals])
+    component = rng.choice(len(proposals), size=settings, p=shares / shares.sum())
+    h = proposals[0].size
+    u = np.empty((h, settings))
+    noise = np.empty((len(proposals[0].mean) - h, settings, each))
+    for number, proposal in enumerate(proposals):
+        own = component == number
+        u[:, own] = proposal.draw(rng, int(own.sum()))
+        noise[:, own] = proposal.draw_noise(rng, u[:, own], each)
+    parts = [proposal.log_share + proposal.log_density(u, noise) for proposal in proposals]
+    return u, noise, parts[0] if len(parts) == 1 else special.logsumexp(parts, axis=0)
+
+
+def _finite(log_weight: Array) -> Array:
+    """Give no weight to draws so far out that their density cannot be computed."""
+    return np.where(np.isfinite(log_weight), log_weight, -1e300)
+
+
+def _pieces(count: int, size: int) -> list[slice]:
+    """Cut ``count`` settings of ``size`` numbers each into pieces, enough for all threads."""
+    most = PIECE // max(size, 1)
+    fair = max(-(-count // (2 * MOST_THREADS)), LEAST // max(size, 1))
+    step = max(1, min(count, most, fair))
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
+
+
+def _on_all_cores[T](work: Callable[[slice], T], pieces: list[slice]) -> list[T]:
+    """Call ``work`` on each piece; NumPy lets go of the interpreter while it computes."""
+
+    def quietly(piece: slice) -> T:
+        # Far out in the prior densities overflow; such settings are told by their values.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return work(piece)
+
+    threads = min(_cores(), MOST_THREADS, len(pieces))
+    if threads < 2:
+        return [quietly(piece) for piece in pieces]
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            return list(pool.map(quietly, pieces))
+        except BaseException:  # an interrupt must not wait for pieces that have not begun
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

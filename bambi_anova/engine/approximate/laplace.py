@@ -1,0 +1,58 @@
+"""Nested Laplace: the hyperparameters' proposal from slices through the marginal posterior.
+
+Given the hyperparameters the latent coordinates are nearly normal, and Laplace's approximation
+gives the marginal posterior of the hyperparameters (Rue, Martino & Chopin 2009,
+doi:10.1111/j.1467-9868.2008.00700.x).  It is climbed from several starting points; through each
+mode a slice along every coordinate, tabulated, carries that coordinate to a standard normal one.
+In these coordinates a Student t with the correlations of the curvature proposes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bambi_anova.engine.approximate.explore import cut_slices, find_arms, find_peaks
+from bambi_anova.engine.approximate.landscape import Landscape
+from bambi_anova.engine.approximate.proposal import (
+    Plain,
+    Proposal,
+    propose,
+    propose_from_slices,
+    share,
+)
+from bambi_anova.engine.approximate.quick import fit_quick
+from bambi_anova.engine.request import Fit, Problem, Request
+
+#: Points drawn from the prior to start climbing from.
+STARTS = 32
+STARTS_LARGE = 8
+#: Share of draws whose core is given more room, where it may need it.
+ROOM = 0.3
+
+
+def fit_laplace(problem: Problem, request: Request) -> Fit:
+    """Fit by nested Laplace, corrected by importance weights."""
+    return fit_quick(problem, request, propose_by_slices)
+
+
+def propose_by_slices(landscape: Landscape, rng: np.random.Generator) -> list[Proposal]:
+    """Return a proposal for each mode of the hyperparameters' marginal posterior."""
+    size = landscape.model.core_size
+    if not landscape.model.scales:
+        return [propose(Plain(), np.zeros(0), np.zeros((0, 0)), size)]
+    f = landscape.log_marginal
+    # With thousands of coordinates evaluations are dear, and the posterior is close to normal.
+    large = landscape.is_large
+    starts = landscape.prior_draws(rng, STARTS_LARGE if large else STARTS)
+    peaks = find_peaks(f, starts, keep=1 if large else 3)
+    slices = [cut_slices(f, peak) for peak in peaks]
+    for peak, own in zip(tuple(peaks), tuple(slices), strict=True):
+        arms = [] if large else find_arms(f, peak, own, landscape.model.variance_scales)
+        peaks += arms
+        slices += [cut_slices(f, arm) for arm in arms]
+    proposals = [propose_from_slices(p, s, size) for p, s in zip(peaks, slices, strict=True)]
+    shared = share(proposals, [peak.log_mass for peak in peaks])
+    if landscape.model.likelihood.quadratic:
+        return shared
+    room = landscape.core_room(peaks[0].u)
+    return [part for proposal in shared for part in proposal.with_room(room, ROOM)]

@@ -1,0 +1,268 @@
+"""What the quick fits share: from a proposal for the hyperparameters to weighted, resampled draws.
+
+1. A method proposes a distribution of the hyperparameters (``laplace``, ``pathfinder``, ``advi``).
+2. Pilot rounds learn from weighted draws where the core and the entities need more room.
+3. A last round draws hyperparameters, core and leaves, each weighted by the exact joint density.
+4. The weights' tail is smoothed (Pareto-smoothed importance sampling; Vehtari et al. 2024,
+   arXiv:1507.02646) and each of the H parts is resampled on its own.
+5. Scales are moved given the effects that they govern, which leaves the posterior as it is and
+   parts copies from each other.
+
+Letters: S scales, P core coordinates, J units, G settings, R draws a setting, H parts ("chains"),
+D draws a part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from bambi_anova.engine.approximate.joint import Candidates
+from bambi_anova.engine.approximate.landscape import Batch, Landscape
+from bambi_anova.engine.approximate.proposal import Proposal
+from bambi_anova.engine.latent.draws import LatentDraws, bambi_posterior, package_draws
+from bambi_anova.engine.latent.model import LatentModel
+from bambi_anova.engine.progress import Progress
+from bambi_anova.engine.request import Fit, Problem, Request
+from bambi_anova.posterior.importance import Weighting
+from bambi_anova.posterior.trust import Sampling
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = np.ndarray
+
+#: R: a setting costs about as much as four draws from it; in large models its draws cost more.
+EACH = 4
+EACH_LARGE = 2
+SCOUTS = 100
+PILOT_SETTINGS = 250
+PILOT_SETTINGS_LARGE = 120
+PILOT_EACH = 2
+MOST_PILOTS = 6
+#: Above this part of effective draws there is nothing left to learn.
+GOOD = 0.5
+GOOD_LARGE = 0.4
+#: Effective settings to aim at, and the most settings to spend.
+AIM = 800
+#: Part of what was aimed at that will do.
+ENOUGH = 0.9
+#: Share of draws from a wider proposal, which bounds the weights, and how much wider.
+DEFENCE = 0.05
+WIDE = 1.5
+MOST_SETTINGS = 6000
+
+
+Proposer = Callable[[Landscape, np.random.Generator], list[Proposal]]
+
+
+def fit_quick(problem: Problem, request: Request, propose: Proposer) -> Fit:
+    """Fit by a method that proposes hyperparameters.
+
+    Raises
+    ------
+    UnsupportedError
+        If the model is not latent Gaussian.
+    """
+    request.refuse_options()
+    started = time.perf_counter()
+    rng = np.random.default_rng(request.random_seed)
+    model = problem.latent_model()
+    with Progress(request.method, request.progressbar) as progress:
+        landscape = Landscape(model, progress)
+        proposals = propose(landscape, rng)
+        latent, weighting = sample(landscape, proposals, request.chains, request.draws, rng)
+    idata = bambi_posterior(model, problem.design, problem.collapsed, latent)
+    draws = package_draws(model, problem.design, latent)
+    add_weighting(idata, weighting)
+    seconds = time.perf_counter() - started
+    idata["posterior"].attrs |= {
+        "inference_library": "bambi_anova",
+        "inference_method": request.method,
+        "sampling_time": seconds,
+        "evaluations": landscape.evaluations,
+        "pareto_k": weighting.pareto_k,
+    }
+    return Fit(idata, draws, Sampling(request.method, 0, seconds, seconds, weighting))
+
+
+def add_weighting(idata: xr.DataTree, weighting: Weighting) -> None:
+    """Add the group ``sample_stats``: which setting a draw comes of, and its log weight."""
+    import xarray as xr
+
+    sample = ("chain", "draw")
+    posterior = idata["posterior"]
+    idata["sample_stats"] = xr.DataTree(
+        xr.Dataset(
+            {
+                "log_weight": (sample, weighting.log_weight),
+                "setting": (sample, weighting.setting),
+                "proposal": (sample, weighting.proposal),
+            },
+            {name: posterior[name] for name in sample},
+        )
+    )
+
+
+def sample(
+    landscape: Landscape,
+    proposals: Sequence[Proposal],
+    chains: int,
+    draws: int,
+    rng: np.random.Generator,
+) -> tuple[LatentDraws, Weighting]:
+    """Turn proposals for the hyperparameters into draws from the joint posterior."""
+    proposals, candidates, efficiency = _learn(landscape, list(proposals), rng)
+    proposals = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
+    each = EACH_LARGE if landscape.is_large else EACH
+    left = max(MOST_SETTINGS, 0.3 * draws * chains)
+
+    def draw(count: float) -> Batch:
+        settings = chains * int(np.ceil(min(count, left) / chains))
+        return landscape.draw(proposals, settings, each, candidates, rng, keep_units=True)
+
+    batch = draw(max(0.3 * draws * chains, AIM / max(efficiency, 1e-6)))
+    # Pilots are small, so that more may be needed than they promised.
+    left -= batch.settings
+    if batch.effective < ENOUGH * AIM and left > 0:
+        batch = batch.joined(draw(batch.settings * (AIM / batch.effective - 1)))
+    smoothed, k = _smooth(batch.log_weight)
+    chosen = _resample(smoothed, chains, draws, rng)
+    latent = _take(landscape.model, batch, chosen)
+    latent = _move_scales(landscape.model, batch.u[:, chosen // each], latent, rng)
+    weighting = Weighting(
+        setting=chosen // each,
+        proposal=chosen,
+        log_weight=batch.log_weight.ravel()[chosen],
+        pareto_k=k,
+        effective=batch.effective,
+        proposed=batch.log_weight.size,
+    )
+    return latent, weighting
+
+
+def _learn(
+    landscape: Landscape, proposals: list[Proposal], rng: np.random.Generator
+) -> tuple[list[Proposal], Candidates, float]:
+    """Improve the proposals by pilot rounds, as long as that helps."""
+    candidates = Candidates.first(landscape.model)
+    large = landscape.is_large
+    if candidates.count > 1:
+        scout = landscape.draw(proposals, SCOUTS, PILOT_EACH, candidates, rng)
+        candidates = candidates.suited_to(scout.spread, scout.narrow_spread)
+        proposals = _improve(proposals, scout, large) if scout.efficiency < 0.1 else proposals
+    first, good = (PILOT_SETTINGS_LARGE, GOOD_LARGE) if large else (PILOT_SETTINGS, GOOD)
+    best, best_efficiency = proposals, 0.0
+    for pilot in range(MOST_PILOTS):
+        settings = first * (1 + pilot // 2)
+        batch = landscape.draw(proposals, settings, PILOT_EACH, candidates, rng)
+        efficiency = batch.efficiency
+        if efficiency > best_efficiency:
+            best, best_efficiency = proposals, efficiency
+        if efficiency > good or (pilot > 2 and efficiency < 1.1 * best_efficiency):
+            break
+        proposals = _improve(proposals, batch, large)
+    return best, candidates, best_efficiency
+
+
+def _improve(proposals: list[Proposal], batch: Batch, large: bool) -> list[Proposal]:
+    """Let each proposal learn from the draws that it explains.
+
+    In large models draws are dear, and their log weights nearly quadratic.
+    """
+    u = np.repeat(batch.u, batch.noise.shape[2], axis=1)
+    noise = batch.noise.reshape(len(batch.noise), -1)
+    weights = batch.weights.ravel()
+    parts = np.array([p.log_share + p.log_density(batch.u, batch.noise) for p in proposals])
+    member = special.softmax(parts, axis=0).reshape(len(proposals), -1)
+    size = len(proposals[0].mean)
+    crossed = large and weights.size > 2 * (size + 1) * (size + 2) / 2
+    if crossed or batch.efficiency * weights.size < 5 * size:
+        log_weight = batch.log_weight.ravel()
+        return [
+            p.tilted(u, noise, log_weight, own, crossed)
+            for p, own in zip(proposals, member, strict=True)
+        ]
+    shares = member @ weights
+    return [
+        p.learn(u, noise, own * weights / share) if share > 0.02 else p
+        for p, own, share in zip(proposals, member, shares, strict=True)
+    ]
+
+
+def _smooth(log_weight: Array) -> tuple[Array, float]:
+    """Return smoothed weights of shape (G, R) and the Pareto k of the raw ones."""
+    from arviz_stats.base import array_stats
+
+    if np.ptp(log_weight) < 1e-9:
+        return np.ones(log_weight.shape), -np.inf
+    smoothed, k = array_stats.psislw(-log_weight.ravel(), r_eff=1.0)
+    return np.exp(smoothed - smoothed.max()).reshape(log_weight.shape), float(k)
+
+
+def _resample(weights: Array, chains: int, draws: int, rng: np.random.Generator) -> Array:
+    """Choose proposed draws in proportion to their weights, part by part, shape (H, D).
+
+    Systematic resampling: a draw of weight w is taken floor(w D) or ceil(w D) times.
+    """
+    parts = weights.reshape(chains, -1)
+    chosen = np.empty((chains, draws), dtype=np.int64)
+    for part, own in enumerate(parts):
+        heap = np.cumsum(own) / own.sum()
+        marks = (np.arange(draws) + rng.uniform()) / draws
+        index = np.minimum(np.searchsorted(heap, marks), len(own) - 1)
+        chosen[part] = part * parts.shape[1] + rng.permutation(index)
+    return chosen
+
+
+def _take(model: LatentModel, batch: Batch, chosen: Array) -> LatentDraws:
+    """Return the chosen draws; unit effects are taken out of the batch to save room."""
+    flat = chosen.ravel()
+    core = batch.core.reshape(model.core_size, -1)[:, flat].reshape(-1, *chosen.shape)
+    units = {}
+    for key in list(batch.units):
+        proposed = batch.units.pop(key)
+        proposed = proposed.reshape(len(proposed), -1)
+        units[key] = np.take(proposed, flat, axis=1).reshape(-1, *chosen.shape)
+    values = model.values(batch.u)[:, flat // batch.log_weight.shape[1]].reshape(-1, *chosen.shape)
+    return LatentDraws(values, core, units)
+
+
+def _move_scales(
+    model: LatentModel,
+    u: Array,
+    latent: LatentDraws,
+    rng: np.random.Generator,
+    sweeps: int = 8,
+) -> LatentDraws:
+    """Move each scale given its effects, by Metropolis steps on all draws at once.
+
+    ``u`` are the draws' hyperparameters, shape (S, H, D).
+    """
+    values = latent.values.copy()
+    for index, scale in enumerate(model.scales):
+        effects = [latent.core[model.core_scale == index]]
+        effects += [latent.units[block.key] for block in model.leaves if block.key == scale.name]
+        count = sum(len(part) for part in effects)
+        if scale.name in model.auxiliary or not count:
+            continue
+        squares = sum(np.einsum("khd,khd->hd", part, part) for part in effects)
+        here = u[index]
+
+        def log_density(u, scale=scale, count=count, squares=squares):
+            sigma = scale.value(u)
+            return scale.log_density(u) - count * np.log(sigma) - squares / (2 * sigma**2)
+
+        height = log_density(here)
+        for _ in range(sweeps):
+            there = here + 2.4 / np.sqrt(1 + 2 * count) * rng.standard_normal(here.shape)
+            proposed = log_density(there)
+            accept = np.log(rng.uniform(size=here.shape)) < proposed - height
+            here = np.where(accept, there, here)
+            height = np.where(accept, proposed, height)
+        values[index] = scale.value(here)
+    return LatentDraws(values, latent.core, latent.units)

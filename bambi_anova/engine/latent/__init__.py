@@ -1,0 +1,1 @@
+"""A latent Gaussian model as arrays: the same posterior as the Bambi model's."""

@@ -1,0 +1,271 @@
+"""The posterior precision of the latent coordinates: build, factor, solve, sample.
+
+With v the coordinates divided by their prior scales, v ~ N(0, I) a priori, the precision is
+I + S A' W A S.  Entities touch each other only through the core, so in the order (leaves, core)
+it is an arrow: its Cholesky factor costs O(E D^3 + E D P^2 + P^3), linear in the entities.
+
+Letters: M rows, P core coordinates, E entities, D coordinates an entity, G columns (settings).
+Columns stand last for the leaves, first for the core's matrices, where LAPACK wants them.  In
+memory the entities stand next to last, so that loops over the few slots run along many numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from bambi_anova.engine.latent.model import LatentModel
+
+Array = np.ndarray
+
+
+class Curvature:
+    """The linear map from the rows' weights to the entries of A' W A.
+
+    Built once for a model: every entry is a sum over rows of a product of two columns of A.
+    """
+
+    def __init__(self, model: LatentModel) -> None:
+        self.p, self.e, self.d = model.core_size, model.entities, model.slots
+        columns = model.columns
+        row, col, value = _padded(columns)
+        first, second = col[:, :, None], col[:, None, :]
+        p, d = self.p, self.d
+        # Entities stand after the slots, so that loops over slots work on long stretches.
+        entity, place = np.divmod(np.maximum(first - p, 0), max(d, 1))
+        other = np.maximum(second - p, 0) % max(d, 1)
+        both_core = (first < p) & (second < p)
+        border = (first >= p) & (second < p)
+        both_leaf = (first >= p) & (second >= p)
+        sizes = p * p, self.e * d * p, self.e * d * d
+        target = np.select(
+            [both_core, border, both_leaf],
+            [
+                first * p + second,
+                sizes[0] + (place * p + second) * self.e + entity,
+                sizes[0] + sizes[1] + (place * d + other) * self.e + entity,
+            ],
+            default=-1,
+        )
+        product = value[:, :, None] * value[:, None, :]
+        keep = (target >= 0) & (product != 0)
+        rows = np.broadcast_to(row[:, :, None], target.shape)[keep]
+        self.map = sparse.csr_array(
+            (product[keep], (target[keep], rows)), shape=(sum(sizes), columns.shape[0])
+        )
+        self.splits = np.cumsum(sizes)[:2]
+
+    def to_rows(self, blocks: Array) -> Array:
+        """Return z' B z for each row's entries z of A and its entity's block B, shape (M, G).
+
+        ``blocks`` has shape (E, D, D, G).
+        """
+        return self._leaf_map_transposed @ by_slot(blocks).reshape(-1, blocks.shape[-1])
+
+    @cached_property
+    def _leaf_map_transposed(self) -> sparse.csr_array:
+        return self.map[self.splits[1] :].T.tocsr()
+
+    def entries(self, weights: Array) -> tuple[Array, Array, Array]:
+        """Return A' W A for weights of shape (M, G).
+
+        Returns
+        -------
+        core : ndarray, shape (P, P, G)
+        border : ndarray, shape (E, D, P, G)
+        leaf : ndarray, shape (E, D, D, G)
+        """
+        core, border, leaf = np.split(self.map @ weights, self.splits)
+        size = weights.shape[1]
+        return (
+            core.reshape(self.p, self.p, size),
+            by_entity(border.reshape(self.d, self.p, self.e, size)),
+            by_entity(leaf.reshape(self.d, self.d, self.e, size)),
+        )
+
+
+def by_slot(leaves: Array) -> Array:
+    """Move the entities of (E, D, ..., G) before the last axis; a view."""
+    return np.moveaxis(leaves, 0, -2)
+
+
+def by_entity(leaves: Array) -> Array:
+    """Move the entities of (D, ..., E, G) to the front; a view."""
+    return np.moveaxis(leaves, -2, 0)
+
+
+def _padded(columns: sparse.csr_array) -> tuple[Array, Array, Array]:
+    """Return the nonzero columns of each row side by side, padded with zero values."""
+    counts = np.diff(columns.indptr)
+    width = int(counts.max())
+    row = np.repeat(np.arange(columns.shape[0]), counts)
+    place = np.arange(columns.nnz) - np.repeat(columns.indptr[:-1], counts)
+    col = np.zeros((columns.shape[0], width), dtype=np.int64)
+    value = np.zeros((columns.shape[0], width))
+    col[row, place] = columns.indices
+    value[row, place] = columns.data
+    return np.repeat(np.arange(columns.shape[0])[:, None], width, axis=1), col, value
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """Cholesky factor of G arrow matrices.
+
+    Attributes
+    ----------
+    leaf : ndarray, shape (E, D, D, G)
+        Lower factors of the entities' blocks.
+    border : ndarray, shape (E, D, P, G)
+        Solved against them.
+    core_inverse : ndarray, shape (G, P, P)
+        Inverses of the lower factors of the Schur complements.
+    """
+
+    leaf: Array
+    border: Array
+    core_inverse: Array
+
+    @property
+    def leaf_log_det(self) -> Array:
+        """Log determinant of each entity's factor, shape (E, G)."""
+        return log_det(self.leaf)
+
+    @property
+    def core_log_det(self) -> Array:
+        """Log determinant of the core's factor, shape (G,)."""
+        return -np.log(np.einsum("gpp->gp", self.core_inverse)).sum(axis=1)
+
+    def solve(self, core: Array, leaf: Array) -> tuple[Array, Array]:
+        """Solve for right-hand sides of shapes (P, G) and (E, D, G)."""
+        inner = forward(self.leaf, leaf)
+        rest = core - np.einsum("edpg,edg->pg", self.border, inner)
+        v = self.core_noise((self.core_inverse @ rest.T[:, :, None])[:, :, 0].T)
+        return v, self.leaves_given(v, inner)
+
+    def leaves_given(self, core: Array, inner: Array) -> Array:
+        """Return L^-T (inner - Y core), shape (E, D, G): leaves for some core coordinates."""
+        return backward(self.leaf, inner - np.einsum("edpg,pg->edg", self.border, core))
+
+    def core_noise(self, noise: Array) -> Array:
+        """Return core coordinates of mean zero from standard normal noise, both (P, G)."""
+        return (self.core_inverse.transpose(0, 2, 1) @ noise.T[:, :, None])[:, :, 0].T
+
+    def columns(self, which: slice) -> Arrow:
+        """Return the factors of some of the columns."""
+        return Arrow(self.leaf[..., which], self.border[..., which], self.core_inverse[which])
+
+
+def factor(core: Array, border: Array, leaf: Array) -> Arrow:
+    """Factor arrows given by their parts, shapes (P, P, G), (E, D, P, G) and (E, D, D, G)."""
+    lower = cholesky(leaf)
+    solved = _forward_border(lower, border)
+    e, d, p, g = solved.shape
+    flat = np.ascontiguousarray(solved.reshape(e * d, p, g).transpose(2, 0, 1))
+    schur = core.transpose(2, 0, 1) - flat.transpose(0, 2, 1) @ flat
+    return Arrow(lower, solved, np.linalg.inv(_core_cholesky(schur)))
+
+
+def _core_cholesky(schur: Array) -> Array:
+    """Return lower factors of shape (G, P, P); the matrices are no less than the identity.
+
+    Rounding may leave that out at absurd settings, such as scales of 1e12.  What is factored then
+    is the nearest matrix of which it is true: it only proposes.
+    """
+    try:
+        return np.linalg.cholesky(schur)
+    except np.linalg.LinAlgError:
+        finite = np.isfinite(schur).all(axis=(1, 2))
+        safe = np.where(finite[:, None, None], schur, np.eye(schur.shape[1]))
+        values, vectors = np.linalg.eigh(safe)
+        lifted = (vectors * np.maximum(values, 1.0)[:, None]) @ vectors.transpose(0, 2, 1)
+        # Enough beyond rounding for the factorization to go through.
+        room = 1e-10 * np.abs(values).max(axis=1)[:, None, None] * np.eye(schur.shape[1])
+        return np.linalg.cholesky(lifted + room)
+
+
+def cholesky(blocks: Array) -> Array:
+    """Return lower factors of small matrices, shape (E, D, D, G); all of them at once."""
+    size = blocks.shape[1]
+    lower = np.zeros_like(blocks)
+    for j in range(size):
+        # Loops over the few slots: sums over a short axis are slow in NumPy.
+        for i in range(j, size):
+            rest = blocks[:, i, j]
+            for k in range(j):
+                rest = rest - lower[:, i, k] * lower[:, j, k]
+            lower[:, i, j] = np.sqrt(rest) if i == j else rest / lower[:, j, j]
+    return lower
+
+
+def log_det(lower: Array) -> Array:
+    """Return the log determinant of factors (E, D, D, ...), shape (E, ...)."""
+    product = lower[:, 0, 0]
+    for i in range(1, lower.shape[1]):
+        product = product * lower[:, i, i]
+    return np.log(product)
+
+
+def inverse(lower: Array) -> Array:
+    """Return (L L')^-1 for factors of shape (E, D, D, G)."""
+    size = lower.shape[1]
+    solved = np.zeros_like(lower)  # L^-1, lower too
+    for j in range(size):
+        solved[:, j, j] = 1 / lower[:, j, j]
+        for i in range(j + 1, size):
+            rest = lower[:, i, j] * solved[:, j, j]
+            for k in range(j + 1, i):
+                rest += lower[:, i, k] * solved[:, k, j]
+            solved[:, i, j] = -rest / lower[:, i, i]
+    product = np.empty_like(lower)
+    for i in range(size):
+        for j in range(i + 1):
+            entry = solved[:, i, i] * solved[:, i, j]
+            for k in range(i + 1, size):
+                entry += solved[:, k, i] * solved[:, k, j]
+            product[:, i, j] = product[:, j, i] = entry
+    return product
+
+
+def forward(lower: Array, right: Array) -> Array:
+    """Return L^-1 b for factors (E, D, D, G) and right-hand sides (E, D, G)."""
+    solved = _empty(right.shape)
+    for i in range(right.shape[1]):
+        rest = right[:, i]
+        for j in range(i):
+            rest = rest - lower[:, i, j] * solved[:, j]
+        solved[:, i] = rest / lower[:, i, i]
+    return solved
+
+
+def backward(lower: Array, right: Array) -> Array:
+    """Return L^-T b for factors (E, D, D, G) and right-hand sides (E, D, G).
+
+    Factors of shape (E, D, D, G, 1) serve right-hand sides of shape (E, D, G, K).
+    """
+    solved = _empty(np.broadcast_shapes(right.shape, lower[:, :, 0].shape))
+    size = right.shape[1]
+    for i in reversed(range(size)):
+        rest = right[:, i]
+        for j in range(i + 1, size):
+            rest = rest - lower[:, j, i] * solved[:, j]
+        solved[:, i] = rest / lower[:, i, i]
+    return solved
+
+
+def _empty(shape: tuple[int, ...]) -> Array:
+    """Return an array (E, D, G, ...), in memory (D, ..., E, G)."""
+    e, d, g, *more = shape
+    return np.moveaxis(np.empty((d, *more, e, g)), (-2, -1), (0, 2))
+
+
+def _forward_border(lower: Array, border: Array) -> Array:
+    solved = np.empty_like(border)
+    for i in range(border.shape[1]):
+        rest = border[:, i]
+        for j in range(i):
+            rest = rest - lower[:, i, j, None] * solved[:, j]
+        solved[:, i] = rest / lower[:, i, i, None]
+    return solved

@@ -1,0 +1,1 @@
+"""NUTS: on whitened coordinates of a latent Gaussian model, or through Bambi."""

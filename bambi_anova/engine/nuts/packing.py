@@ -1,0 +1,154 @@
+"""A whitened model as one buffer of numbers: what the compiled kernel reads.
+
+Letters: P core coordinates, E entities, D coordinates an entity, L lanes, H hyperparameters,
+K nodes of a prior's table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import interpolate
+
+from bambi_anova.engine.latent.scales import Scale
+from bambi_anova.engine.nuts.program import Program, Recorder
+from bambi_anova.engine.nuts.whitening import Whitening
+from bambi_anova.families.likelihoods import Observed
+from bambi_anova.families.rising import Factors
+
+Array = np.ndarray
+
+#: Prior densities are tabulated this far below and above the mode of the hyperparameters (16 and
+#: 9 powers of ten of a scale), in steps that leave errors of 1e-9.
+REACH = (-37.0, 21.0)
+STEP = 0.01
+#: Entities that the kernel takes side by side, at the most.
+MOST_LANES = 64
+#: A log prior density that is not finite.
+NEVER = -1e12
+
+
+def pack(w: Whitening) -> Array:
+    """Return all that the compiled log density needs.
+
+    First come the buffer's length and three sizes, then where each array begins, all of them whole
+    numbers; then the arrays, whole numbers and reals side by side.  ``kernel.log_density`` says
+    what they are.
+    """
+    model, program = w.model, record(w)
+    h, p, (e, d) = len(w.centre), len(w.core), w.leaf.shape[:2]
+    table, table_start = _tabulate(model.scales, w.centre)
+    limits = np.array([[scale.lower, scale.upper] for scale in model.scales]).reshape(h, 2)
+    bends = np.array([[scale.stretch, scale.bend] for scale in model.scales]).reshape(h, 2)
+    origin = model.offset + model.core_columns @ model.core_mean
+    data = model.likelihood.data
+    assert data is not None  # for the type checker
+    # The program counts an entity's slots in the order in which they are eliminated.
+    slots = np.arange(e * d).reshape(e, d)[:, np.argsort(w.order)].ravel()
+    addresses = program.x[np.concatenate([np.arange(p), p + slots])]
+    arrays = [
+        _likelihood(w),
+        np.column_stack([limits, table_start, np.full(h, STEP), bends, w.centre, w.turn]),
+        table,
+        program.noise[w.standing],
+        np.array(program.sizes),
+        program.before,
+        program.eliminate,
+        program.core,
+        program.substitute,
+        program.constants,
+        _rows(data, origin),
+        model.columns.indptr.astype(np.int64),
+        addresses[model.columns.indices],
+        model.columns.data,
+        *_factors(data),
+    ]
+    return _join([h, table.shape[1], len(origin)], arrays)
+
+
+def record(w: Whitening) -> Program:
+    """Write the map down for the kernel."""
+    p, e = len(w.core), len(w.leaf)
+    core = np.zeros((p + 1, p + 1))
+    core[:p, :p], core[p, :p] = w.core[..., 0], w.pull[:, 0]
+    blocks = np.concatenate([w.border[..., 0], w.leaf_pull, w.leaf[..., 0]], axis=2)
+    scales = [*w.model.core_scale, *w.model.leaf_scale[w.order]]
+    factors = [*w.model.core_sd[:, 0], *np.ones(len(w.order))]
+    sds = [(int(scale), float(sd)) for scale, sd in zip(scales, factors, strict=True)]
+    return Recorder(len(w.centre), sds, core, blocks, _lanes(e)).record()
+
+
+def _lanes(entities: int) -> int:
+    """Return how many entities to take side by side: groups of one size, in fours."""
+    groups = -(-entities // MOST_LANES)
+    return -(-entities // (4 * groups)) * 4
+
+
+def _likelihood(w: Whitening) -> Array:
+    """Return what ``kernel.log_density`` calls ``own``."""
+    further = [w.model.auxiliary[name] for name in w.kind.parameters]
+    further += [0.0] * (2 - len(further))
+    pairs = [(float(f), 0.0) if isinstance(f, int) else (-1.0, f) for f in further]
+    power = w.kind.power if w.followed >= 0 else 0.0
+    return np.array([w.kind.number, power, w.reference, *pairs[0], *pairs[1]])
+
+
+def _rows(data: Observed, origin: Array) -> Array:
+    """Return the rows' predictor at the prior means and their data, shape (5, M)."""
+    y, trials = data.y, data.trials
+    if data.factors is not None:  # the binomial part of their likelihood
+        once, never = data.factors.once[:, :, None]
+        y, trials = once, once + never
+    return np.stack([origin, y, trials, data.n, data.within])
+
+
+def _factors(data: Observed) -> tuple[Array, Array]:
+    """Return what ``kernel.log_density`` calls ``entries`` and ``ends``."""
+    if data.factors is None:
+        return np.zeros((3, 0)), np.zeros(1, dtype=np.int64)
+    parts = data.factors.successes, data.factors.failures, data.factors.trials
+    entries = [[part.shift, part.count, part.gamma] for part in parts[:2]]
+    entries.append(_totals(parts[2]))
+    counts = [np.bincount(part.rows, minlength=part.size) for part in parts[:2]]
+    ends = np.cumsum(np.concatenate([[0], *counts, [len(entries[2][0])]]))
+    return np.concatenate(entries, axis=1), ends
+
+
+def _totals(part: Factors) -> list[Array]:
+    """Return entries of all rows together: shift, count and function."""
+    pairs = np.stack([part.gamma, part.shift], axis=1)
+    distinct, inverse = np.unique(pairs, axis=0, return_inverse=True)
+    return [distinct[:, 1], np.bincount(inverse.ravel(), part.count), distinct[:, 0]]
+
+
+def _join(sizes: Sequence[int], arrays: Sequence[Array]) -> Array:
+    flat = [np.ravel(array) for array in arrays]
+    head = 1 + len(sizes) + len(flat)
+    ends = head + np.cumsum([len(array) for array in flat])
+    buffer = np.empty(ends[-1])
+    whole = buffer.view(np.int64)
+    whole[:head] = [len(buffer), *sizes, head, *ends[:-1]]
+    for array, end in zip(flat, ends, strict=True):
+        into = whole if array.dtype.kind == "i" else buffer
+        into[end - len(array) : end] = array
+    return buffer
+
+
+def _tabulate(scales: Sequence[Scale], centre: Array) -> tuple[Array, Array]:
+    """Return log prior densities as cubic pieces (H, K, 4), and where each table starts.
+
+    So the kernel knows every prior that ``scales`` knows.  Beyond the first and the last node the
+    log densities go on as straight lines.
+    """
+    nodes = np.arange(*REACH, STEP)
+    table = np.zeros((len(scales), len(nodes) + 1, 4))
+    for scale, middle, pieces in zip(scales, centre, table, strict=True):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            y = scale.log_density(middle + nodes)
+        spline = interpolate.CubicSpline(nodes, np.where(y > NEVER, y, NEVER))
+        pieces[1:-1] = spline.c[::-1].T * STEP ** np.arange(4)
+        for at, node in ((0, nodes[0]), (-1, nodes[-1])):
+            pieces[at, :2] = spline(node), STEP * spline(node, 1)
+        pieces[0, 0] -= pieces[0, 1]
+    return table, centre + nodes[0] - STEP

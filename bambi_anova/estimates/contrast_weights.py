@@ -1,0 +1,150 @@
+"""Contrasts as users give them: by a family's name, by level, by sides, or as an array.
+
+Letters: J levels, K contrasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.estimates.contrast_families import FAMILIES, Levels, Weights, are_numbers, sides
+
+Array = np.ndarray
+
+
+def contrast_weights(method: Any, levels: Levels) -> Weights:
+    """Return the weights of a family by its name, or of contrasts of one's own.
+
+    Parameters
+    ----------
+    method : str, mapping or array
+        A key of ``FAMILIES``; ``{name: {level: weight}}``, where levels left out weigh zero;
+        ``{name: (levels, levels)}``, the mean of the left less the mean of the right, as in
+        Kruschke's scripts; or weights of shape (K, J), or (J,) for one contrast.
+    levels : Levels
+
+    Returns
+    -------
+    dict of str to ndarray, each of shape (J,)
+
+    Raises
+    ------
+    ArgumentError
+        If the method, a level or the weights cannot be used.
+
+    Examples
+    --------
+    >>> tillage = Levels("tillage", ("Chisel", "Moldbrd", "Ridge"))
+    >>> contrast_weights("consec", tillage)["Ridge - Moldbrd"].tolist()
+    [0.0, -1.0, 1.0]
+    >>> contrast_weights({"rest": (["Moldbrd", "Ridge"], ["Chisel"])}, tillage)["rest"].tolist()
+    [-1.0, 0.5, 0.5]
+    """
+    if len(levels.values) < 2:
+        raise ArgumentError(
+            f"term={levels.name!r}: a contrast compares two levels or more; there is only "
+            f"{levels.labels[0]!r}"
+        )
+    if isinstance(method, str):
+        name = method.replace(".", "_")
+        if name not in FAMILIES:
+            raise ArgumentError(f"method={method!r} is not known{nearest(name, FAMILIES)}")
+        return FAMILIES[name](levels)
+    if isinstance(method, Mapping):
+        if not method:
+            raise ArgumentError("method: expected at least one contrast, got an empty mapping")
+        names = [str(name) for name in method]
+        _require_distinct(names)
+        weights = [_own(name, given, levels) for name, given in method.items()]
+        return dict(zip(names, weights, strict=True))
+    return _rows(method, levels)
+
+
+def _own(name: object, given: Any, levels: Levels) -> Array:
+    argument = f"method[{name!r}]"
+    weights = np.zeros(len(levels.values))
+    if isinstance(given, Mapping) and given:
+        for level, weight in given.items():
+            if not isinstance(weight, (int, float, np.number)):
+                raise ArgumentError(f"{argument}: expected a number for {level!r}, got {weight!r}")
+            weights[levels.position(level, argument)] += float(weight)
+    elif isinstance(given, (list, tuple)) and len(given) == 2 and not _is_row(given):
+        for side, sign in zip(given, (1.0, -1.0), strict=True):
+            chosen = [levels.position(level, argument) for level in sides(side, levels)]
+            if not chosen or len(set(chosen)) < len(chosen):
+                raise ArgumentError(f"{argument}: each side needs levels, each of them once")
+            weights[chosen] += sign / len(chosen)
+    elif _is_row(given):
+        weights = _checked_shape(given, levels, argument)[0]
+    else:
+        raise ArgumentError(
+            f"{argument}: expected {{level: weight}}, (levels, levels) or {len(weights)} weights, "
+            f"got {given!r}"
+        )
+    return _contrast(weights, argument)
+
+
+def _is_row(given: Any) -> bool:
+    """Whether something is a row of numbers: weights, also where levels are numbers too."""
+    return (
+        isinstance(given, (list, tuple, np.ndarray)) and are_numbers(given) and np.ndim(given) == 1
+    )
+
+
+def _rows(method: Any, levels: Levels) -> Weights:
+    if not isinstance(method, (list, tuple, np.ndarray)) or not are_numbers(method):
+        raise ArgumentError(
+            f"method={method!r}: expected the name of a family ({', '.join(FAMILIES)}), a mapping "
+            "{name: {level: weight}} or {name: (levels, levels)}, or an array of weights"
+        )
+    rows = [_contrast(row, "method") for row in _checked_shape(method, levels, "method")]
+    names = [_written(row, levels.operands) for row in rows]
+    _require_distinct(names)
+    return dict(zip(names, rows, strict=True))
+
+
+def _require_distinct(names: Sequence[str]) -> None:
+    """Refuse contrasts that could not be told apart in a table."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError(
+                f"method: two contrasts read {name!r}; give them names: {{name: weights, ...}}"
+            )
+
+
+def _checked_shape(given: Any, levels: Levels, argument: str) -> Array:
+    weights = np.atleast_2d(np.asarray(given, dtype=float))
+    if weights.ndim != 2 or weights.shape[1] != len(levels.values) or not len(weights):
+        raise ArgumentError(
+            f"{argument}: expected a row of {len(levels.values)} weights for each contrast, one a "
+            f"level of {levels.name!r} ({', '.join(levels.labels)}); got shape "
+            f"{np.shape(given)}"
+        )
+    return weights
+
+
+def _contrast(weights: Array, argument: str) -> Array:
+    """Refuse weights that compare nothing."""
+    if not np.isfinite(weights).all():
+        raise ArgumentError(f"{argument}: weights must be finite, got {weights.tolist()}")
+    if not weights.any():
+        raise ArgumentError(f"{argument}: all weights are zero, or cancel; nothing is compared")
+    if abs(weights.sum()) > 1e-9 * np.abs(weights).sum():
+        raise ArgumentError(
+            f"{argument}: weights sum to {weights.sum():g}, expected 0; a contrast compares levels"
+        )
+    return weights
+
+
+def _written(weights: Array, labels: Sequence[str]) -> str:
+    """Write weights out, such as "0.5 a + 0.5 b - c"."""
+    text = ""
+    for weight, label in zip(weights, labels, strict=True):
+        if weight:
+            sign = (" - " if weight < 0 else " + ") if text else ("-" if weight < 0 else "")
+            text += sign + (label if abs(weight) == 1 else f"{abs(weight):.4g} {label}")
+    return text

@@ -1,0 +1,1 @@
+"""Response families: one file each."""

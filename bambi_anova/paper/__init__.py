@@ -1,1 +1,0 @@
-"""Tables -> what goes into a paper: rounded sheets, paragraphs, pages of a notebook."""

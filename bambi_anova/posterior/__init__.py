@@ -1,0 +1,1 @@
+"""Draws of a fit: arrays, populations, summaries, and how far they can be trusted."""

@@ -1,0 +1,218 @@
+"""Fits side by side: two of one model, or several models of the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.data.sufficient import group_rows
+from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.prediction.loo import Loo
+from bambi_anova.prediction.posterior_checks import Checks
+from bambi_anova.prediction.predictive import Grouping, grouping
+
+if TYPE_CHECKING:
+    from bambi_anova.result import Result
+
+
+def compare_fits(quick: Result, full: Result) -> pd.DataFrame:
+    """Compare two fits of one model, quantity by quantity.
+
+    Parameters
+    ----------
+    quick, full : Result
+        The second is taken for the truth.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each quantity of ``Result.trust``, the worst first: ``quantity``,
+        ``population``, ``mean_quick``, ``mean_full``, ``sd_quick``, ``sd_full``, ``shift`` (of
+        the mean, in units of the full fit's sd), ``sd_ratio`` (quick over full) and
+        ``trusted_quick``, ``trusted_full``.
+
+    Raises
+    ------
+    ArgumentError
+        If the fits are of different models.
+
+    Examples
+    --------
+    >>> quick = model.fit("laplace")  # doctest: +SKIP
+    >>> compare_fits(quick, model.fit(init=quick))  # doctest: +SKIP
+    """
+    for name, fit in (("quick", quick), ("full", full)):
+        if not isinstance(fit, Checks):
+            raise ArgumentError(f"{name}: expected a Result, got {fit!r:.60}")
+    require_same_model(quick, full)
+    names = ["quantity", "population"]
+    both = quick.trust().merge(
+        full.trust(), on=names, suffixes=("_quick", "_full"), validate="one_to_one"
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):  # quantities that are constant
+        both["shift"] = (both["mean_quick"] - both["mean_full"]) / both["sd_full"]
+        both["sd_ratio"] = both["sd_quick"] / both["sd_full"]
+    distance = pd.concat([both["shift"].abs(), (both["sd_ratio"] - 1).abs()], axis=1).max(axis=1)
+    columns = [f"{what}_{fit}" for what in ("mean", "sd") for fit in ("quick", "full")]
+    columns = [*names, *columns, "shift", "sd_ratio", "trusted_quick", "trusted_full"]
+    order = distance.sort_values(ascending=False, na_position="last", kind="stable").index
+    return both.loc[order, columns].reset_index(drop=True)
+
+
+def require_same_model(one: Result, other: Result) -> None:
+    """Refuse fits of different models.
+
+    Raises
+    ------
+    ArgumentError
+        If formula, family, link or the quantities differ.
+    """
+    for what, own, theirs in (
+        ("formula", one.design.formula.text, other.design.formula.text),
+        ("family", one.family.name, other.family.name),
+        ("link", one.link.name, other.link.name),
+        ("levels", one.design.levels, other.design.levels),
+        ("rows", len(one.design.rows.data), len(other.design.rows.data)),
+    ):
+        if own != theirs:
+            raise ArgumentError(f"the fits are of different models: {what} {own!r} and {theirs!r}")
+
+
+def compare(
+    results: Mapping[str, Result] | Sequence[Result], by: str = "row", draws: int | None = None
+) -> pd.DataFrame:
+    """Compare models of the same data by their leave-one-out predictive accuracy.
+
+    Parameters
+    ----------
+    results : mapping of str to Result, or sequence of Result
+        Fits, perhaps with and without a term; without names they go by their formulas.
+    by : str
+        What to leave out at a time, as for ``Result.loo``: "row", "cell" (of all the models'
+        factors together), "unit" or a unit term that one of the models has.
+    draws : int, optional
+        How many of each posterior's draws to use.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a model, the best first: ``model``, ``by``, ``elpd``, ``se``, ``p``, ``elpd_diff``
+        to the best model and its standard error ``se_diff`` (of the paired differences),
+        ``weight`` (stacking: Yao et al. 2018, doi:10.1214/17-BA1091), ``pareto_k`` (the worst)
+        and ``trusted``.  Differences below about 4, or within two standard errors, do not tell
+        models apart.
+
+    Raises
+    ------
+    ArgumentError
+        If there are fewer than two fits, names repeat, or the data differ.
+
+    Examples
+    --------
+    >>> without = ba.Model(formula_without, data).fit()  # doctest: +SKIP
+    >>> compare({"with": result, "without": without}, by="unit")  # doctest: +SKIP
+    """
+    import arviz_stats
+
+    named = _named(results)
+    _require_same_data(named)
+    groups = _common_grouping(named, by)
+    found: dict[str, Loo] = {name: result._loo(groups, draws) for name, result in named.items()}
+    terms = {name: loo.table["elpd"].to_numpy() for name, loo in found.items()}
+    best = max(found, key=lambda name: found[name].elpd)
+    stacked = arviz_stats.compare(
+        {name: loo.to_arviz() for name, loo in found.items()}, round_to="none"
+    )
+    rows = []
+    for name, loo in found.items():
+        difference = terms[name] - terms[best]
+        rows.append(
+            {
+                "model": name,
+                "by": groups.name,
+                "elpd": loo.elpd,
+                "se": loo.se,
+                "p": loo.p,
+                "elpd_diff": difference.sum(),
+                "se_diff": np.sqrt(len(difference) * difference.var(ddof=1)),
+                "weight": float(stacked.loc[name, "weight"]),
+                "pareto_k": loo.table["pareto_k"].max(),
+                "trusted": loo.verdict == "trusted",
+            }
+        )
+    table = pd.DataFrame(rows)
+    return table.sort_values("elpd", ascending=False, kind="stable", ignore_index=True)
+
+
+def _named(results: Mapping[str, Result] | Sequence[Result]) -> dict[str, Result]:
+    if isinstance(results, Mapping):
+        named = {str(name): result for name, result in results.items()}
+    else:
+        if isinstance(results, Checks) or not isinstance(results, Sequence):
+            raise ArgumentError(f"results: expected several fits, got {results!r:.60}")
+        texts = [getattr(getattr(r, "design", None), "formula", None) for r in results]
+        named = {
+            str(getattr(t, "text", i)): r
+            for i, (t, r) in enumerate(zip(texts, results, strict=True))
+        }
+        if len(named) < len(results):
+            raise ArgumentError(
+                "results: two fits have the same formula; name them: {'one': ..., 'other': ...}"
+            )
+    for name, result in named.items():
+        if not isinstance(result, Checks):
+            raise ArgumentError(f"results[{name!r}]: expected a Result, got {result!r:.60}")
+    if len(named) < 2:
+        raise ArgumentError(f"results: expected two fits or more, got {len(named)}")
+    return named
+
+
+def _require_same_data(named: Mapping[str, Result]) -> None:
+    """Refuse fits whose elpds are about different data."""
+    (first, one), *others = named.items()
+    for name, other in others:
+        a, b = one.design.rows.response, other.design.rows.response
+        if len(a.values) != len(b.values):
+            what = f"{len(a.values)} rows and {len(b.values)}"
+        elif not np.array_equal(a.values, b.values):
+            what = (
+                f"responses differ, {a.name!r} and {b.name!r}, or their rows are in another order"
+            )
+        elif (a.trials is None) != (b.trials is None) or not np.array_equal(
+            1 if a.trials is None else a.trials, 1 if b.trials is None else b.trials
+        ):
+            what = f"trials differ, of {a.name!r} and {b.name!r}"
+        elif (one.family.response == "count") != (other.family.response == "count"):
+            what = (
+                f"family {one.family.name!r} and family {other.family.name!r}: the one has "
+                "probabilities of counts, the other densities, which have no common scale"
+            )
+        else:
+            continue
+        raise ArgumentError(
+            f"results: {first!r} and {name!r} cannot be compared ({what}); fit all models to "
+            "the same rows, with the same response"
+        )
+
+
+def _common_grouping(named: Mapping[str, Result], by: str) -> Grouping:
+    """Return a partition of the rows that all models can be judged by."""
+    designs = [result.design for result in named.values()]
+    if by == "cell":
+        factors = {name: f for design in designs for name, f in design.rows.factors.items()}
+        keys = [factor.codes for factor in factors.values()]
+        codes, first = group_rows(keys, len(designs[0].rows.data))
+        labels = {name: [f.levels[f.codes[i]] for i in first] for name, f in factors.items()}
+        return Grouping("cell", codes, pd.DataFrame(labels, index=range(len(first))), "cell")
+    if by == "row":
+        return grouping(designs[0], by)
+    units = {unit.name: (unit.size, design) for design in designs for unit in design.units}
+    if not units:
+        raise ArgumentError(f"by={by!r}: none of the models has unit terms; use 'row' or 'cell'")
+    name = min(units, key=lambda unit: units[unit][0]) if by == "unit" else by
+    if name not in units:
+        raise ArgumentError(f"by={by!r}{nearest(str(by), ['row', 'cell', 'unit', *units])}")
+    return grouping(units[name][1], name)

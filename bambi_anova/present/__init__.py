@@ -1,0 +1,1 @@
+"""Tables -> what goes into a paper or a notebook."""

@@ -1,0 +1,259 @@
+"""A tidy table -> a sheet that a reader of a journal understands: rounded text, marks, notes.
+
+Letters: K rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.errors import ArgumentError
+from bambi_anova.posterior.populations import POPULATION_NAMES
+from bambi_anova.present.naming import TIMES, joined, minus
+from bambi_anova.tables.rounding import decimals, interval, number, percentage, row_decimals
+
+UNTRUSTED = "\N{DAGGER}"
+UNSUPPORTED = "\N{DOUBLE DAGGER}"
+#: What a trusted quantity's Monte Carlo error is at most, in sds: an effective size of 400.
+WORST_ERROR = 0.05
+
+_BOUND = re.compile(r"^(?P<of>sigma_|share_)?(?P<kind>hdi|eti)(?P<prob>[\d.]+)_lb$")
+_DIAGNOSTICS = ("mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat", "pareto_k")
+_SHARES = {
+    "pd": "P(direction)",
+    "below_rope": "Below ROPE",
+    "in_rope": "In ROPE",
+    "above_rope": "Above ROPE",
+    "above_comp_val": "Above comparison value",
+}
+_WORDS = {
+    "term": "Term",
+    "level": "Level",
+    "contrast": "Contrast",
+    "stratum": "Stratum",
+    "units": "Units",
+    "df": "df",
+    "quantity": "Quantity",
+    "population": "Population",
+    "scale": "Scale",
+    "comp_val": "Comparison value",
+    "mcse_mean": "MCSE",
+    "mcse_sd": "MCSE of SD",
+    "ess_bulk": "Bulk ESS",
+    "ess_tail": "Tail ESS",
+    "r_hat": "R-hat",
+    "pareto_k": "Pareto k",
+}
+#: Columns that say nothing to a reader: errors of shares, and what marks and heads say better.
+_HIDDEN = ("kind", "supported", "trusted", "mcse_rope", "mcse_comp_val")
+_INTERVALS = {"hdi": "highest-density interval", "eti": "equal-tailed interval"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a sheet: its label, its K texts, what it stands under and to which side."""
+
+    label: str
+    cells: tuple[str, ...]
+    spanner: str = ""
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of texts, ready to be set.
+
+    Attributes
+    ----------
+    title : str
+    columns : tuple of Column
+        Labels first.
+    groups : tuple of str
+        The heading that each of the K rows stands under; empty if there are none.
+    notes : tuple of str
+        What stands below: population and scale, marks, abbreviations.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    groups: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def make_sheet(
+    table: pd.DataFrame, title: str = "", notes: Sequence[str] = (), diagnostics: bool = False
+) -> Sheet:
+    """Set a table of a result as text.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        K rows with ``mean``, ``sd``, ``mcse_mean`` and ``trusted``.
+    title : str
+    notes : sequence of str
+        Further notes, put first.
+    diagnostics : bool
+        Keep Monte Carlo errors, effective sample sizes, R-hat and Pareto k.
+
+    Returns
+    -------
+    Sheet
+
+    Raises
+    ------
+    ArgumentError
+        If the table has none of these columns.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"contrast": ["x - y"], "mean": [0.4172], "sd": [0.0391]})
+    >>> table = table.assign(hdi95_lb=0.3401, hdi95_ub=0.4911, mcse_mean=0.0012, trusted=True)
+    >>> [column.cells for column in make_sheet(table).columns[1:]]
+    [('0.42',), ('0.04',), ('[0.34, 0.49]',)]
+    """
+    missing = {"mean", "sd", "mcse_mean", "trusted"} - set(table.columns)
+    if missing or not len(table):
+        what = f"has no column {sorted(missing)[0]!r}" if missing else "is empty"
+        raise ArgumentError(f"table: expected a table of a result, such as contrasts(); it {what}")
+    table = table.reset_index(drop=True)
+    labels = list(_labels(table))
+    groups: tuple[str, ...] = ()
+    if "term" in table and "share" not in table:
+        terms = [_term(name) for name in table["term"]]
+        groups = tuple(terms) if len(set(terms)) > 1 else ()
+        labels = [column for column in labels if column.label != "Term"]
+        title = title if groups else f"{title} of {terms[0]}" if title else terms[0]
+    columns = (*_marked(labels, table), *_numbers(table, diagnostics))
+    return Sheet(title, columns, groups, (*notes, *_notes(table, columns)))
+
+
+def _labels(table: pd.DataFrame) -> Iterator[Column]:
+    """Return what the rows are about: texts, and numbers that are not summaries."""
+    for name in table.columns:
+        if name in (
+            "mean",
+            "median",
+            "sd",
+            "sigma",
+            "share",
+            "sigma_sd",
+            "share_sd",
+            *_HIDDEN,
+            *_SHARES,
+        ):
+            continue
+        if name in _DIAGNOSTICS or re.match(
+            r"^(sigma_|share_)?(hdi|eti)[\d.]+_(lb|ub)$", str(name)
+        ):
+            continue
+        values = table[name]
+        if name in ("population", "scale", "comp_val") and _constant(values):
+            continue  # said once, in the notes
+        numeric = pd.api.types.is_numeric_dtype(values)
+        texts = [f"{value:g}" if numeric else _text(str(name), value) for value in values]
+        yield Column(_WORDS.get(str(name), str(name)), tuple(texts), numeric=numeric)
+
+
+def _text(name: str, value: object) -> str:
+    if name in ("term", "stratum"):
+        return _term(value)
+    if name == "level":
+        return str(value).replace(":", f" {TIMES} ")
+    return minus(value) if name == "contrast" else str(value)
+
+
+def _term(name: object) -> str:
+    return joined(str(name).split(":"))
+
+
+def _marked(labels: list[Column], table: pd.DataFrame) -> list[Column]:
+    """Put the marks behind the first label of doubtful rows."""
+    supported = table.get("supported", pd.Series(True, index=table.index))
+    marks = [
+        ("" if good else UNTRUSTED) + ("" if backed else UNSUPPORTED)
+        for good, backed in zip(table["trusted"], supported, strict=True)
+    ]
+    if not labels:
+        labels = [Column("", ("",) * len(table), numeric=False)]
+    first = labels[0]
+    cells = tuple(f"{cell}{mark}" for cell, mark in zip(first.cells, marks, strict=True))
+    return [Column(first.label, cells, first.spanner, first.numeric), *labels[1:]]
+
+
+def _numbers(table: pd.DataFrame, diagnostics: bool) -> Iterator[Column]:
+    """Return the summaries: mean, sd, interval and shares, then sigmas and shares of variance."""
+    places = row_decimals(table)
+    anova = "share" in table
+    spanner = "SD of the effects" if anova else ""
+    yield Column("Mean", _each(number, table["mean"], places), spanner)
+    if not anova:
+        yield Column("SD", _each(number, table["sd"], places))
+    yield from _intervals(table, "", places, spanner)
+    for name, text in _SHARES.items():
+        if name in table and not (name == "pd" and _idle(table)):
+            yield Column(text, _each(percentage, table[name], table["ess_bulk"]))
+    for name, scale, head in (("sigma", 1, "Superpopulation SD"), ("share", 100, "% of variance")):
+        if name in table:
+            sds = scale * table[f"{name}_sd"]
+            own = np.array([decimals(WORST_ERROR * sd, sd) for sd in sds])
+            yield Column("Mean", _each(number, scale * table[name], own), head)
+            yield from _intervals(table, f"{name}_", own, head, scale)
+    for name in _DIAGNOSTICS if diagnostics else ():
+        if name in table and table[name].notna().any():
+            yield Column(_WORDS[name], tuple(_diagnostic(name, value) for value in table[name]))
+
+
+def _each(write: Callable[..., str], *columns) -> tuple[str, ...]:
+    return tuple(write(*row) for row in zip(*columns, strict=True))
+
+
+def _idle(table: pd.DataFrame) -> bool:
+    """Whether the direction is no question: of sds, and of means that are far from zero."""
+    compares = {"contrast", "level", "slope"} & set(table.columns)
+    return "share" in table or (not compares and bool((table["pd"] == 1).all()))
+
+
+def _intervals(
+    table: pd.DataFrame, prefix: str, places: np.ndarray, spanner: str, scale: float = 1
+) -> Iterator[Column]:
+    for name in table.columns:
+        found = _BOUND.match(str(name))
+        if found and (found["of"] or "") == prefix:
+            lower, upper = scale * table[name], scale * table[f"{str(name)[:-3]}_ub"]
+            label = f"{found['prob']}% {found['kind'].upper()}"
+            yield Column(label, _each(interval, lower, upper, places), spanner)
+
+
+def _constant(values: pd.Series) -> bool:
+    return bool((values == values.iloc[0]).all())
+
+
+def _diagnostic(name: str, value: float) -> str:
+    if name.startswith("ess"):
+        return number(value, 0)
+    return f"{value:.2g}" if name.startswith("mcse") else number(value, 3 if name == "r_hat" else 2)
+
+
+def _notes(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[str]:
+    for name in ("population", "scale"):
+        if name in table and _constant(table[name]):
+            value = str(table[name].iloc[0])
+            yield f"{_WORDS[name]}: {POPULATION_NAMES.get(value, value)}."
+    if "comp_val" in table and _constant(table["comp_val"]):
+        yield f"Comparison value: {table['comp_val'].iloc[0]:g}."
+    for kind, words in _INTERVALS.items():
+        if any(column.label.endswith(f"% {kind.upper()}") for column in columns):
+            yield f"{kind.upper()}: {words}."
+    if any(column.label == _SHARES["pd"] for column in columns):
+        yield "P(direction): posterior probability of the sign of the mean."
+    if any("ROPE" in column.label for column in columns):
+        yield "ROPE: region of practical equivalence."
+    if not table["trusted"].all():
+        yield f"{UNTRUSTED} Not trusted: the draws do not settle it to within 0.15 sd."
+    if "supported" in table and not table["supported"].all():
+        yield f"{UNSUPPORTED} Needs cells without data: rests in part on the prior alone."

@@ -1,0 +1,220 @@
+"""The Methods paragraphs of a report: design, model, priors, computation, predictive check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from bambi_anova.design.design import Design
+from bambi_anova.present.naming import joined, response_name
+from bambi_anova.priors.defaults import Prior, Priors
+from bambi_anova.tables.rounding import number
+
+if TYPE_CHECKING:
+    from bambi_anova.fitted import Fitted
+
+#: What each method does, in a clause; samplers are named as they are.
+_METHODS = {
+    "laplace": "a nested Laplace approximation",
+    "pathfinder": "a Pathfinder approximation",
+    "advi": "a full-rank variational approximation",
+}
+_PACKAGES = ("bambi-anova", "bambi", "pymc", "arviz")
+#: Levels of a factor that are all named.
+NAMED = 8
+
+
+def listed(items: Sequence[str], last: str = "and") -> str:
+    """Join items as in a sentence.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    items = list(items)
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(4100, "row")
+    ('1 row', '4,100 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def describe_data(result: Fitted) -> str:
+    """Say what was observed, on which units, in which cells."""
+    design, rows = result.design, result.design.rows
+    sentences = [
+        f"The data are {counted(len(rows.data), 'row')} of {rows.response.name}; what is modelled "
+        f"is the {response_name(result)}."
+        if result.family.mean != "mean"
+        else f"The data are {counted(len(rows.data), 'row')} of {response_name(result)}."
+    ]
+    if design.factors:
+        sentences.append(f"The design has {listed([_factor(one) for one in design.factors])}.")
+    for covariate in rows.covariates.values():
+        sentences.append(
+            f"The covariate {covariate.name} (mean {covariate.mean:.4g}, sd {covariate.sd:.4g}) "
+            "enters linearly; means are given at its mean."
+        )
+    sentences.append(_units(design))
+    sentences += [f"The unit term {one.name} was left out: {one.reason}." for one in design.dropped]
+    sentences += list(_cells(design))
+    return " ".join(sentences)
+
+
+def _factor(factor) -> str:
+    shown = [str(level) for level in factor.levels[:NAMED]]
+    more = ", ..." if len(factor.levels) > NAMED else ""
+    place = [f"between {joined(name.split(':'))}" for name in factor.between]
+    place += [f"within {joined(name.split(':'))}" for name in factor.within]
+    where = f"; {', '.join(place)}" if place else ""
+    return f"{factor.name} ({len(factor.levels)} levels: {', '.join(shown)}{more}{where})"
+
+
+def _units(design: Design) -> str:
+    if not design.units and not design.slopes:
+        return "The model has no unit terms: rows count as independent of each other."
+    units = [f"{joined(unit.name.split(':'))} ({unit.size:,} units)" for unit in design.units]
+    slopes = [f"the slope of {one.covariate} by {one.unit.name}" for one in design.slopes]
+    terms = [
+        f"{joined(term.name.split(':'))} by {_judges(term.strata)}"
+        for term in design.terms
+        if term.factors
+    ]
+    judged = f" Terms are judged in these strata: {'; '.join(terms)}." if terms else ""
+    return f"What varies by unit: {listed([*units, *slopes])}.{judged}"
+
+
+def _judges(strata: Sequence[str]) -> str:
+    names = [joined(name.split(":")) for name in strata]
+    return "the residual" if strata == ("residual",) else listed(names)
+
+
+def _cells(design: Design) -> Iterator[str]:
+    if not design.factors:
+        return
+    counts, empty = design.cells["rows"], design.empty_cells
+    if empty:
+        yield (
+            f"{counted(len(empty), 'cell')} of {len(counts)} had no data "
+            f"({', '.join(joined(name.split(':')) for name in empty[:NAMED])}"
+            f"{', ...' if len(empty) > NAMED else ''}); what needs them rests on the priors "
+            "and is marked."
+        )
+    filled = counts[counts > 0]
+    if filled.min() == filled.max():
+        yield f"The {'other ' if empty else ''}cells held {counted(int(filled.min()), 'row')} each."
+    else:
+        yield (
+            f"The {'other ' if empty else ''}cells held {filled.min():,} to "
+            f"{counted(int(filled.max()), 'row')}; marginal means weigh cells equally all the same."
+        )
+
+
+def describe_model(result: Fitted) -> str:
+    """Say what the likelihood is and how effects hang together."""
+    units = ", of the units" if result.design.units else ""
+    return (
+        f"We fitted the model `{result.design.formula.text}` with a {result.family.name} "
+        f"likelihood and {result.link.name} link as a Bayesian hierarchical analysis of variance: "
+        f"the effects of every factor term{units} and of their interactions are normal about "
+        "zero with a standard deviation of their own, estimated with the rest, so that "
+        "shrinkage takes the part of corrections for multiple comparisons."
+    )
+
+
+def describe_priors(priors: Priors) -> str:
+    """Name every prior, and which of them are the user's own."""
+    named = _parameters(priors)
+    own = {name: prior for name, prior in named.items() if _is_own(prior)}
+    rest = {name: prior for name, prior in named.items() if name not in own}
+    sentences = []
+    if rest:
+        source = "weakly informative, those of Kruschke (2015)"
+        sentences.append(f"Priors were {source}: {_grouped(rest)}.")
+    if own:
+        sentences.append(f"Priors chosen for this analysis: {_grouped(own)}.")
+    return " ".join(sentences)
+
+
+def _parameters(priors: Priors) -> dict[str, Prior | float]:
+    named: dict[str, Prior | float] = {"the intercept": priors.intercept}
+    named |= {f"the slope of {name}": prior for name, prior in priors.covariates.items()}
+    named |= {f"the sd of {joined(name.split(':'))}": p for name, p in priors.sigmas.items()}
+    words = {"sigma": "the residual sd"}
+    return named | {words.get(name, name): prior for name, prior in priors.auxiliary.items()}
+
+
+def _is_own(prior: Prior | float) -> bool:
+    return not isinstance(prior, Prior) or prior.given is not None
+
+
+def _grouped(named: Mapping[str, Prior | float]) -> str:
+    """Name each prior once, with all parameters that have it."""
+    groups: dict[str, list[str]] = {}
+    for name, prior in named.items():
+        text = str(prior) if isinstance(prior, Prior) else f"the fixed value {prior:g}"
+        groups.setdefault(text, []).append(name)
+    return "; ".join(f"{text} for {listed(names)}" for text, names in groups.items())
+
+
+def describe_computation(result: Fitted) -> str:
+    """Say how the posterior was computed, and whether that can be believed."""
+    sampling, trust = result.sampling, result.trust()
+    chains, draws = result.draws.sample_shape
+    moving = trust[trust["sd"] > 0]
+    least = float(moving[["ess_bulk", "ess_tail"]].to_numpy().min())
+    if sampling.weighting is None:
+        how = (
+            f"The posterior was sampled by {sampling.method} ({chains} chains of {draws:,} draws "
+            f"after tuning): {counted(sampling.divergences, 'divergent transition')}, R-hat at "
+            f"most {number(float(moving['r_hat'].max()), 3)}, effective sample sizes of at least "
+            f"{number(least, 0)}."
+        )
+    else:
+        weighting = sampling.weighting
+        how = (
+            f"The posterior was computed by {_METHODS.get(sampling.method, sampling.method)}, "
+            f"corrected by Pareto-smoothed importance weights of the exact joint density "
+            f"({chains} independent parts of {draws:,} draws): Pareto k of the weights "
+            f"{number(weighting.pareto_k, 2)}, effective sample sizes of at least "
+            f"{number(least, 0)}."
+        )
+    trusted = int(trust["trusted"].sum())
+    verdict = f"By these criteria {trusted:,} of {len(trust):,} quantities of the fit are trusted."
+    return f"{how} {verdict} {_software()}"
+
+
+def _software() -> str:
+    return f"Software: {', '.join(f'{name} {version(name)}' for name in _PACKAGES)}."
+
+
+def describe_check(check: pd.DataFrame, groups: str, ci_prob: float) -> str:
+    """Say how well replicated data look like the observed.
+
+    Parameters
+    ----------
+    check : pandas.DataFrame
+        Of ``Result.predictive_check``.
+    groups : str
+        What its rows are.
+    ci_prob : float
+    """
+    outside = int(((check["tail_probability"] - 0.5).abs() > ci_prob / 2).sum())
+    return (
+        f"In a posterior predictive check the observed mean of {outside} of {len(check)} {groups} "
+        f"fell outside the central {100 * ci_prob:g}% of its replicates, where about "
+        f"{number((1 - ci_prob) * len(check), 1)} would by chance."
+    )

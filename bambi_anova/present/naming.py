@@ -1,0 +1,69 @@
+"""What things are called in figures, tables and text: in the user's own names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bambi_anova.posterior.populations import POPULATION_NAMES
+from bambi_anova.tables.rounding import MINUS
+
+if TYPE_CHECKING:
+    from bambi_anova.fitted import Fitted
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+def joined(names: Sequence[object]) -> str:
+    """Join factors or levels of an interaction.
+
+    Examples
+    --------
+    >>> joined(["A", "B"]) == f"A {TIMES} B"
+    True
+    """
+    return f" {TIMES} ".join(map(str, names))
+
+
+def minus(contrast: object) -> str:
+    """Set a contrast's name with minus signs.
+
+    Examples
+    --------
+    >>> minus("x - y") == f"x {MINUS} y"
+    True
+    """
+    return str(contrast).replace(" - ", f" {MINUS} ")
+
+
+def population_name(population: str, result: Fitted) -> str:
+    """Return what a population is called; nothing for a model without units."""
+    return POPULATION_NAMES[population] if result.design.units else ""
+
+
+def response_name(result: Fitted) -> str:
+    """Return what the mean on the response scale is called.
+
+    Examples
+    --------
+    >>> response_name(result)  # doctest: +SKIP
+    'probability of errors'
+    """
+    expression = result.design.formula.response.expression
+    success = result.design.rows.response.success
+    about = expression if success is None else f"{expression} = {success}"
+    return about if result.family.mean == "mean" else f"{result.family.mean} of {about}"
+
+
+def scale_name(result: Fitted, scale: str) -> str:
+    """Return what an axis or a table's numbers carry: the response or its link.
+
+    Examples
+    --------
+    >>> scale_name(result, "link")  # doctest: +SKIP
+    'logit of the probability of errors'
+    """
+    name = response_name(result)
+    if scale == "response" or result.link.name == "identity":
+        return name
+    return f"{result.link.name} of {'mean ' if result.family.mean == 'mean' else 'the '}{name}"

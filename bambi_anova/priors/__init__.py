@@ -1,0 +1,1 @@
+"""Priors: Kruschke's, the user's, and the distributions that they are."""

@@ -1,0 +1,1 @@
+"""What rows say before they are modelled: informative numbers of trials, and overdispersion."""

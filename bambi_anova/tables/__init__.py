@@ -1,0 +1,1 @@
+"""What all tables share: their columns, their print, their rounding."""

@@ -1,1 +1,0 @@
-"""Checks of binomial and count data before they are modelled."""
