@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from bambi_anova.analyses.compared import applicable_analyses, compare_analyses
     from bambi_anova.analyses.figure import plot_analyses
     from bambi_anova.datasets import load_data
-    from bambi_anova.model import Model
+    from bambi_anova.model import Model, load
     from bambi_anova.plots import plot_fits
     from bambi_anova.prediction.compare import compare, compare_fits
     from bambi_anova.result import Result
-    from bambi_anova.storage.loading import load
 
 __version__ = "0.1.0"
 
@@ -39,7 +38,7 @@ _LAZY = {
     "compare": "bambi_anova.prediction.compare",
     "compare_analyses": "bambi_anova.analyses.compared",
     "compare_fits": "bambi_anova.prediction.compare",
-    "load": "bambi_anova.storage.loading",
+    "load": "bambi_anova.model",
     "load_data": "bambi_anova.datasets",
     "plot_analyses": "bambi_anova.analyses.figure",
     "plot_fits": "bambi_anova.plots",

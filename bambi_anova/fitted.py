@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.contrast_families import as_text
 from bambi_anova.estimates.effects import Grid, deflection_effects, mean_effects
-from bambi_anova.families.base import Family, Link
-from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.populations import POPULATIONS, SCALES, cell_means
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import diagnose
-from bambi_anova.posterior.trust import Sampling, Verdict, complaints, is_trusted
-from bambi_anova.priors.defaults import Priors
-
-if TYPE_CHECKING:
-    import xarray as xr
+from bambi_anova.posterior.trust import Verdict, complaints, is_trusted
 
 Array = np.ndarray
 
 
-@dataclass(frozen=True, repr=False)
-class Fitted:
-    """Posterior of a model, and how far it can be believed; ``Result`` adds the tables.
-
-    Attributes
-    ----------
-    idata : xarray.DataTree
-    design : Design
-    family : Family
-    link : Link
-    draws : Draws
-    sampling : Sampling
-    priors : Priors
-    """
-
-    idata: xr.DataTree
-    design: Design
-    family: Family
-    link: Link
-    draws: Draws
-    sampling: Sampling
-    priors: Priors
+class Fitted(Posterior):
+    """Posterior of a model, and how far it can be believed; ``Result`` adds the tables."""
 
     @cached_property
     def diagnostics(self) -> pd.DataFrame:
@@ -106,7 +78,7 @@ class Fitted:
     @property
     def verdict(self) -> Verdict:
         """Equal to "trusted" or "not trusted"; its ``reasons`` say why, in words."""
-        return Verdict(self.complaints)
+        return Verdict(tuple(self.complaints))
 
     @property
     def complaints(self) -> list[str]:

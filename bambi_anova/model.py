@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
-from bambi_anova.data.rows import read_rows
 from bambi_anova.design.advice import check_design
-from bambi_anova.design.design import build_design
 from bambi_anova.errors import (
     AnovaWarning,
     ArgumentError,
     ConvergenceWarning,
     UnsupportedError,
 )
-from bambi_anova.families.base import get_family, get_link
-from bambi_anova.formula.parse import parse_formula
-from bambi_anova.priors.defaults import make_priors
-from bambi_anova.screening.screen import TrialChecks
-from bambi_anova.specified import Specified
+from bambi_anova.prediction.predictive import prior_predictive
+from bambi_anova.present.notebook import model_html
+from bambi_anova.screening.screen import check_dispersion, check_trials, warn_of_trials
+from bambi_anova.specification import IDENTIFIED, Options, Specification, describe, specify
 
 if TYPE_CHECKING:
     import bambi as bmb
     import xarray as xr
 
-    from bambi_anova.engine.methods import Problem, Request
+    from bambi_anova.engine.request import Request
+    from bambi_anova.posterior.posterior import Posterior
     from bambi_anova.result import Result
 
-PARAMETERIZATIONS = ("identified", "overparameterized")
-
+#: "laplace" and, where that is not to be trusted, "nuts" started from it.
+AUTO = "auto"
 #: Tuning steps a chain, and those of chains that start from draws of a quick fit.
 TUNE = 1000
 TUNE_STARTED = 300
@@ -42,7 +40,7 @@ TUNE_STARTED = 300
 _HERE = str(Path(__file__).parent)
 
 
-class Model(Specified, TrialChecks):
+class Model(Specification):
     """A split-plot or mixed-design ANOVA as a Bambi model.
 
     Parameters
@@ -113,28 +111,23 @@ class Model(Specified, TrialChecks):
         dropna: bool = False,
         *,
         collapse: bool = True,
-        parameterization: str = "identified",
+        parameterization: str = IDENTIFIED,
         extra_namespace: Mapping[str, Any] | None = None,
     ) -> None:
-        if parameterization not in PARAMETERIZATIONS:
-            raise ArgumentError(
-                f"parameterization={parameterization!r}: expected one of {PARAMETERIZATIONS}"
-            )
-        parsed, known = parse_formula(formula), get_family(family)
-        chosen = get_link(known, link)
-        rows = read_rows(parsed, data, known, categorical or (), dropna, extra_namespace)
-        design = build_design(parsed, rows, known)
-        self._assemble(
-            design,
-            known,
-            chosen,
-            make_priors(design, known, priors),
-            collapse,
-            parameterization,
-            dict(extra_namespace or {}),
-        )
-        for warning in check_design(self.design, self.family):
+        options = Options(collapse, parameterization, dict(extra_namespace or {}))
+        self._take(specify(formula, data, family, priors, link, categorical, dropna, options))
+        for warning in (*check_design(self.design, self.family), *warn_of_trials(self)):
             _warn(warning)
+
+    @classmethod
+    def of(cls, specification: Specification) -> Self:
+        """Return the model of a specification that was read and checked before."""
+        model = cls.__new__(cls)
+        model._take(specification)
+        return model
+
+    def _take(self, specification: Specification) -> None:
+        vars(self).update(vars(specification))
 
     @classmethod
     def from_design(
@@ -190,34 +183,16 @@ class Model(Specified, TrialChecks):
         formula, long = design_to_formula(data, dv, unit, between, within)
         return cls(formula, long, **kwargs)
 
-    @cached_property
-    def bambi_model(self) -> bmb.Model:
-        """The built Bambi model; its data are the collapsed rows."""
-        from bambi_anova.bambi_model.build import build_bambi_model
-
-        return build_bambi_model(
-            self.design,
-            self.collapsed,
-            self.priors,
-            self.family,
-            self.link,
-            literal=self.parameterization == "overparameterized",
-            namespace=self.namespace,
-        )
-
     @property
-    def _problem(self) -> Problem:
-        from bambi_anova.engine.methods import Problem
+    def bambi_model(self) -> bmb.Model:
+        """The built Bambi model; its data are the sufficient rows."""
+        from bambi_anova.bambi_model.build import built
 
-        return Problem(
-            self.design,
-            self.collapsed,
-            self.priors,
-            self.family,
-            self.link,
-            literal=self.parameterization == "overparameterized",
-            build=lambda: self.bambi_model,
-        )
+        return built(self)
+
+    check_trials = check_trials
+    check_dispersion = check_dispersion
+    prior_predictive = prior_predictive
 
     def fit(
         self,
@@ -271,9 +246,10 @@ class Model(Specified, TrialChecks):
         >>> quick = model.fit("laplace", random_seed=1)  # doctest: +SKIP
         >>> full = model.fit(init=quick, random_seed=1)  # doctest: +SKIP
         """
-        from bambi_anova.engine.methods import AUTO, Request, check_method
+        from bambi_anova.engine.methods import check_method
+        from bambi_anova.engine.request import Request
 
-        check_method(inference_method)
+        check_method(inference_method, (AUTO,))
         first = "laplace" if inference_method == AUTO else inference_method
         start = None if init is None else self._start(init)
         if tune is None:
@@ -289,7 +265,7 @@ class Model(Specified, TrialChecks):
             start,
         )
         result = self._run_auto(request, kwargs) if inference_method == AUTO else self._run(request)
-        if result.verdict != "trusted":
+        if not result.verdict.trusted:
             _warn(ConvergenceWarning(repr(result.verdict)))
         return result
 
@@ -300,28 +276,15 @@ class Model(Specified, TrialChecks):
             quick = self._run(request)
         except UnsupportedError:
             return self._run(full)
-        if quick.verdict == "trusted":
+        if quick.verdict.trusted:
             return quick
         full = replace(full, start=quick.idata["posterior"].to_dataset())
         return self._run(replace(full, tune=min(full.tune, TUNE_STARTED)))
 
     def _run(self, request: Request) -> Result:
-        from bambi_anova.engine.methods import run_inference
-        from bambi_anova.posterior.extract import add_cells
-        from bambi_anova.result import Result
+        from bambi_anova.engine.methods import run
 
-        fit = run_inference(self._problem, request)
-        add_cells(fit.idata, fit.draws, self.design, self.link)
-        return Result(
-            fit.idata,
-            self.design,
-            self.family,
-            self.link,
-            fit.draws,
-            fit.sampling,
-            self.priors,
-            self,
-        )
+        return _result(run(self, request))
 
     def _start(self, init: Result) -> xr.Dataset:
         """Return the posterior to start from."""
@@ -339,10 +302,46 @@ class Model(Specified, TrialChecks):
             )
         return init.idata["posterior"].to_dataset()
 
-    def _repr_html_(self) -> str:
-        from bambi_anova.present.notebook import model_html
+    __str__ = __repr__ = describe
+    _repr_html_ = model_html
 
-        return model_html(self)
+
+def load(path: str | os.PathLike, extra_namespace: Mapping[str, Any] | None = None) -> Result:
+    """Read a fit that ``Result.save`` wrote.
+
+    Parameters
+    ----------
+    path : path
+    extra_namespace : mapping, optional
+        The model's ``extra_namespace``.  A file cannot hold functions; they are needed only to
+        build the Bambi model again.
+
+    Returns
+    -------
+    Result
+        With the same tables as before; its ``model`` can be fitted again, from the loaded draws
+        with ``result.model.fit(init=result)``.
+
+    Raises
+    ------
+    StorageError
+        If there is no such file, it is of another kind or of a newer format, or it is damaged.
+
+    Examples
+    --------
+    >>> result.save("memory.nc")  # doctest: +SKIP
+    >>> ba.load("memory.nc").contrasts("trial_type")  # doctest: +SKIP
+    """
+    from bambi_anova.storage.loading import load_posterior
+
+    found = load_posterior(path, extra_namespace)
+    return _result(replace(found, specification=Model.of(found.specification)))
+
+
+def _result(found: Posterior) -> Result:
+    from bambi_anova.result import Result
+
+    return Result(**vars(found))
 
 
 def _warn(warning: AnovaWarning) -> None:

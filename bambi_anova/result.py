@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ from bambi_anova.estimates.questions import (
 from bambi_anova.estimates.reference_grid import reference_grid
 from bambi_anova.prediction.posterior_checks import Checks
 from bambi_anova.present.presented import Presented
+from bambi_anova.specification import Specification
 from bambi_anova.tables.printing import Table
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ _QUANTITIES: dict[str, Callable[..., Quantities]] = {
 }
 
 
+@dataclass(frozen=True, repr=False, eq=False)
 class Result(Presented, ContrastTables, Checks):
     """Posterior of a model, and the tables that answer the researcher's questions.
 
@@ -71,6 +74,11 @@ class Result(Presented, ContrastTables, Checks):
     sampling : Sampling
     priors : Priors
     """
+
+    @property
+    def model(self) -> Specification:
+        """The model that was fitted; it can be fitted again, ``model.fit(init=result)``."""
+        return self.specification
 
     def means(
         self,

@@ -28,11 +28,13 @@ from scipy import special, stats
 from trust_corpus import PACKAGES, markdown
 
 from bambi_anova.data.rows import read_rows
-from bambi_anova.design.design import Design, build_design
-from bambi_anova.families.base import Family, get_family
+from bambi_anova.design.design import build_design
+from bambi_anova.families.base import get_family, get_link
 from bambi_anova.formula.parse import parse_formula
+from bambi_anova.priors.defaults import make_priors
 from bambi_anova.screening.answers import NotChecked
 from bambi_anova.screening.screen import check_dispersion, check_trials, warn_of_trials
+from bambi_anova.specification import Specification, of_design
 
 Array = np.ndarray
 
@@ -143,10 +145,12 @@ class Experiment:
             mean = mean * rng.gamma(1 / self.overdispersion, self.overdispersion, len(mean))
         return rng.poisson(mean)
 
-    def read(self, data: pd.DataFrame) -> tuple[Design, Family]:
+    def read(self, data: pd.DataFrame) -> Specification:
         """Read data as a model does, without its priors and warnings."""
         formula, family = parse_formula(self.formula), get_family(self.family)
-        return build_design(formula, read_rows(formula, data, family), family), family
+        design = build_design(formula, read_rows(formula, data, family), family)
+        priors = make_priors(design, family)
+        return of_design(design, family, get_link(family, None), priors)
 
 
 def plain(**changes) -> Experiment:
@@ -329,12 +333,12 @@ def summary(
     truth = experiment.slope if study is TRIALS else experiment.overdispersion
     for simulation in range(options.simulations):
         rng = np.random.default_rng([options.seed, zlib.crc32(title.encode()), simulation])
-        design, family = experiment.read(experiment.simulate(rng))
+        model = experiment.read(experiment.simulate(rng))
         started = time.perf_counter()
-        answer = study.check(design, family)
+        answer = study.check(model)
         seconds.append(time.perf_counter() - started)
         if study is TRIALS:
-            warned.append(bool(list(warn_of_trials(design, family))))
+            warned.append(bool(list(warn_of_trials(model))))
         if isinstance(answer, NotChecked):
             silent += 1
             found.append(False)

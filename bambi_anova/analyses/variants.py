@@ -11,12 +11,12 @@ from typing import Any
 
 from bambi_anova.analyses.data_forms import outcomes, totals
 from bambi_anova.families.base import Family, get_family
-from bambi_anova.model import PARAMETERIZATIONS, Model
+from bambi_anova.model import Model
 from bambi_anova.priors.defaults import Priors, make_priors
+from bambi_anova.specification import IDENTIFIED, OVERPARAMETERIZED, Options, of_design
 
 #: Single outcomes that are worth the memory.
 MOST_OUTCOMES = 5_000_000
-IDENTIFIED, OVERPARAMETERIZED = PARAMETERIZATIONS
 OWN = "Bayesian ANOVA"
 LITERAL = "Bayesian, over-parameterized"
 
@@ -43,18 +43,10 @@ class Variant:
     make: Callable[[Model], Model]
 
 
-def _like(model: Model, **changes: Any) -> Model:
+def _like(model: Model, options: Options | None = None, **changes: Any) -> Model:
     """Return the model with some of its parts exchanged."""
-    parts = {
-        "design": model.design,
-        "family": model.family,
-        "link": model.link,
-        "priors": model.priors,
-        "collapse": model.collapse,
-        "parameterization": model.parameterization,
-        "namespace": model.namespace,
-    }
-    return Model.of_design(**{**parts, **changes})
+    parts = {name: getattr(model, name) for name in ("design", "family", "link", "priors")}
+    return Model.of(of_design(**{**parts, **changes}, options=options or model.options))
 
 
 def _priors(family: Family, model: Model) -> Priors:
@@ -74,13 +66,14 @@ def _as_data(form: Callable, name: str) -> Callable[[Model], Model]:
     def make(model: Model) -> Model:
         family, design = get_family(name), form(model.design)
         priors = _priors(family, model)
-        return _like(model, design=design, family=family, priors=priors, collapse=True)
+        options = replace(model.options, collapse=True)
+        return _like(model, options, design=design, family=family, priors=priors)
 
     return make
 
 
 def _with_parameterization(name: str) -> Callable[[Model], Model]:
-    return lambda model: _like(model, parameterization=name)
+    return lambda model: _like(model, replace(model.options, parameterization=name))
 
 
 def _no_outcomes(model: Model) -> str:
@@ -118,7 +111,7 @@ def _no_beta(name: str) -> Callable[[Model], str]:
 
 def _is_itself(parameterization: str) -> Callable[[Model], str]:
     return lambda model: (
-        "it is the model itself" if model.parameterization == parameterization else ""
+        "it is the model itself" if model.options.parameterization == parameterization else ""
     )
 
 

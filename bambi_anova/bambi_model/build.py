@@ -1,4 +1,4 @@
-"""Design + collapsed rows + priors -> a built ``bambi.Model``.
+"""Specification -> a built ``bambi.Model``.
 
 Every factor term and every unit term becomes a group-level term ``(1|A:B)``; covariates become
 common terms, centred at their mean over the rows of the data.
@@ -6,8 +6,7 @@ common terms, centred at their mean over the rows of the data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from weakref import WeakKeyDictionary
 
 import bambi as bmb
 import formulae
@@ -16,44 +15,33 @@ import numpy as np
 from bambi_anova.bambi_model.frame import BambiFrame, make_frame
 from bambi_anova.bambi_model.groups import Group, make_groups
 from bambi_anova.bambi_model.likelihoods import CollapsedGaussian, bambi_family, weighted_family
-from bambi_anova.data.sufficient import Collapsed
-from bambi_anova.design.design import Design
-from bambi_anova.families.base import Family, Link
-from bambi_anova.priors.defaults import Prior, Priors
+from bambi_anova.design.sufficient import Collapsed
+from bambi_anova.families.base import Family
+from bambi_anova.priors.defaults import Prior
+from bambi_anova.specification import Specification
 
 #: Functions that formulas may use beside Bambi's own.
 NAMESPACE = {"np": np, "sqrt": np.sqrt, "log1p": np.log1p}
+_BUILT: WeakKeyDictionary[Specification, bmb.Model] = WeakKeyDictionary()
 
 
-def build_bambi_model(
-    design: Design,
-    collapsed: Collapsed,
-    priors: Priors,
-    family: Family,
-    link: Link,
-    literal: bool = False,
-    namespace: Mapping[str, Any] | None = None,
-) -> bmb.Model:
-    """Build the Bambi model of a design.
+def built(specification: Specification) -> bmb.Model:
+    """Return the built Bambi model of a specification, which is built once."""
+    if specification not in _BUILT:
+        _BUILT[specification] = build_bambi_model(specification)
+    return _BUILT[specification]
 
-    Parameters
-    ----------
-    design : Design
-    collapsed : Collapsed
-    priors : Priors
-    family : Family
-    link : Link
-    literal : bool
-        Sample iid effects of every level, as Kruschke writes the model, instead of sum-to-zero
-        effects in informed coordinates.
-    namespace : mapping, optional
-        The user's names for expressions in the formula.
+
+def build_bambi_model(specification: Specification) -> bmb.Model:
+    """Build the Bambi model of a specification.
 
     Returns
     -------
     bambi.Model
-        Built, with the collapsed rows as its data.
+        Built, with the sufficient rows as its data.
     """
+    design, family, priors = specification.design, specification.family, specification.priors
+    collapsed, literal = specification.collapsed, specification.overparameterized
     frame = make_frame(design, collapsed, family)
     groups = make_groups(design, family)
     covariates = [t.covariate for t in design.terms if t.covariate and not t.factors]
@@ -80,11 +68,11 @@ def build_bambi_model(
         text,
         frame.data,
         family=_bambi_family(frame, collapsed, family),
-        link=link.name,
+        link=specification.link.name,
         priors=bambi_priors,
         auto_scale=False,
         center_predictors=False,
-        extra_namespace={**NAMESPACE, **(namespace or {})},
+        extra_namespace={**NAMESPACE, **specification.options.namespace},
     )
     if aliases:
         model.set_alias(aliases)

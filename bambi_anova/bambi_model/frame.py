@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.data.rows import Coded
-from bambi_anova.data.sufficient import Collapsed
 from bambi_anova.design.design import Design, Unit
+from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.families.base import Family
 from bambi_anova.formula.parse import quote
 

@@ -25,7 +25,6 @@ from bambi_anova.errors import (
 )
 from bambi_anova.families.base import Family
 from bambi_anova.formula.parse import Term, quote, term_name
-from bambi_anova.screening.screen import warn_of_trials
 
 #: A covariate with so few distinct values is probably a factor.
 FEW_VALUES = 5
@@ -52,7 +51,6 @@ def check_design(design: Design, family: Family) -> list[AnovaWarning]:
         *_missing_unit_by_factor(design, family),
         *_too_few_units(design),
         *_empty_cells(design),
-        *warn_of_trials(design, family),
     ]
 
 

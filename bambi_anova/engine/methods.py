@@ -1,8 +1,4 @@
-"""Ways to fit a model: one contract in, one contract out (``contract``).
-
-``nuts`` goes through Bambi and PyMC; ``laplace``, ``pathfinder`` and ``advi`` propose
-hyperparameters on the arrays of ``latent``, and ``quick`` makes weighted draws of them all.
-"""
+"""Ways to fit a model: a specification and a request in, a posterior out."""
 
 from __future__ import annotations
 
@@ -12,34 +8,13 @@ from bambi_anova.engine.approximate.advi import fit_advi
 from bambi_anova.engine.approximate.laplace import fit_laplace
 from bambi_anova.engine.approximate.pathfinder import fit_pathfinder
 from bambi_anova.engine.nuts.sampling import fit_bambi, fit_nuts
-from bambi_anova.engine.request import Fit, Problem, Request
+from bambi_anova.engine.request import Request
 from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.posterior.extract import add_cells
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.specification import Specification
 
-#: "auto" is "laplace" and, where that is not to be trusted, "nuts" started from it.
-AUTO = "auto"
-
-
-def run_inference(problem: Problem, request: Request) -> Fit:
-    """Fit a model by the method that was asked for.
-
-    Raises
-    ------
-    ArgumentError
-        If the method is unknown.
-    """
-    check_method(request.method)
-    return METHODS[request.method](problem, request)
-
-
-def check_method(name: str) -> None:
-    """Refuse a method that does not exist."""
-    if name not in METHODS and name != AUTO:
-        raise ArgumentError(
-            f"inference_method={name!r} is not supported{nearest(str(name), [*METHODS, AUTO])}"
-        )
-
-
-METHODS: dict[str, Callable[[Problem, Request], Fit]] = {
+methods: dict[str, Callable[[Specification, Request], Posterior]] = {
     "laplace": fit_laplace,
     "pathfinder": fit_pathfinder,
     "advi": fit_advi,
@@ -49,3 +24,26 @@ METHODS: dict[str, Callable[[Problem, Request], Fit]] = {
     "numpyro": fit_bambi,
     "blackjax": fit_bambi,
 }
+
+
+def run(specification: Specification, request: Request) -> Posterior:
+    """Fit a model by the method that was asked for.
+
+    Raises
+    ------
+    ArgumentError
+        If the method is unknown.
+    """
+    check_method(request.method)
+    found = methods[request.method](specification, request)
+    add_cells(found)
+    return found
+
+
+def check_method(name: str, further: tuple[str, ...] = ()) -> None:
+    """Refuse a method that does not exist."""
+    known = [*methods, *further]
+    if name not in known:
+        raise ArgumentError(
+            f"inference_method={name!r} is not supported{nearest(str(name), known)}"
+        )

@@ -1,62 +1,14 @@
-"""What every inference method takes and returns."""
+"""What a user asks of an inference method."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bambi_anova.data.sufficient import Collapsed
-from bambi_anova.design.design import Design
-from bambi_anova.engine.latent.build import make_latent_model
-from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families.base import Family, Link
-from bambi_anova.posterior.draws import Draws
-from bambi_anova.posterior.trust import Sampling
-from bambi_anova.priors.defaults import Priors
 
 if TYPE_CHECKING:
-    import bambi as bmb
     import xarray as xr
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A posterior to sample: the same one as a Bambi model and as a latent Gaussian model.
-
-    Attributes
-    ----------
-    design : Design
-    collapsed : Collapsed
-    priors : Priors
-    family : Family
-    link : Link
-    literal : bool
-        Whether every level has a free effect; see ``Model``.
-    build : callable
-        Returns the built Bambi model; called only by the methods that need it.
-    """
-
-    design: Design
-    collapsed: Collapsed
-    priors: Priors
-    family: Family
-    link: Link
-    literal: bool
-    build: Callable[[], bmb.Model]
-
-    def latent_model(self) -> LatentModel:
-        """Return the posterior as arrays.
-
-        Raises
-        ------
-        UnsupportedError
-            If the family or a prior has no place in a latent Gaussian model.
-        """
-        return make_latent_model(
-            self.design, self.collapsed, self.priors, self.family, self.link, self.literal
-        )
 
 
 @dataclass(frozen=True)
@@ -104,21 +56,3 @@ class Request:
                 f"{sorted(unknown)[0]}: not an option of inference_method={self.method!r}; "
                 f"known: {', '.join(known) or 'none'}"
             )
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What a method found.
-
-    Attributes
-    ----------
-    idata : xarray.DataTree
-        Draws under Bambi's names.
-    draws : Draws
-        The same as plain arrays.
-    sampling : Sampling
-    """
-
-    idata: xr.DataTree
-    draws: Draws
-    sampling: Sampling

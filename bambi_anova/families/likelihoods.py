@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from bambi_anova.data.sufficient import Collapsed
+from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.families.base import Family, Link
 from bambi_anova.families.rising import BetaBinomialRows, count_factors

@@ -82,7 +82,7 @@ def plot_predictive(
     ordered = by != "cell" if ordered is None else ordered
     draw = _draw_ordered if ordered else _draw_forest
     ax = draw(result, table, inner, outside, by, ci_kind, ax)
-    verdict = "" if result.verdict == "trusted" else "from a fit that is not trusted"
+    verdict = "" if result.verdict.trusted else "from a fit that is not trusted"
     caption(
         ax,
         f"replicates of {units} units" if result.design.units else "replicates",

@@ -10,27 +10,19 @@ import xarray as xr
 
 from bambi_anova.bambi_model.groups import factor_group_name
 from bambi_anova.design.design import Design
-from bambi_anova.families.base import Link, with_derived
+from bambi_anova.families.base import with_derived
 from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.populations import cell_means
-from bambi_anova.priors.defaults import Prior, Priors
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.priors.defaults import Prior
+from bambi_anova.specification import Specification
 
 Array = np.ndarray
 
 
-def extract_draws(posterior: xr.Dataset, design: Design, priors: Priors) -> Draws:
-    """Read the linear predictor's parts from the posterior of the model of a design.
-
-    Parameters
-    ----------
-    posterior : xarray.Dataset
-    design : Design
-    priors : Priors
-
-    Returns
-    -------
-    Draws
-    """
+def extract_draws(posterior: xr.Dataset, specification: Specification) -> Draws:
+    """Read the linear predictor's parts from draws under Bambi's names."""
+    design, priors = specification.design, specification.priors
 
     def values(name: str) -> Array:
         return posterior[name].transpose("chain", "draw", ...).to_numpy()
@@ -76,15 +68,16 @@ def _cells(values, design: Design, covariate: str | None = None) -> Array:
     return cells
 
 
-def add_cells(idata: xr.DataTree, draws: Draws, design: Design, link: Link) -> None:
+def add_cells(found: Posterior) -> None:
     """Add the group ``cells``: the linear predictor's cell means, with factors as dimensions."""
+    idata, draws, design = found.idata, found.draws, found.design
     dims = ("chain", "draw", *(factor.name for factor in design.factors))
     posterior = idata["posterior"]
     coords = {name: posterior[name].to_numpy() for name in ("chain", "draw")}
     coords |= {factor.name: list(factor.levels) for factor in design.factors}
     shape = (*draws.sample_shape, *design.shape)
     variables = {
-        population: (dims, cell_means(draws, design, link, population, "link").reshape(shape))
+        population: (dims, cell_means(draws, design, found.link, population, "link").reshape(shape))
         for population in ("super", "finite")
     }
     idata["cells"] = xr.DataTree(xr.Dataset(variables, coords))

@@ -51,26 +51,44 @@ class Sampling:
     weighting: Weighting | None = None
 
 
-class Verdict(str):
-    """The word "trusted" or "not trusted", with the ``reasons``.
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """Whether something may be trusted, and the reasons if not.
+
+    As text, and compared with text, it is "trusted" or "not trusted".
+
+    Attributes
+    ----------
+    reasons : tuple of str
+        What is wrong, in words; empty if nothing is.
 
     Examples
     --------
-    >>> verdict = Verdict(["Pareto k 0.91 (above 0.7)"])
-    >>> verdict == "not trusted", verdict
-    (True, not trusted: Pareto k 0.91 (above 0.7))
+    >>> verdict = Verdict(("Pareto k 0.91 (above 0.7)",))
+    >>> verdict.trusted, verdict
+    (False, not trusted: Pareto k 0.91 (above 0.7))
     """
 
-    reasons: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
 
-    def __new__(cls, reasons: list[str]) -> Verdict:
-        """Make the verdict of some reasons for distrust; none is good."""
-        verdict = super().__new__(cls, "not trusted" if reasons else "trusted")
-        verdict.reasons = tuple(reasons)
-        return verdict
+    @property
+    def trusted(self) -> bool:
+        """Whether there is no reason for distrust."""
+        return not self.reasons
+
+    def __str__(self) -> str:
+        return "trusted" if self.trusted else "not trusted"
 
     def __repr__(self) -> str:
-        return f"{self}: {'; '.join(self.reasons)}" if self.reasons else str(self)
+        return str(self) if self.trusted else f"{self}: {'; '.join(self.reasons)}"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Verdict):
+            return self.reasons == other.reasons
+        return str(self) == other if isinstance(other, str) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(str(self))
 
 
 def is_trusted(summary: pd.DataFrame, sampling: Sampling) -> np.ndarray:

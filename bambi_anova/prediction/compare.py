@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bambi_anova.data.sufficient import group_rows
+from bambi_anova.design.sufficient import group_rows
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.prediction.loo import Loo
 from bambi_anova.prediction.posterior_checks import Checks
@@ -140,7 +140,7 @@ def compare(
                 "se_diff": np.sqrt(len(difference) * difference.var(ddof=1)),
                 "weight": float(stacked.loc[name, "weight"]),
                 "pareto_k": loo.table["pareto_k"].max(),
-                "trusted": loo.verdict == "trusted",
+                "trusted": loo.verdict.trusted,
             }
         )
     table = pd.DataFrame(rows)

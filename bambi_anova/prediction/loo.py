@@ -30,7 +30,7 @@ from bambi_anova.prediction.predictive import Grouping
 if TYPE_CHECKING:
     from arviz_stats.utils import ELPDData
 
-    from bambi_anova.data.sufficient import Collapsed
+    from bambi_anova.design.sufficient import Collapsed
     from bambi_anova.prediction.predictors import Predictor
 
 Array = np.ndarray
@@ -86,15 +86,15 @@ class Loo:
         """Equal to "trusted" or "not trusted"; its ``reasons`` say why, in words."""
         bad = int((~self.table["trusted"]).sum())
         if not bad:
-            return Verdict([*self.complaints])
+            return Verdict(tuple(self.complaints))
         worst = self.table["pareto_k"].max()
         return Verdict(
-            [
+            (
                 *self.complaints,
                 f"Pareto k up to {worst:.2f} (above {self.good_k:.2f}) for {bad} of "
                 f"{len(self.table)} left out by {self.by!r}: leaving them out changes the "
                 "posterior too much to be told from one fit; refit without them",
-            ]
+            )
         )
 
     def to_arviz(self) -> ELPDData:
@@ -109,7 +109,7 @@ class Loo:
             n_samples=self.draws,
             n_data_points=len(self.table),
             scale="log",
-            warning=self.verdict != "trusted",
+            warning=not self.verdict.trusted,
             good_k=self.good_k,
             elpd_i=xr.DataArray(self.table["elpd"].to_numpy(), dims="__obs__"),
             pareto_k=xr.DataArray(self.table["pareto_k"].to_numpy(), dims="__obs__"),

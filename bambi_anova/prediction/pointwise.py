@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from bambi_anova.data.sufficient import COLLAPSES, Collapsed, group_rows
 from bambi_anova.design.design import Design
+from bambi_anova.design.sufficient import COLLAPSES, Collapsed, group_rows
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.families.base import Family, Link
 from bambi_anova.families.likelihoods import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
@@ -28,6 +28,7 @@ from bambi_anova.prediction.predictive import (
     generator,
     grouping,
     predictive_tree,
+    prior_predictive,
     replicates,
 )
 from bambi_anova.prediction.predictors import Predictor, read_predictor
@@ -45,20 +46,9 @@ from bambi_anova.storage.file import write_file
 if TYPE_CHECKING:
     import xarray as xr
 
-    from bambi_anova.model import Model
 
-
-@dataclass(frozen=True, repr=False)
 class Checks(Fitted):
-    """Checks of a posterior; ``Result`` adds the tables.
-
-    Attributes
-    ----------
-    model : Model
-        The model that was fitted.
-    """
-
-    model: Model
+    """Checks of a posterior; ``Result`` adds the tables."""
 
     def posterior_predictive(
         self,
@@ -137,16 +127,7 @@ class Checks(Fitted):
         groups = grouping(self.design, by)
         return check_table(self._replicates(units, draws, random_seed), groups, ci_prob, ci_kind)
 
-    def prior_predictive(
-        self, draws: int = 1000, by: str = "row", random_seed: int | None = None
-    ) -> xr.DataTree:
-        """Replicate the data from the prior; see ``Model.prior_predictive``.
-
-        Examples
-        --------
-        >>> result.prior_predictive(by="cell", random_seed=1)  # doctest: +SKIP
-        """
-        return self.model.prior_predictive(draws, by, random_seed)
+    prior_predictive = prior_predictive
 
     def loo(self, by: str = "row", draws: int | None = None) -> Loo:
         """Estimate how well the model predicts what it has not seen: leave-one-out, by PSIS.
@@ -187,7 +168,7 @@ class Checks(Fitted):
             self.design,
             self.family,
             self.link,
-            self.model.collapsed,
+            self.specification.collapsed,
             groups,
             float(self._trust["ess_bulk"].mean() / size),
         )
@@ -196,8 +177,9 @@ class Checks(Fitted):
     @cached_property
     def _complaints_of_likelihood(self) -> list[str]:
         """Say why the draws of the log-likelihood cannot be believed, whatever is left out."""
-        model = self.model
-        total = total_log_likelihood(self._predictor(), model.collapsed, self.family, self.link)
+        total = total_log_likelihood(
+            self._predictor(), self.specification.collapsed, self.family, self.link
+        )
         worth = diagnose(total[..., None], self.sampling.weighting)
         return complaints(worth.set_index(pd.Index(["the log-likelihood"])), self.sampling)
 
@@ -237,7 +219,7 @@ class Checks(Fitted):
         table = sensitivity_table(
             self._main_quantities(population),
             log_priors(posterior, self.design, self.priors),
-            total_log_likelihood(predictor, self.model.collapsed, self.family, self.link),
+            total_log_likelihood(predictor, self.specification.collapsed, self.family, self.link),
             threshold,
         )
         return table.sort_values("sensitivity", ascending=False, kind="stable", ignore_index=True)
@@ -295,9 +277,11 @@ class Checks(Fitted):
             "link": self.link.name,
             "priors": pack_priors(self.priors),
             "rows": rows,
-            "collapse": self.model.collapse,
-            "parameterization": self.model.parameterization,
-            "namespace": pack_namespace(self.model.namespace, self.design.formula.text),
+            "collapse": self.specification.options.collapse,
+            "parameterization": self.specification.options.parameterization,
+            "namespace": pack_namespace(
+                self.specification.options.namespace, self.design.formula.text
+            ),
             "sampling": pack_sampling(self.sampling),
             "versions": versions(),
         }
@@ -320,6 +304,6 @@ class Checks(Fitted):
     def _replicates(self, units: str, draws: int | None, random_seed: int | None) -> Replicates:
         if units == "prior":
             raise ArgumentError("units='prior': expected 'these' or 'new'; see prior_predictive")
-        rows = replicate_rows(self.design, self.family, self.model.collapsed)
+        rows = replicate_rows(self.design, self.family, self.specification.collapsed)
         rng = generator(random_seed)
         return replicates(self._predictor(draws), rows, self.family, self.link, units, rng)

@@ -20,15 +20,15 @@ from scipy import sparse
 from bambi_anova.design.design import Design, Unit
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.families.base import Family, Link
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import bound_names, check_interval, summarise
 from bambi_anova.prediction.predictors import Predictor, read_predictor
 from bambi_anova.prediction.prior_draws import draw_prior
 from bambi_anova.prediction.replicates import ReplicateRows, replicate, replicate_rows
+from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from bambi_anova.specified import Specified
 
 Array = np.ndarray
 
@@ -250,19 +250,53 @@ def check_table(made: Replicates, groups: Grouping, ci_prob: float, ci_kind: str
     return pd.concat([about, kept.assign(tail_probability=above)], axis=1)
 
 
-def replicate_prior(model: Specified, draws: int, by: str, random_seed: int | None) -> xr.DataTree:
-    """Draw parameters from the prior and data from these; see ``Model.prior_predictive``."""
+def prior_predictive(
+    model: Specification | Posterior,
+    draws: int = 1000,
+    by: str = "row",
+    random_seed: int | None = None,
+) -> xr.DataTree:
+    """Replicate the data from the prior: what the model believes before it sees them.
+
+    Parameters
+    ----------
+    draws : int
+    by : str
+        "row", "cell", "unit" or a unit term, as for ``Result.posterior_predictive``.
+    random_seed : int, optional
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``prior_predictive``, ``observed_data`` and ``constant_data``, as of
+        ``Result.posterior_predictive``, with one chain; and ``prior``, the parameters.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument has a value that it cannot take.
+
+    Examples
+    --------
+    >>> import bambi_anova as ba
+    >>> oats = ba.load_data("oats")
+    >>> model = ba.Model("yield ~ variety * nitrogen + Error(block/variety)", oats)
+    >>> tree = model.prior_predictive(draws=50, by="cell", random_seed=1)
+    >>> tree["prior_predictive"]["yield"].shape
+    (1, 50, 12)
+    """
     import xarray as xr
 
     if not isinstance(draws, (int, np.integer)) or isinstance(draws, bool) or draws < 1:
         raise ArgumentError(f"draws={draws!r}: expected a whole number from 1 up")
-    design, priors = model.design, model.priors
-    literal = model.parameterization == "overparameterized"
+    specification = model.specification if isinstance(model, Posterior) else model
+    design, priors = specification.design, specification.priors
+    family, literal = specification.family, specification.overparameterized
     rng = generator(random_seed)
     prior = draw_prior(design, priors, literal, draws, rng)
     predictor = read_predictor(prior, design, priors)
-    rows = replicate_rows(design, model.family, model.collapsed)
-    made = replicates(predictor, rows, model.family, model.link, "prior", rng)
+    rows = replicate_rows(design, family, specification.collapsed)
+    made = replicates(predictor, rows, family, specification.link, "prior", rng)
     tree = predictive_tree(made, design, by, "prior_predictive")
     tree["prior"] = xr.DataTree(prior)
     return tree

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bambi_anova.data.sufficient import Collapsed, collapse_rows
 from bambi_anova.design.design import Design
+from bambi_anova.design.sufficient import Collapsed, collapse_rows
 from bambi_anova.families.base import Family, Link
 
 Array = np.ndarray

@@ -9,14 +9,14 @@ from bambi_anova.present.journal_tables import make_sheet
 from bambi_anova.present.publish import to_html
 
 if TYPE_CHECKING:
-    from bambi_anova.model import Model
     from bambi_anova.result import Result
+    from bambi_anova.specification import Specification
 
 _HEAD = "padding:2px 12px 2px 0;border:0;text-align:left;vertical-align:top;background:none"
 _BODY = "padding:2px 0;border:0;text-align:left;background:none;font-family:monospace"
 
 
-def model_html(model: Model) -> str:
+def model_html(model: Specification) -> str:
     """Return the printout of a model, its sections as rows of a table.
 
     Examples

@@ -179,7 +179,7 @@ class Presented:
             ]
             table = table.drop(columns="scale") if len(notes) == 1 else table
             notes = notes if len(notes) == 1 else []
-        if result.verdict != "trusted":
+        if not result.verdict.trusted:
             notes.append(f"The fit as a whole is {result.verdict}.")
         return make_sheet(table, title, notes, diagnostics)
 

@@ -82,7 +82,7 @@ def make_report(result: Result, settings: Settings, random_seed: int | None) -> 
     )
     shown = result.design.factors or result.design.rows.covariates
     results = [describe_estimates(result, settings)] if shown else []
-    if result.verdict != "trusted":
+    if not result.verdict.trusted:
         results.insert(0, _warning(result))
     results += [describe_factor(result, name, settings) for name in result.design.levels]
     if result.design.factors:

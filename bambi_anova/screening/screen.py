@@ -19,6 +19,7 @@ from bambi_anova.screening.answers import DispersionCheck, NotChecked, TrialsChe
 from bambi_anova.screening.informative import estimate_dependence, p_value
 from bambi_anova.screening.outcomes import Comparable, comparable_rows, repeated_rows
 from bambi_anova.screening.overdispersion import estimate_dispersion
+from bambi_anova.specification import Specification
 
 #: A model warns by itself only of what is clear and matters: p-value and log odds for one sd.
 CLEAR = 0.01
@@ -28,102 +29,135 @@ WORTH_SAYING = 0.05
 CHANCE_ALONE = ("bernoulli", "binomial", "poisson")
 
 
-class TrialChecks:
-    """The part of a model that checks its trials."""
+def check_trials(model: Specification, ci_prob: float = 0.95) -> TrialsCheck | NotChecked:
+    """Ask whether the rate depends on the number of trials (an informative denominator).
 
-    design: Design
-    family: Family
+    Rows of the same cell and units are compared, so that neither factors nor differences
+    between units can feign a dependence; where these do not repeat, units of a cell are
+    compared.  Neither overdispersion nor many rows a unit make false alarms.
 
-    def check_trials(self, ci_prob: float = 0.95) -> TrialsCheck | NotChecked:
-        """Ask whether the rate depends on the number of trials (an informative denominator).
+    Parameters
+    ----------
+    ci_prob : float
+        Probability of the confidence interval.
 
-        Rows of the same cell and units are compared, so that neither factors nor differences
-        between units can feign a dependence; where these do not repeat, units of a cell are
-        compared.  Neither overdispersion nor many rows a unit make false alarms.
+    Returns
+    -------
+    TrialsCheck or NotChecked
+        Prints in plain words with the formula to use instead; ``found`` says whether the
+        rate depends on the number of trials, ``table`` holds the numbers.  ``NotChecked``
+        if all rows have the same number of trials, or nothing can be compared.
 
-        Parameters
-        ----------
-        ci_prob : float
-            Probability of the confidence interval.
+    Raises
+    ------
+    NotApplicableError
+        If the response is not ``p(successes, trials)``.
+    ArgumentError
+        If ``ci_prob`` is not between 0 and 1.
 
-        Returns
-        -------
-        TrialsCheck or NotChecked
-            Prints in plain words with the formula to use instead; ``found`` says whether the
-            rate depends on the number of trials, ``table`` holds the numbers.  ``NotChecked``
-            if all rows have the same number of trials, or nothing can be compared.
+    Notes
+    -----
+    See ``bambi_anova.screening.informative`` for the method and its sources.
 
-        Raises
-        ------
-        NotApplicableError
-            If the response is not ``p(successes, trials)``.
-        ArgumentError
-            If ``ci_prob`` is not between 0 and 1.
+    Examples
+    --------
+    >>> import bambi_anova as ba
+    >>> formula = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
+    >>> model = ba.Model(formula, ba.load_data("memory"), family="binomial")
+    >>> model.check_trials().found
+    True
+    >>> model.check_trials().table.round(2)[["quantity", "estimate", "low", "high"]]
+          quantity  estimate   low  high
+    0  one sd more      0.19  0.16  0.22
+    1     one more      0.11  0.09  0.13
+    """
+    design, family = model.design, model.family
+    _require_probability(ci_prob)
+    response = design.formula.response
+    if family.response != "proportion":
+        raise NotApplicableError(
+            f"check_trials() asks about the trials of p(successes, trials); the response here is "
+            f"{response.text!r}, family={family.name!r}"
+        )
+    rows = comparable_rows(design)
+    if isinstance(rows, str):
+        return NotChecked(f"Does the rate of {response.text} depend on {response.trials}?", rows)
+    return _answer(design, rows, ci_prob)
 
-        Notes
-        -----
-        See ``bambi_anova.screening.informative`` for the method and its sources.
 
-        Examples
-        --------
-        >>> import bambi_anova as ba
-        >>> formula = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
-        >>> model = ba.Model(formula, ba.load_data("memory"), family="binomial")
-        >>> model.check_trials().found
-        True
-        >>> model.check_trials().table.round(2)[["quantity", "estimate", "low", "high"]]
-              quantity  estimate   low  high
-        0  one sd more      0.19  0.16  0.22
-        1     one more      0.11  0.09  0.13
-        """
-        return check_trials(self.design, self.family, ci_prob)
+def check_dispersion(model: Specification, ci_prob: float = 0.95) -> DispersionCheck | NotChecked:
+    """Ask whether rows vary more than binomial or Poisson chance allows (overdispersion).
 
-    def check_dispersion(self, ci_prob: float = 0.95) -> DispersionCheck | NotChecked:
-        """Ask whether rows vary more than binomial or Poisson chance allows (overdispersion).
+    Rows of the same cell, units and number of trials are compared, so that neither factors
+    nor differences between units count as overdispersion.  Where cells and units meet in
+    single rows, the effects of cells and units are taken to add up.
 
-        Rows of the same cell, units and number of trials are compared, so that neither factors
-        nor differences between units count as overdispersion.  Where cells and units meet in
-        single rows, the effects of cells and units are taken to add up.
+    Parameters
+    ----------
+    ci_prob : float
+        Probability of the confidence interval.
 
-        Parameters
-        ----------
-        ci_prob : float
-            Probability of the confidence interval.
+    Returns
+    -------
+    DispersionCheck or NotChecked
+        Prints in plain words; ``found`` says whether there is overdispersion, ``table`` holds
+        the ratio of the variances and the intra-trial correlation.  ``NotChecked`` if rows
+        hold a single trial each, or have a unit each, which allows for any excess.
 
-        Returns
-        -------
-        DispersionCheck or NotChecked
-            Prints in plain words; ``found`` says whether there is overdispersion, ``table`` holds
-            the ratio of the variances and the intra-trial correlation.  ``NotChecked`` if rows
-            hold a single trial each, or have a unit each, which allows for any excess.
+    Raises
+    ------
+    NotApplicableError
+        If the response is neither a proportion nor a count.
+    ArgumentError
+        If ``ci_prob`` is not between 0 and 1.
 
-        Raises
-        ------
-        NotApplicableError
-            If the response is neither a proportion nor a count.
-        ArgumentError
-            If ``ci_prob`` is not between 0 and 1.
+    Notes
+    -----
+    See ``bambi_anova.screening.overdispersion`` for the method and its sources.
 
-        Notes
-        -----
-        See ``bambi_anova.screening.overdispersion`` for the method and its sources.
-
-        Examples
-        --------
-        >>> import bambi_anova as ba
-        >>> formula = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
-        >>> model = ba.Model(formula, ba.load_data("memory"), family="binomial")
-        >>> model.check_dispersion().found
-        False
-        """
-        return check_dispersion(self.design, self.family, ci_prob)
+    Examples
+    --------
+    >>> import bambi_anova as ba
+    >>> formula = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
+    >>> model = ba.Model(formula, ba.load_data("memory"), family="binomial")
+    >>> model.check_dispersion().found
+    False
+    """
+    design, family = model.design, model.family
+    _require_probability(ci_prob)
+    response = design.formula.response
+    if family.response not in ("proportion", "binary", "count"):
+        raise NotApplicableError(
+            f"check_dispersion() asks about proportions and counts; family={family.name!r} has "
+            "a variance of its own"
+        )
+    counts = family.response == "count"
+    prepared = repeated_rows(design, counts)
+    if isinstance(prepared, str):
+        chance = "Poisson" if counts else "binomial"
+        return NotChecked(f"Does {response.text} vary more than {chance} chance allows?", prepared)
+    repeats, judged = prepared
+    allowed = "" if family.name in CHANCE_ALONE else family.name
+    effect = estimate_dispersion(repeats, ci_prob)
+    return DispersionCheck(
+        response=response.text,
+        counts=counts,
+        judged=judged,
+        effect=effect,
+        df=len(repeats.counts) - repeats.size - repeats.covariates.shape[1],
+        clusters=min(way.size for way in repeats.clusters),
+        ci_prob=ci_prob,
+        remedy=() if allowed or effect.low <= 1 else _dispersion_remedy(design, family),
+        allowed=allowed,
+    )
 
 
 # -- Informative numbers of trials -------------------------------------------------------------
 
 
-def warn_of_trials(design: Design, family: Family) -> Iterator[AnovaWarning]:
+def warn_of_trials(model: Specification) -> Iterator[AnovaWarning]:
     """Yield a warning if the rate clearly depends on the number of trials."""
+    design, family = model.design, model.family
     if family.response != "proportion":
         return
     rows = comparable_rows(design)
@@ -136,21 +170,6 @@ def warn_of_trials(design: Design, family: Family) -> Iterator[AnovaWarning]:
             f"{found.size}. Say so in the formula: {found.formula!r}; model.check_trials() tells "
             "what that means"
         )
-
-
-def check_trials(design: Design, family: Family, ci_prob: float = 0.95) -> TrialsCheck | NotChecked:
-    """Judge whether the rate depends on the number of trials; see ``Model.check_trials``."""
-    _require_probability(ci_prob)
-    response = design.formula.response
-    if family.response != "proportion":
-        raise NotApplicableError(
-            f"check_trials() asks about the trials of p(successes, trials); the response here is "
-            f"{response.text!r}, family={family.name!r}"
-        )
-    rows = comparable_rows(design)
-    if isinstance(rows, str):
-        return NotChecked(f"Does the rate of {response.text} depend on {response.trials}?", rows)
-    return _answer(design, rows, ci_prob)
 
 
 def _answer(design: Design, compared: Comparable, ci_prob: float) -> TrialsCheck:
@@ -203,38 +222,6 @@ def _within_cells(design: Design) -> tuple[str, str]:
 
 
 # -- Overdispersion ----------------------------------------------------------------------------
-
-
-def check_dispersion(
-    design: Design, family: Family, ci_prob: float = 0.95
-) -> DispersionCheck | NotChecked:
-    """Judge whether counts vary more than chance allows; see ``Model.check_dispersion``."""
-    _require_probability(ci_prob)
-    response = design.formula.response
-    if family.response not in ("proportion", "binary", "count"):
-        raise NotApplicableError(
-            f"check_dispersion() asks about proportions and counts; family={family.name!r} has "
-            "a variance of its own"
-        )
-    counts = family.response == "count"
-    prepared = repeated_rows(design, counts)
-    if isinstance(prepared, str):
-        chance = "Poisson" if counts else "binomial"
-        return NotChecked(f"Does {response.text} vary more than {chance} chance allows?", prepared)
-    repeats, judged = prepared
-    allowed = "" if family.name in CHANCE_ALONE else family.name
-    effect = estimate_dispersion(repeats, ci_prob)
-    return DispersionCheck(
-        response=response.text,
-        counts=counts,
-        judged=judged,
-        effect=effect,
-        df=len(repeats.counts) - repeats.size - repeats.covariates.shape[1],
-        clusters=min(way.size for way in repeats.clusters),
-        ci_prob=ci_prob,
-        remedy=() if allowed or effect.low <= 1 else _dispersion_remedy(design, family),
-        allowed=allowed,
-    )
 
 
 def _dispersion_remedy(design: Design, family: Family) -> tuple[str, ...]:

@@ -34,8 +34,10 @@ from bambi_anova.engine.approximate.normals import (
 from bambi_anova.engine.approximate.proposal import Proposal
 from bambi_anova.engine.approximate.quick import fit_quick
 from bambi_anova.engine.approximate.tails import propose_normals
-from bambi_anova.engine.request import Fit, Problem, Request
+from bambi_anova.engine.request import Request
 from bambi_anova.errors import UnsupportedError
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.specification import Specification
 
 Array = np.ndarray
 
@@ -56,9 +58,9 @@ FARTHEST = 5.0
 WIDEST = 2.5
 
 
-def fit_advi(problem: Problem, request: Request) -> Fit:
+def fit_advi(specification: Specification, request: Request) -> Posterior:
     """Fit by full-rank ADVI on the hyperparameters, corrected by importance weights."""
-    return fit_quick(problem, request, propose_by_elbo)
+    return fit_quick(specification, request, propose_by_elbo)
 
 
 def propose_by_elbo(landscape: Landscape, rng: np.random.Generator) -> list[Proposal]:

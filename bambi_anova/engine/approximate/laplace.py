@@ -21,7 +21,9 @@ from bambi_anova.engine.approximate.proposal import (
     share,
 )
 from bambi_anova.engine.approximate.quick import fit_quick
-from bambi_anova.engine.request import Fit, Problem, Request
+from bambi_anova.engine.request import Request
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.specification import Specification
 
 #: Points drawn from the prior to start climbing from.
 STARTS = 32
@@ -30,9 +32,9 @@ STARTS_LARGE = 8
 ROOM = 0.3
 
 
-def fit_laplace(problem: Problem, request: Request) -> Fit:
+def fit_laplace(specification: Specification, request: Request) -> Posterior:
     """Fit by nested Laplace, corrected by importance weights."""
-    return fit_quick(problem, request, propose_by_slices)
+    return fit_quick(specification, request, propose_by_slices)
 
 
 def propose_by_slices(landscape: Landscape, rng: np.random.Generator) -> list[Proposal]:

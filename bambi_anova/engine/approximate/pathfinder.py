@@ -40,8 +40,10 @@ from bambi_anova.engine.approximate.normals import (
 from bambi_anova.engine.approximate.proposal import Proposal
 from bambi_anova.engine.approximate.quick import fit_quick
 from bambi_anova.engine.approximate.tails import propose_normals
-from bambi_anova.engine.request import Fit, Problem, Request
+from bambi_anova.engine.request import Request
 from bambi_anova.errors import UnsupportedError
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.specification import Specification
 
 Array = np.ndarray
 
@@ -65,9 +67,9 @@ DRAWS = 12
 WIDEST = 5.0
 
 
-def fit_pathfinder(problem: Problem, request: Request) -> Fit:
+def fit_pathfinder(specification: Specification, request: Request) -> Posterior:
     """Fit by Pathfinder on the hyperparameters, corrected by importance weights."""
-    return fit_quick(problem, request, propose_by_paths)
+    return fit_quick(specification, request, propose_by_paths)
 
 
 def propose_by_paths(landscape: Landscape, rng: np.random.Generator) -> list[Proposal]:

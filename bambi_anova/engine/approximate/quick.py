@@ -24,12 +24,16 @@ from scipy import special
 from bambi_anova.engine.approximate.joint import Candidates
 from bambi_anova.engine.approximate.landscape import Batch, Landscape
 from bambi_anova.engine.approximate.proposal import Proposal
-from bambi_anova.engine.latent.draws import LatentDraws, bambi_posterior, package_draws
+from bambi_anova.engine.latent.build import make_latent_model
+from bambi_anova.engine.latent.draws import LatentDraws, bambi_posterior
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.engine.progress import Progress
-from bambi_anova.engine.request import Fit, Problem, Request
+from bambi_anova.engine.request import Request
+from bambi_anova.posterior.extract import extract_draws
 from bambi_anova.posterior.importance import Weighting
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import Sampling
+from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -60,7 +64,7 @@ MOST_SETTINGS = 6000
 Proposer = Callable[[Landscape, np.random.Generator], list[Proposal]]
 
 
-def fit_quick(problem: Problem, request: Request, propose: Proposer) -> Fit:
+def fit_quick(specification: Specification, request: Request, propose: Proposer) -> Posterior:
     """Fit by a method that proposes hyperparameters.
 
     Raises
@@ -71,13 +75,13 @@ def fit_quick(problem: Problem, request: Request, propose: Proposer) -> Fit:
     request.refuse_options()
     started = time.perf_counter()
     rng = np.random.default_rng(request.random_seed)
-    model = problem.latent_model()
+    model = make_latent_model(specification)
     with Progress(request.method, request.progressbar) as progress:
         landscape = Landscape(model, progress)
         proposals = propose(landscape, rng)
         latent, weighting = sample(landscape, proposals, request.chains, request.draws, rng)
-    idata = bambi_posterior(model, problem.design, problem.collapsed, latent)
-    draws = package_draws(model, problem.design, latent)
+    idata = bambi_posterior(model, specification, latent)
+    draws = extract_draws(idata["posterior"].to_dataset(), specification)
     add_weighting(idata, weighting)
     seconds = time.perf_counter() - started
     idata["posterior"].attrs |= {
@@ -87,7 +91,8 @@ def fit_quick(problem: Problem, request: Request, propose: Proposer) -> Fit:
         "evaluations": landscape.evaluations,
         "pareto_k": weighting.pareto_k,
     }
-    return Fit(idata, draws, Sampling(request.method, 0, seconds, seconds, weighting))
+    sampling = Sampling(request.method, 0, seconds, seconds, weighting)
+    return Posterior(specification, idata, draws, sampling)
 
 
 def add_weighting(idata: xr.DataTree, weighting: Weighting) -> None:

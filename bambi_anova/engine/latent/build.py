@@ -1,4 +1,4 @@
-"""Design + collapsed rows + priors -> a latent Gaussian model.
+"""Specification -> a latent Gaussian model.
 
 Letters: M rows, J units, Q latent coordinates; see ``model``.
 """
@@ -8,15 +8,15 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from bambi_anova.data.sufficient import Collapsed
 from bambi_anova.design.design import Design, FixedTerm, Slope, Unit, nested
+from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.engine.latent.model import CoreBlock, LatentModel, LeafBlock
 from bambi_anova.engine.latent.scales import make_scale
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.estimates.effects import zero_sum_basis
-from bambi_anova.families.base import Family, Link
 from bambi_anova.families.likelihoods import make_likelihood
 from bambi_anova.priors.defaults import Prior, Priors
+from bambi_anova.specification import Specification
 
 Array = np.ndarray
 
@@ -24,40 +24,20 @@ Array = np.ndarray
 LARGEST_BLOCK = 16
 
 
-def make_latent_model(
-    design: Design,
-    collapsed: Collapsed,
-    priors: Priors,
-    family: Family,
-    link: Link,
-    literal: bool = False,
-) -> LatentModel:
-    """Return the latent Gaussian model of a design.
-
-    Parameters
-    ----------
-    design : Design
-    collapsed : Collapsed
-    priors : Priors
-    family : Family
-    link : Link
-    literal : bool
-        Free effects of every level instead of sum-to-zero effects; see ``Model``.
-
-    Returns
-    -------
-    LatentModel
+def make_latent_model(specification: Specification) -> LatentModel:
+    """Return the latent Gaussian model of a specification.
 
     Raises
     ------
     UnsupportedError
         If the family, or the kind of a prior, has no place in such a model.
     """
+    design, priors, collapsed = specification.design, specification.priors, specification.collapsed
     place, sets = _merge(collapsed)
     rows = collapsed.first[place]
     builder = _Builder(design, rows, priors)
     entity = _choose_entity(design)
-    builder.add_fixed(literal)
+    builder.add_fixed(specification.overparameterized)
     builder.add_units(entity)
     auxiliary: dict[str, int | float] = {}
     scales = [make_scale(name, prior) for name, prior in priors.sigmas.items()]
@@ -68,7 +48,7 @@ def make_latent_model(
         else:
             auxiliary[name] = float(prior)
     return LatentModel(
-        likelihood=make_likelihood(family, link, collapsed, sets),
+        likelihood=make_likelihood(specification.family, specification.link, collapsed, sets),
         offset=_offset(collapsed)[place, None],
         columns=builder.columns(),
         entity=np.zeros(len(rows), dtype=int) if entity is None else entity.codes[rows],

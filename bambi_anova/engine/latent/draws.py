@@ -1,6 +1,6 @@
-"""Draws of a latent model -> the package's draws, and a DataTree with Bambi's names.
+"""Draws of a latent model -> a DataTree with Bambi's names, and back.
 
-Letters: H chains, D draws a chain, S scales, P core coordinates, C cells, J units, L levels.
+Letters: H chains, D draws a chain, S scales, P core coordinates, J units, L levels.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import numpy as np
 
 from bambi_anova.bambi_model.frame import unit_labels
 from bambi_anova.bambi_model.groups import factor_group_name
-from bambi_anova.data.sufficient import Collapsed
 from bambi_anova.design.design import Design
 from bambi_anova.engine.latent.model import CoreBlock, LatentModel
 from bambi_anova.families.base import with_derived
-from bambi_anova.posterior.draws import Draws
+from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,37 +50,13 @@ class LatentDraws:
         return chains, draws
 
 
-def package_draws(model: LatentModel, design: Design, latent: LatentDraws) -> Draws:
-    """Return the draws that effects and tables work on; unit effects are views."""
-    names = [scale.name for scale in model.scales]
-    sigmas = {
-        name: values
-        for name, values in zip(names, latent.values, strict=True)
-        if name not in model.auxiliary
-    }
-    auxiliary = {
-        name: latent.values[which]
-        if isinstance(which, int)
-        else np.full(latent.sample_shape, which)
-        for name, which in model.auxiliary.items()
-    }
-    units = {unit.name: _last(_unit_effects(model, latent, unit.name)) for unit in design.units}
-    return Draws(
-        _cells(model, design, latent),
-        units,
-        sigmas,
-        with_derived(auxiliary),
-        slopes={name: _cells(model, design, latent, name) for name in design.rows.covariates},
-        unit_slopes={s.name: _last(_unit_effects(model, latent, s.name)) for s in design.slopes},
-    )
-
-
 def bambi_posterior(
-    model: LatentModel, design: Design, collapsed: Collapsed, latent: LatentDraws
+    model: LatentModel, specification: Specification, latent: LatentDraws
 ) -> xr.DataTree:
     """Return the draws under the names, dimensions and labels that Bambi gives them."""
     import xarray as xr
 
+    design, collapsed = specification.design, specification.collapsed
     sample = ("chain", "draw")
     chains, draws = latent.sample_shape
     coords: dict[str, object] = {"chain": np.arange(chains), "draw": np.arange(draws)}
@@ -197,21 +172,3 @@ def _unit_effects(model: LatentModel, latent: LatentDraws, key: str) -> Array:
         return latent.units[key]
     block = next(block for block in model.core if block.key == key)
     return latent.core[block.start : block.stop]
-
-
-def _cells(
-    model: LatentModel, design: Design, latent: LatentDraws, covariate: str | None = None
-) -> Array:
-    """Add up the factor terms on the grid, shape (H, D, C): of the mean, or of a slope."""
-    axes = {factor.name: axis for axis, factor in enumerate(design.factors)}
-    terms = {term.name: term for term in design.terms if term.covariate == covariate}
-    weights = np.zeros((design.grid.shape[1], model.core_size))
-    for block in model.core:
-        if block.key == (covariate or "Intercept"):
-            weights[:, block.start] = 1
-        elif block.key in terms and block.basis is not None:
-            order = [axes[name] for name in terms[block.key].factors]
-            shape = tuple(design.shape[axis] for axis in order)
-            levels = np.ravel_multi_index(tuple(design.grid[order]), shape)
-            weights[:, block.start : block.stop] = block.basis[levels]
-    return _last(np.tensordot(weights, latent.core, axes=1))

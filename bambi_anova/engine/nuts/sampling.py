@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bambi_anova.engine.latent.build import make_latent_model
 from bambi_anova.engine.latent.draws import (
     LatentDraws,
     bambi_posterior,
-    package_draws,
     read_posterior,
 )
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.engine.nuts.kernel_sampling import LatentSample, sample_latent
-from bambi_anova.engine.request import Fit, Problem, Request
+from bambi_anova.engine.request import Request
 from bambi_anova.errors import ArgumentError, UnsupportedError
+from bambi_anova.posterior.extract import extract_draws
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import Sampling
+from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,29 +33,29 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def fit_nuts(problem: Problem, request: Request) -> Fit:
+def fit_nuts(specification: Specification, request: Request) -> Posterior:
     """Sample by nutpie, without compiling anything for a latent Gaussian model.
 
     Other models, and likelihoods that the kernel does not have, go through Bambi.
     """
     try:
-        model = problem.latent_model()
-        sample = _sample(model, problem, request)
+        model = make_latent_model(specification)
+        sample = _sample(model, specification, request)
     except UnsupportedError:
-        return fit_bambi(problem, request)
-    return _fit_of(sample, model, problem)
+        return fit_bambi(specification, request)
+    return _posterior_of(sample, model, specification)
 
 
-def fit_bambi(problem: Problem, request: Request) -> Fit:
+def fit_bambi(specification: Specification, request: Request) -> Posterior:
     """Sample the Bambi model by one of Bambi's samplers; the draws come as Bambi makes them."""
-    from bambi_anova.posterior.extract import extract_draws
+    from bambi_anova.bambi_model.build import built
 
     if request.start is not None:
         raise ArgumentError(
             f"init: Bambi's samplers start by themselves (inference_method={request.method!r}); "
             "leave init out, or use inference_method='nuts' with a model that has a quick fit"
         )
-    model = problem.build()
+    model = built(specification)
     sampler = "nutpie" if request.method == "nuts" else request.method
     started = time.perf_counter()
     try:
@@ -77,8 +80,8 @@ def fit_bambi(problem: Problem, request: Request) -> Fit:
         seconds=seconds,
         sampling_seconds=_sampling_seconds(idata),
     )
-    draws = extract_draws(idata["posterior"].to_dataset(), problem.design, problem.priors)
-    return Fit(idata, draws, sampling)
+    draws = extract_draws(idata["posterior"].to_dataset(), specification)
+    return Posterior(specification, idata, draws, sampling)
 
 
 def _options(sampler: str, request: Request) -> dict[str, Any]:
@@ -95,13 +98,13 @@ def _sampling_seconds(idata: xr.DataTree) -> float | None:
     return None if seconds is None else float(seconds)
 
 
-def _sample(model: LatentModel, problem: Problem, request: Request) -> LatentSample:
+def _sample(model: LatentModel, specification: Specification, request: Request) -> LatentSample:
     """Run the kernel, from the draws of an earlier fit if there is one."""
     options = dict(request.options)
     options |= options.pop("nuts", {})
     start = None
     if request.start is not None:
-        u, core, leaf = read_posterior(model, problem.design, request.start)
+        u, core, leaf = read_posterior(model, specification.design, request.start)
         start = (
             u.reshape(len(u), -1),
             core.reshape(len(core), -1),
@@ -126,7 +129,9 @@ def _sample(model: LatentModel, problem: Problem, request: Request) -> LatentSam
         ) from error
 
 
-def _fit_of(sample: LatentSample, model: LatentModel, problem: Problem) -> Fit:
+def _posterior_of(
+    sample: LatentSample, model: LatentModel, specification: Specification
+) -> Posterior:
     import xarray as xr
 
     flat = sample.leaf.reshape(model.entities * model.slots, *sample.leaf.shape[2:])
@@ -135,7 +140,7 @@ def _fit_of(sample: LatentSample, model: LatentModel, problem: Problem) -> Fit:
         sample.core,
         {block.key: flat[block.index] for block in model.leaves},
     )
-    idata = bambi_posterior(model, problem.design, problem.collapsed, latent)
+    idata = bambi_posterior(model, specification, latent)
     posterior = idata["posterior"]
     seconds = sample.whitening_seconds + sample.compiling_seconds + sample.sampling_seconds
     posterior.attrs |= {
@@ -158,6 +163,6 @@ def _fit_of(sample: LatentSample, model: LatentModel, problem: Problem) -> Fit:
             {name: posterior[name] for name in names},
         )
     )
-    draws = package_draws(model, problem.design, latent)
+    draws = extract_draws(posterior.to_dataset(), specification)
     sampling = Sampling("nuts", sample.divergences, seconds, sample.sampling_seconds)
-    return Fit(idata, draws, sampling)
+    return Posterior(specification, idata, draws, sampling)

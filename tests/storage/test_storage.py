@@ -141,7 +141,7 @@ def test_options_come_back(split_plot, loaded, options):
     result = fit("hits ~ group * task + (1|subject)", split_plot, "poisson", **options)
     after = loaded(result)
     assert_equal(result, after)
-    assert {name: getattr(after.model, name) for name in options} == options
+    assert {name: getattr(after.model.options, name) for name in options} == options
 
 
 def test_the_users_priors_come_back(split_plot, loaded):

@@ -12,7 +12,7 @@ from bambi_anova.errors import ArgumentError, NotApplicableError
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
-FOLDER = Path(__file__).with_name("reference")
+FOLDER = Path(__file__).parents[1] / "reference"
 OATS = "yield ~ variety * nitrogen + Error(block/variety)"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bambi_anova.data.sufficient import COLLAPSES
+from bambi_anova.design.sufficient import COLLAPSES
 from bambi_anova.errors import ArgumentError
 from bambi_anova.families.base import FAMILIES, LINKS, get_family, get_link
 

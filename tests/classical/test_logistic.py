@@ -13,7 +13,7 @@ from bambi_anova.errors import ArgumentError, NotApplicableError, SeparationErro
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
-FOLDER = Path(__file__).with_name("reference")
+FOLDER = Path(__file__).parents[1] / "reference"
 FORMULA = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
 OPTIONS = {"none": {}, "fixed": {"units": "fixed"}, "robust": {"robust": True}}
 

@@ -4,6 +4,7 @@ import ctypes
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -23,13 +24,11 @@ from bambi_anova.priors.defaults import Prior
 REALS = ctypes.POINTER(ctypes.c_double)
 
 
-def latent(formula, data, family="gaussian", literal=False, **options):
+def latent(formula, data, family="gaussian", **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AnovaWarning)
         model = ba.Model(formula, data, family=family, **options)
-    return make_latent_model(
-        model.design, model.collapsed, model.priors, model.family, model.link, literal
-    )
+    return make_latent_model(model)
 
 
 def rows(units=6, seed=0, family="gaussian"):
@@ -74,7 +73,9 @@ DESIGNS = {
     "many": lambda: latent("y ~ group * task + Error(s/task)", rows(units=70)),
     "slopes": lambda: latent("y ~ group * dose + (1 + dose|s)", rows()),
     "no units": lambda: latent("y ~ group * task", rows()),
-    "literal": lambda: latent("y ~ group * task + Error(s)", rows(), literal=True),
+    "literal": lambda: latent(
+        "y ~ group * task + Error(s)", rows(), parameterization="overparameterized"
+    ),
     "three terms": lambda: latent("y ~ task * item + Error(s/(task*item))", rows()),
 }
 
@@ -321,7 +322,7 @@ def test_draws_have_the_moments_of_the_exact_posterior():
     exact = type(built.priors)(
         built.priors.intercept, built.priors.covariates, sigmas, {"sigma": priors["sigma"]}
     )
-    model = make_latent_model(built.design, built.collapsed, exact, built.family, built.link)
+    model = make_latent_model(replace(built, priors=exact))
     values = np.array([[known[scale.name]] for scale in model.scales])
     core_sd, leaf_sd = model.spreads(values)
     prior_sd = np.concatenate([core_sd, np.tile(leaf_sd, (model.entities, 1))])[:, 0]

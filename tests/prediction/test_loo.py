@@ -10,8 +10,8 @@ from scipy import special, stats
 
 import bambi_anova as ba
 from bambi_anova.data.rows import read_rows
-from bambi_anova.data.sufficient import Collapsed
 from bambi_anova.design.design import build_design
+from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.errors import ArgumentError, UnsupportedError
 from bambi_anova.families.base import LINKS, get_family
 from bambi_anova.formula.parse import parse_formula
@@ -19,6 +19,7 @@ from bambi_anova.prediction.marginal import group_log_likelihoods, integrate, no
 from bambi_anova.prediction.pointwise import group_pieces, likelihood_of, row_pieces
 from bambi_anova.prediction.predictive import grouping
 from bambi_anova.prediction.predictors import read_predictor
+from bambi_anova.specification import of_design
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
@@ -303,15 +304,8 @@ def refit_without(result, data, keep):
     """The same priors and model, fitted to some of the rows."""
     formula = parse_formula(result.design.formula.text)
     rows = read_rows(formula, data[keep], result.family)
-    model = ba.Model.of_design(
-        build_design(formula, rows, result.family),
-        result.family,
-        result.link,
-        result.priors,
-        collapse=True,
-        parameterization="identified",
-        namespace={},
-    )
+    design = build_design(formula, rows, result.family)
+    model = ba.Model.of(of_design(design, result.family, result.link, result.priors))
     return model.fit("laplace", random_seed=2, progressbar=False)
 
 

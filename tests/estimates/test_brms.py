@@ -8,7 +8,7 @@ import pytest
 
 import bambi_anova as ba
 
-TABLE = pd.read_csv(Path(__file__).parent / "reference" / "oats_brms.csv")
+TABLE = pd.read_csv(Path(__file__).parents[1] / "reference" / "oats_brms.csv")
 FORMULA = "yield ~ variety * nitrogen + (1|block) + (1|block:variety)"
 
 

@@ -303,13 +303,14 @@ def test_counts_that_are_none_are_refused(count):
 
 def test_verdicts_are_words():
     good, poor = gaussian_fit(), gaussian_fit(draws=10, chains=1)
-    assert isinstance(good.verdict, str)
+    assert good.verdict.trusted
     assert isinstance(good.verdict, Verdict)
     assert good.verdict == "trusted"
     assert good.verdict.reasons == ()
     assert poor.verdict == "not trusted"
     assert "below 400" in repr(poor.verdict)
-    assert {"trusted": 1}[good.verdict] == 1
+    assert not poor.verdict.trusted
+    assert f"{good.verdict}, {poor.verdict}" == "trusted, not trusted"
     assert f"{poor.verdict}" == "not trusted"
 
 

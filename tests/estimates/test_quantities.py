@@ -21,7 +21,7 @@ from bambi_anova.result import Result
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
-REFERENCE = Path(__file__).parent / "reference"
+REFERENCE = Path(__file__).parents[1] / "reference"
 SAMPLE = (2, 300)
 
 
@@ -50,8 +50,7 @@ def made_up(formula, frame=None, family="gaussian", seed=2, **options):
         unit_slopes={s.name: 0.02 * rng.normal(size=(*SAMPLE, s.unit.size)) for s in design.slopes},
     )
     sampling = Sampling("none", divergences=0, seconds=1.0)
-    parts = (None, design, model.family, model.link, draws, sampling, model.priors, model)
-    return Result(*parts)
+    return Result(model, None, draws, sampling)
 
 
 FULL = "y ~ group * task * dose + scale(age) + (dose|s) + (1|s:task)"
@@ -211,7 +210,7 @@ FITTED = "y ~ group * dose + scale(age) + (dose|s)"
 def test_both_ways_to_the_draws_have_the_same_slopes():
     model = ba.Model(FITTED, data())
     result = model.fit("laplace", draws=50, random_seed=1, progressbar=False)
-    again = extract_draws(result.idata["posterior"].to_dataset(), result.design, result.priors)
+    again = extract_draws(result.idata["posterior"].to_dataset(), result.specification)
     assert set(again.slopes) == {"dose", "scale(age)"}
     for name, values in again.slopes.items():
         np.testing.assert_allclose(result.draws.slopes[name], values, atol=1e-10)

@@ -13,7 +13,7 @@ from bambi_anova.errors import ArgumentError, SpacingWarning
 from bambi_anova.estimates.contrast_families import FAMILIES, Levels, pairwise_weights
 from bambi_anova.estimates.contrast_weights import contrast_weights
 
-REFERENCE = Path(__file__).parent / "reference"
+REFERENCE = Path(__file__).parents[1] / "reference"
 TABLE = pd.read_csv(REFERENCE / "emmeans_weights.csv", keep_default_na=False)
 FAMILIES_OF_R = TABLE.loc[TABLE["options"] == "", "family"].unique()
 LETTERS = "abcdefghijklm"

@@ -9,7 +9,7 @@ import pytest
 import bambi_anova as ba
 
 TABLE = pd.read_csv(
-    Path(__file__).parent / "reference" / "emmeans_contrasts.csv", keep_default_na=False
+    Path(__file__).parents[1] / "reference" / "emmeans_contrasts.csv", keep_default_na=False
 )
 FORMULAS = {
     "oats": ("yield ~ variety * nitrogen + Error(block/variety)", "gaussian"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
-from bambi_anova.data.sufficient import Collapsed
+from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.families.base import FAMILIES, LINKS
 from bambi_anova.families.likelihoods import make_likelihood
 

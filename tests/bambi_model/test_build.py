@@ -15,6 +15,8 @@ from scipy import special, stats
 import bambi_anova as ba
 from bambi_anova.posterior.extract import add_cells, extract_draws
 from bambi_anova.posterior.populations import cell_means
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.trust import Sampling
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
@@ -455,7 +457,7 @@ def mean_response(name):
 
 def draws_of(name):
     model = built(name)
-    return extract_draws(made_up_posterior(name), model.design, model.priors)
+    return extract_draws(made_up_posterior(name), model)
 
 
 def offset_of_bambis_rows(name):
@@ -548,7 +550,7 @@ def test_sigmas_and_further_parameters_are_read_by_name(name):
 def test_a_parameter_that_was_given_as_a_number_is_known_to_the_tables():
     model = ba.Model("y ~ group + Error(s)", experiment(), priors={"sigma": 1.5})
     posterior = model.bambi_model.prior_predictive(draws=4, random_seed=1)["prior"].to_dataset()
-    draws = extract_draws(posterior, model.design, model.priors)
+    draws = extract_draws(posterior, model)
     np.testing.assert_array_equal(draws.auxiliary["sigma"], np.full(draws.sample_shape, 1.5))
 
 
@@ -557,7 +559,7 @@ def test_the_cells_group_has_the_factors_as_dimensions(name):
     model, draws = built(name), draws_of(name)
     design = model.design
     idata = xr.DataTree.from_dict({"posterior": made_up_posterior(name)})
-    add_cells(idata, draws, design, model.link)
+    add_cells(Posterior(model, idata, draws, Sampling("nuts", 0, 0.0)))
     cells = idata["cells"]
     assert set(cells.data_vars) == {"super", "finite"}
     for population in cells.data_vars:
@@ -573,7 +575,7 @@ def test_the_cells_group_has_the_factors_as_dimensions(name):
 def test_a_cell_is_found_by_the_names_of_its_levels():
     model, draws = built("numeric levels"), draws_of("numeric levels")
     idata = xr.DataTree.from_dict({"posterior": made_up_posterior("numeric levels")})
-    add_cells(idata, draws, model.design, model.link)
+    add_cells(Posterior(model, idata, draws, Sampling("nuts", 0, 0.0)))
     found = idata["cells"]["super"].sel(strength=10.0, right=False)
     posterior = made_up_posterior("numeric levels")
     parts = (("1|strength", "10.0"), ("1|right", "False"), ("1|strength:right", "10.0:False"))

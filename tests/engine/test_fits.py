@@ -10,7 +10,7 @@ import bambi_anova as ba
 
 pytestmark = pytest.mark.slow
 
-REFERENCE = Path(__file__).parent / "reference"
+REFERENCE = Path(__file__).parents[1] / "reference"
 MEMORY = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
 FIT = {"random_seed": 1, "progressbar": False}
 

@@ -11,7 +11,7 @@ import bambi_anova as ba
 from bambi_anova.posterior.importance import Weighting
 from bambi_anova.posterior.trust import MAX_ERROR, Sampling, Verdict, complaints, is_trusted
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def weighting(k=0.1):
@@ -75,7 +75,7 @@ def test_chains_too_are_distrusted_where_the_mean_does_not_exist():
 
 
 def test_a_verdict_is_a_word_with_reasons():
-    good, bad = Verdict([]), Verdict(["one thing", "another"])
+    good, bad = Verdict([]), Verdict(("one thing", "another"))
     assert (good, bad) == ("trusted", "not trusted")
     assert bad.reasons == ("one thing", "another")
     assert repr(bad) == "not trusted: one thing; another"

@@ -12,7 +12,7 @@ from scipy import special
 import bambi_anova as ba
 from bambi_anova.analyses.data_forms import outcomes, totals
 from bambi_anova.analyses.variants import LITERAL, OWN
-from bambi_anova.data.sufficient import collapse_rows
+from bambi_anova.design.sufficient import collapse_rows
 from bambi_anova.errors import ArgumentError, ConvergenceWarning, NotApplicableError
 from bambi_anova.families.base import get_family
 

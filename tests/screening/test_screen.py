@@ -14,8 +14,9 @@ import bambi_anova as ba
 from bambi_anova.data.rows import read_rows
 from bambi_anova.design.design import build_design
 from bambi_anova.errors import ArgumentError, InformativeTrialsWarning, NotApplicableError
-from bambi_anova.families.base import get_family
+from bambi_anova.families.base import get_family, get_link
 from bambi_anova.formula.parse import parse_formula
+from bambi_anova.priors.defaults import make_priors
 from bambi_anova.screening.answers import NotChecked, add_term
 from bambi_anova.screening.clusters import Clusters, find_clusters, number, variance_of_sum
 from bambi_anova.screening.informative import Counts, estimate_dependence, p_value, score_at
@@ -28,6 +29,7 @@ from bambi_anova.screening.overdispersion import (
     expected_squares,
 )
 from bambi_anova.screening.screen import check_dispersion, check_trials, warn_of_trials
+from bambi_anova.specification import of_design
 
 MEMORY = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
 SPLIT = "p(k, n) ~ group * kind + Error(unit/kind)"
@@ -36,7 +38,8 @@ SPLIT = "p(k, n) ~ group * kind + Error(unit/kind)"
 def read(text, data, family="binomial"):
     """From a formula and data to what the checks take."""
     known, parsed = get_family(family), parse_formula(text)
-    return build_design(parsed, read_rows(parsed, data, known), known), known
+    design = build_design(parsed, read_rows(parsed, data, known), known)
+    return of_design(design, known, get_link(known, None), make_priors(design, known))
 
 
 def simulate(seed=0, units=20, repeats=12, trials=(5, 10), slope=0.0, rho=0.0, gap=0, by_unit=0.0):
@@ -181,7 +184,7 @@ def test_the_variance_adds_up_rows_within_units():
 
 
 def comparable(frame, text=SPLIT):
-    found = comparable_rows(read(text, frame)[0])
+    found = comparable_rows(read(text, frame).design)
     assert not isinstance(found, str)
     return found.counts
 
@@ -216,7 +219,7 @@ def test_separated_rows_have_an_infinite_estimate_and_a_finite_lower_bound():
 
 
 def test_crossed_units_have_the_variance_of_inclusion_and_exclusion(crossed):
-    design, _ = read("y ~ kind + Error(subject) + Error(item)", crossed, "gaussian")
+    design = read("y ~ kind + Error(subject) + Error(item)", crossed, "gaussian").design
     ways = find_clusters(design)
     assert [(way.sign, way.size) for way in ways] == [(1, 6), (1, 8), (-1, 48)]
     subject, item = np.arange(48) // 8, np.arange(48) % 8
@@ -231,7 +234,7 @@ def test_crossed_units_have_the_variance_of_inclusion_and_exclusion(crossed):
 
 
 def test_a_coarse_unit_with_few_levels_gives_way_to_a_finer_one(plots):
-    design, _ = read("y ~ variety * feed + Error(block/plot)", plots, "gaussian")
+    design = read("y ~ variety * feed + Error(block/plot)", plots, "gaussian").design
     assert [way.size for way in find_clusters(design)] == [12]
 
 
@@ -243,14 +246,14 @@ def test_numbers_do_not_overflow():
 
 
 def test_the_finest_strata_that_n_varies_in_are_compared():
-    within = check_trials(*read(SPLIT, simulate(0)))
+    within = check_trials(read(SPLIT, simulate(0)))
     assert within.judged == "rows of the same unit:kind"
-    single = check_trials(*read(SPLIT, simulate(0, repeats=1)))
+    single = check_trials(read(SPLIT, simulate(0, repeats=1)))
     assert single.judged == "rows of the same cell, of different unit"
-    crossed = check_trials(*read("p(k, n) ~ group * kind + Error(unit)", simulate(0)))
+    crossed = check_trials(read("p(k, n) ~ group * kind + Error(unit)", simulate(0)))
     assert crossed.judged == "rows of the same unit and cell"
     assert single.clusters == 20
-    none = check_trials(*read("p(k, n) ~ group", simulate(0)))
+    none = check_trials(read("p(k, n) ~ group", simulate(0)))
     assert none.judged == "rows of a cell"
 
 
@@ -291,15 +294,15 @@ def test_the_advised_formulas_work(text):
 
 
 def test_the_warning_ceases_when_the_dependence_is_taken_out():
-    assert list(warn_of_trials(*read(SPLIT, simulate(5, slope=0.15))))
-    assert not list(warn_of_trials(*read(SPLIT, simulate(5))))
+    assert list(warn_of_trials(read(SPLIT, simulate(5, slope=0.15))))
+    assert not list(warn_of_trials(read(SPLIT, simulate(5))))
 
 
 def test_differences_between_units_are_no_dependence_within_them():
     """Units with more trials have higher rates; a pooled slope would see it, rows of a unit not."""
     data = simulate(4, units=40, by_unit=0.3)
-    assert not check_trials(*read(SPLIT, data)).found
-    assert check_trials(*read("p(k, n) ~ group * kind", data)).found
+    assert not check_trials(read(SPLIT, data)).found
+    assert check_trials(read("p(k, n) ~ group * kind", data)).found
 
 
 def test_a_covariate_that_goes_with_n_is_adjusted_for():
@@ -307,8 +310,8 @@ def test_a_covariate_that_goes_with_n_is_adjusted_for():
     rng = np.random.default_rng(0)
     rate = 1 / (1 + np.exp(1.2 - 0.3 * (data["z"] - data["z"].mean())))
     data["k"] = rng.binomial(data["n"], rate)
-    assert check_trials(*read(SPLIT, data)).found
-    assert not check_trials(*read(SPLIT.replace("kind +", "kind + z +", 1), data)).found
+    assert check_trials(read(SPLIT, data)).found
+    assert not check_trials(read(SPLIT.replace("kind +", "kind + z +", 1), data)).found
 
 
 def test_an_offset_is_taken_into_account():
@@ -316,13 +319,13 @@ def test_an_offset_is_taken_into_account():
     data["known"] = 0.3 * (data["n"] - 8.0)
     rng = np.random.default_rng(0)
     data["k"] = rng.binomial(data["n"], 1 / (1 + np.exp(1.2 - data["known"])))
-    assert check_trials(*read(SPLIT, data)).found
-    assert not check_trials(*read(f"{SPLIT} + offset(known)", data)).found
+    assert check_trials(read(SPLIT, data)).found
+    assert not check_trials(read(f"{SPLIT} + offset(known)", data)).found
 
 
 def test_what_differs_between_cells_decides_the_remedy():
     alike, apart = (
-        check_trials(*read(SPLIT, simulate(0, slope=0.15, gap=gap, units=40))) for gap in (0, 5)
+        check_trials(read(SPLIT, simulate(0, slope=0.15, gap=gap, units=40))) for gap in (0, 5)
     )
     assert alike.confounded < 0.05
     assert "mediator" not in str(alike)
@@ -342,16 +345,16 @@ def test_what_differs_between_cells_decides_the_remedy():
     ],
 )
 def test_what_cannot_be_checked_is_said(change, text, reason):
-    found = check_trials(*read(text, simulate(0).assign(**change)))
+    found = check_trials(read(text, simulate(0).assign(**change)))
     assert isinstance(found, NotChecked)
     assert not found.found
     assert found.table.empty
     assert reason in str(found)
-    assert list(warn_of_trials(*read(text, simulate(0).assign(**change)))) == []
+    assert list(warn_of_trials(read(text, simulate(0).assign(**change)))) == []
 
 
 def test_two_units_are_too_few():
-    found = check_trials(*read("p(k, n) ~ kind + Error(unit/kind)", simulate(0, units=2)))
+    found = check_trials(read("p(k, n) ~ kind + Error(unit/kind)", simulate(0, units=2)))
     assert "too few independent units" in str(found)
 
 
@@ -475,7 +478,7 @@ def test_equal_proportions_vary_less_than_chance():
 
 
 def test_overdispersion_is_found_with_its_size():
-    found = check_dispersion(*read(SPLIT, simulate(0, units=30, repeats=20, rho=0.1, slope=0.1)))
+    found = check_dispersion(read(SPLIT, simulate(0, units=30, repeats=20, rho=0.1, slope=0.1)))
     assert found.found
     table = found.table.set_index("quantity")
     rho = table.loc["intra_trial_correlation"]
@@ -487,22 +490,22 @@ def test_overdispersion_is_found_with_its_size():
 
 def test_the_advised_unit_for_every_row_works():
     data = simulate(0, rho=0.2)
-    found = check_dispersion(*read(SPLIT, data))
+    found = check_dispersion(read(SPLIT, data))
     assert found.found
     exec(found.remedy[1].strip(), {"data": data})
-    after = check_dispersion(*read(found.remedy[2].strip(), data))
+    after = check_dispersion(read(found.remedy[2].strip(), data))
     assert "has a unit for every row" in str(after)
 
 
 def test_a_family_that_allows_for_overdispersion_needs_no_remedy():
-    found = check_dispersion(*read(SPLIT, simulate(0, rho=0.2), "betabinomial"))
+    found = check_dispersion(read(SPLIT, simulate(0, rho=0.2), "betabinomial"))
     assert found.found
     assert "family='betabinomial' allows for" in str(found)
     assert "Remedy" not in str(found)
 
 
 def test_no_overdispersion_is_found_in_binomial_counts():
-    found = check_dispersion(*read(SPLIT, simulate(0)))
+    found = check_dispersion(read(SPLIT, simulate(0)))
     assert not found.found
     assert found.remedy == ()
     assert found.table.loc[0, "low"] < 1 < found.table.loc[0, "high"]
@@ -510,11 +513,11 @@ def test_no_overdispersion_is_found_in_binomial_counts():
 
 def test_a_rate_that_depends_on_many_numbers_of_trials_is_no_overdispersion():
     data = simulate(3, units=30, trials=(5, 60), slope=0.06)
-    found = check_dispersion(*read(SPLIT, data))
+    found = check_dispersion(read(SPLIT, data))
     assert found.judged.endswith("n taken into account")
     assert not found.found
     # Rows in which the rate is taken to be the same look overdispersed.
-    design, _ = read(SPLIT, data)
+    design = read(SPLIT, data).design
     codes = design.unit("unit:kind").codes
     plain = Repeats(
         data["k"].to_numpy(float),
@@ -531,7 +534,7 @@ def test_a_rate_that_depends_on_many_numbers_of_trials_is_no_overdispersion():
 @pytest.mark.parametrize("rho", [0.0, 0.3])
 def test_cells_and_units_that_meet_in_single_rows_are_taken_to_add_up(rho):
     data = simulate(1, units=40, repeats=1, rho=rho)
-    found = check_dispersion(*read("p(k, n) ~ group * kind + Error(unit)", data))
+    found = check_dispersion(read("p(k, n) ~ group * kind + Error(unit)", data))
     assert (
         found.judged == "rows beside the sum of the effects of cells and unit, n taken into account"
     )
@@ -547,11 +550,11 @@ def test_crossed_units_are_taken_to_add_up():
     data = pd.DataFrame(rows, columns=["s", "i"]).assign(k=rng.poisson(mean))
     data["late"] = np.where(data["i"] < 5, "no", "yes")
     text = "k ~ late + Error(s) + Error(i)"
-    found = check_dispersion(*read(text, data, "poisson"))
+    found = check_dispersion(read(text, data, "poisson"))
     assert found.df == 14 * 9
     assert not found.found
     data["k"] = rng.poisson(mean * rng.gamma(2, 0.5, 150))
-    assert check_dispersion(*read(text, data, "poisson")).found
+    assert check_dispersion(read(text, data, "poisson")).found
 
 
 def test_counts_are_checked_too():
@@ -559,9 +562,9 @@ def test_counts_are_checked_too():
     data = simulate(0, units=30).assign(hours=rng.uniform(0.5, 2, 720))
     text = "k ~ group * kind + Error(unit/kind) + offset(log(hours))"
     data["k"] = rng.poisson(3 * data["hours"])
-    assert not check_dispersion(*read(text, data, "poisson")).found
+    assert not check_dispersion(read(text, data, "poisson")).found
     data["k"] = rng.poisson(3 * data["hours"] * rng.gamma(5, 0.2, 720))
-    found = check_dispersion(*read(text, data, "poisson"))
+    found = check_dispersion(read(text, data, "poisson"))
     assert found.found
     alpha = found.table.set_index("quantity").loc["1/alpha"]
     assert alpha["low"] < 0.2 < alpha["high"]
@@ -577,12 +580,12 @@ def test_counts_are_checked_too():
     ],
 )
 def test_what_has_no_dispersion_is_said(change, options, text, reason):
-    found = check_dispersion(*read(text, simulate(0, **options).assign(**change)))
+    found = check_dispersion(read(text, simulate(0, **options).assign(**change)))
     assert isinstance(found, NotChecked)
     assert reason in str(found)
 
 
 def test_answers_print_in_a_notebook():
-    found = check_trials(*read(SPLIT, simulate(0)))
+    found = check_trials(read(SPLIT, simulate(0)))
     assert found._repr_html_().startswith("<pre>Question")
     assert repr(found) == str(found)

@@ -1,0 +1,171 @@
+"""A model before anything runs: formula + data -> one frozen object that all else is made from.
+
+The Bambi model, the quick fits, NUTS, predictions and tables read the same ``Specification``, so
+that none of them can hold another model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from bambi_anova.data.rows import read_rows
+from bambi_anova.design.describe import columns, sections
+from bambi_anova.design.design import Design, build_design
+from bambi_anova.design.sufficient import Collapsed, collapse_rows
+from bambi_anova.errors import ArgumentError
+from bambi_anova.families.base import Family, Link, get_family, get_link
+from bambi_anova.formula.parse import Formula, parse_formula
+from bambi_anova.priors.defaults import Priors, make_priors
+
+IDENTIFIED, OVERPARAMETERIZED = PARAMETERIZATIONS = ("identified", "overparameterized")
+
+
+@dataclass(frozen=True)
+class LinearPredictor:
+    """One linear predictor of the rows' likelihood.
+
+    Attributes
+    ----------
+    name : str
+        The parameter of the likelihood that it gives through the link, such as "mu".
+    link : Link
+    design : Design
+        Its terms, units and slopes.
+    """
+
+    name: str
+    link: Link
+    design: Design
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user chose beside formula, data, family and priors.
+
+    Attributes
+    ----------
+    collapse : bool
+        Whether rows that share every predictor are merged.
+    parameterization : {"identified", "overparameterized"}
+        The coordinates of the Bambi model; see ``Model``.
+    namespace : mapping of str to object
+        The user's names that the formula may use.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such parameterization.
+    """
+
+    collapse: bool = True
+    parameterization: str = IDENTIFIED
+    namespace: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what does not exist."""
+        if self.parameterization not in PARAMETERIZATIONS:
+            raise ArgumentError(
+                f"parameterization={self.parameterization!r}: expected one of {PARAMETERIZATIONS}"
+            )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Specification:
+    """A model of a design.
+
+    Attributes
+    ----------
+    family : Family
+    predictors : mapping of str to LinearPredictor
+        By the likelihood's parameter that each gives; the first is the parent, whose cell means
+        the tables are about.
+    priors : Priors
+    options : Options
+    """
+
+    family: Family
+    predictors: Mapping[str, LinearPredictor]
+    priors: Priors
+    options: Options = Options()
+
+    @property
+    def parent(self) -> LinearPredictor:
+        """The predictor that the tables are about."""
+        return next(iter(self.predictors.values()))
+
+    @property
+    def design(self) -> Design:
+        """The parent's design."""
+        return self.parent.design
+
+    @property
+    def link(self) -> Link:
+        """The parent's link."""
+        return self.parent.link
+
+    @property
+    def formula(self) -> Formula:
+        """The formula, as it was read."""
+        return self.design.formula
+
+    @property
+    def overparameterized(self) -> bool:
+        """Whether every level has a free effect, as Kruschke writes the model."""
+        return self.options.parameterization == OVERPARAMETERIZED
+
+    @cached_property
+    def collapsed(self) -> Collapsed:
+        """The sufficient rows."""
+        return collapse_rows(self.design, self.family, self.options.collapse)
+
+
+def describe(model: Specification) -> str:
+    """Return the printout of a model: design, family and priors."""
+    rows, kept = len(model.design.rows.data), len(model.collapsed.first)
+    merged = f" -> {kept} sufficient rows" if kept < rows else ""
+    family = f"{model.family.name}, {model.link.name} link; {rows} rows{merged}"
+    head = sections(
+        ("Formula", [model.formula.text]),
+        ("Family", [f"{family}; {model.options.parameterization}"]),
+    )
+    return f"{head}\n{model.design}\n{sections(('Priors', columns(model.priors.rows())))}"
+
+
+def specify(
+    formula: str,
+    data: pd.DataFrame,
+    family: str = "gaussian",
+    priors: Mapping[str, Any] | None = None,
+    link: str | dict | None = None,
+    categorical: str | Sequence[str] | None = None,
+    dropna: bool = False,
+    options: Options | None = None,
+) -> Specification:
+    """Read a formula, its data and the user's choices; ``Model`` says what they may be.
+
+    Examples
+    --------
+    >>> import bambi_anova as ba
+    >>> oats = ba.load_data("oats")
+    >>> specify("yield ~ variety + Error(block/variety)", oats).design.unit("block").size
+    6
+    """
+    options = options or Options()
+    parsed, known = parse_formula(formula), get_family(family)
+    chosen = get_link(known, link)
+    rows = read_rows(parsed, data, known, categorical or (), dropna, options.namespace)
+    design = build_design(parsed, rows, known)
+    return of_design(design, known, chosen, make_priors(design, known, priors), options)
+
+
+def of_design(
+    design: Design, family: Family, link: Link, priors: Priors, options: Options | None = None
+) -> Specification:
+    """Return the specification of a design that has been read before."""
+    parent = LinearPredictor("mu", link, design)
+    return Specification(family, {parent.name: parent}, priors, options or Options())
