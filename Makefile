@@ -41,7 +41,7 @@ tutorials: $(READY)
 	$(BIN)/python tutorials/execute.py
 
 bench: $(READY)
-	$(BIN)/python benchmarks/nuts.py
+	$(BIN)/python benchmarks/speed/nuts.py
 
 clean:
 	rm -rf $(VENV) demo-output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,8 +1,5 @@
 """Verdicts: what weighted draws must show to be trusted, and that trusted is right."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +7,9 @@ import pytest
 import bambi_anova as ba
 from bambi_anova.posterior.importance import Weighting
 from bambi_anova.posterior.trust import MAX_ERROR, Sampling, Verdict, complaints, is_trusted
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from benchmarks.corpus.designs import DESIGNS as CORPUS
+from benchmarks.corpus.quantities import quantities
+from benchmarks.trust.reference import read_reference
 
 
 def weighting(k=0.1):
@@ -128,15 +126,13 @@ DESIGNS = [
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["laplace", "pathfinder", "advi"])
 @pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
-def test_what_a_quick_fit_trusts_is_what_long_nuts_says(method, monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    corpus = __import__("corpus")
-    reference = pd.read_csv(BENCHMARKS / "reference" / "trust.csv")
+def test_what_a_quick_fit_trusts_is_what_long_nuts_says(method):
+    reference = read_reference()
     judged = []
     for name in DESIGNS:
-        result = corpus.DESIGNS[name].model().fit(method, random_seed=2, progressbar=False)
+        result = CORPUS[name].model().fit(method, random_seed=2, progressbar=False)
         truth = reference[reference["design"] == name]
-        judged.append(corpus.quantities(result).merge(truth, on="quantity", suffixes=("", "_ref")))
+        judged.append(quantities(result).merge(truth, on="quantity", suffixes=("", "_ref")))
     table = pd.concat(judged)
     table = table[table["sd_ref"] > 0]
     shift = (table["mean"] - table["mean_ref"]).abs() / table["sd_ref"]
@@ -146,4 +142,3 @@ def test_what_a_quick_fit_trusts_is_what_long_nuts_says(method, monkeypatch):
     assert len(table) > 600
     if method == "laplace":
         assert table["trusted"].mean() > 0.8
-    sys.modules.pop("corpus", None)

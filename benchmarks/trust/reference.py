@@ -1,11 +1,11 @@
 """Fit every design of the corpus by long NUTS and keep what it says of each quantity.
 
-Writes ``benchmarks/reference/trust.csv`` design by design, so that an interrupted run goes on
+Writes ``reference.csv`` beside this file design by design, so that an interrupted run goes on
 where it stopped.  A fit with a divergence, or with a quantity whose bulk ESS is below 2,000, is
 made again with smaller steps and more draws; what is poor even then is printed, and stands in
 the table with its ESS.
 
-Run ``python benchmarks/trust_reference.py``, with ``--only NAME ...`` for some designs and
+Run ``python benchmarks/trust/reference.py``, with ``--only NAME ...`` for some designs and
 ``--redo`` to fit again what is there.
 """
 
@@ -16,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from corpus import DESIGNS, Design, chosen, quantities
 
-TABLE = Path(__file__).parent / "reference" / "trust.csv"
+from benchmarks.corpus.designs import DESIGNS, Design, chosen
+from benchmarks.corpus.quantities import quantities
+
+TABLE = Path(__file__).with_suffix(".csv")
 COLUMNS = ["design", "quantity", "mean", "sd", "mcse_mean", "ess"]
 #: 0.15 sd is then 6.7 Monte Carlo standard errors of the reference.
 MIN_ESS = 2000
@@ -90,7 +92,6 @@ def write_reference(name: str, table: pd.DataFrame) -> None:
     rows = pd.concat([old[old["design"] != name], new])
     order = {design: place for place, design in enumerate(DESIGNS)}
     rows = rows.sort_values("design", key=lambda names: names.map(order), kind="stable")
-    TABLE.parent.mkdir(exist_ok=True)
     # A run that is stopped here leaves the old table.
     half = TABLE.with_suffix(".tmp")
     rows.to_csv(half, index=False)

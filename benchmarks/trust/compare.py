@@ -5,30 +5,28 @@ more than 15% off.  Where the reference has a bulk ESS below 2,000, both limits 
 of its Monte Carlo standard errors.  Quantities that the model holds constant are left out.  A fit
 that is refused counts as not trusted in all of its quantities.
 
-Run ``python benchmarks/trust_corpus.py`` after ``trust_reference.py``; see ``--help``.
+Run ``python benchmarks/trust/compare.py`` after ``reference.py``; see ``--help``.
 """
 
 import argparse
-import os
-import platform
 import sys
 import time
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from corpus import Design, chosen, quantities
-from trust_reference import MIN_ESS, read_reference
 
 import bambi_anova as ba
-from bambi_anova.engine.methods import METHODS as FITS
+from bambi_anova.engine.methods import check_method
+from benchmarks.corpus.designs import Design, chosen
+from benchmarks.corpus.quantities import quantities
+from benchmarks.reporting import machine, markdown
+from benchmarks.trust.reference import MIN_ESS, read_reference
 
 METHODS = ("laplace", "pathfinder", "advi")
 #: In reference sds for the mean, and as a share for the sd.
 LIMIT = 0.15
-PACKAGES = ("bambi-anova", "bambi", "pymc", "pytensor", "nutpie", "numba", "numpy", "scipy")
 
 
 def main() -> None:
@@ -39,9 +37,8 @@ def main() -> None:
     parser.add_argument("--report", type=Path, metavar="FILE", help="write it as Markdown")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write all comparisons as CSV")
     options = parser.parse_args()
-    unknown = [method for method in options.methods if method not in FITS]
-    if unknown:
-        parser.error(f"no such method: {', '.join(unknown)}; known: {', '.join(FITS)}")
+    for method in options.methods:
+        check_method(method)
     references = dict(list(read_reference().groupby("design")))
     parts, waiting = [], []
     for design in chosen(options.only):
@@ -52,7 +49,7 @@ def main() -> None:
             print(f"{design.name}, {method}", file=sys.stderr, flush=True)
             parts.append(compare(design, method, references[design.name]))
     if not parts:
-        raise SystemExit("no reference for these designs; run trust_reference.py first")
+        raise SystemExit("no reference for these designs; run reference.py first")
     comparisons = pd.concat(parts, ignore_index=True)
     if options.save:
         comparisons.to_csv(options.save, index=False, float_format="%.6g")
@@ -117,12 +114,10 @@ def fit(design: Design, method: str) -> tuple[pd.DataFrame | None, float, str]:
 
 def report(comparisons: pd.DataFrame, waiting: list[str]) -> str:
     """Write everything as Markdown."""
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     designs = comparisons["design"].nunique()
     parts = [
         "# Quick fits against long NUTS",
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
-        f"{versions}.",
+        machine(),
         f"{designs} designs. A quantity is wrong if its mean is more than {LIMIT:g} posterior sds "
         f"from that of long NUTS or its sd more than {LIMIT:.0%} off.",
         markdown(by_method(comparisons)),
@@ -211,21 +206,6 @@ def verdict(part: pd.DataFrame) -> str:
     if wrong:
         return f"WRONG: {wrong} of {int(part['trusted'].sum())} trusted"
     return "right" if part["trusted"].any() else "nothing trusted"
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """Write a table that reads well as text too."""
-    lines = [list(table.columns), *table.astype(str).to_numpy().tolist()]
-    # A message must neither break its line nor its cell, and "1|s" would.
-    lines = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "| "
-        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        + " |"
-        for line in lines
-    )
 
 
 if __name__ == "__main__":

@@ -12,15 +12,13 @@ Three parts, each with the goals that were set for it:
 The fits of the last two parts have a process each, so that its peak memory is theirs.  A fit is
 timed four times: the first, and the median of the other three; once only if it is slow.
 
-Run ``python benchmarks/quick.py``; see ``--help``.
+Run ``python benchmarks/speed/quick.py``; see ``--help``.
 """
 
 import argparse
 import importlib
 import importlib.util
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
@@ -29,12 +27,13 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from benchmarks.reporting import machine, markdown
 
 PARTS = ("grid", "scaling", "crossed")
 QUICK = ("laplace", "pathfinder", "advi")
@@ -42,7 +41,6 @@ REPEATS = 3
 #: Seconds of a first run after which it is not repeated.
 SLOW = 30.0
 LIBRARIES = ("bambi", "pymc", "nutpie", "arviz_stats")
-PACKAGES = ("bambi-anova", "bambi", "pymc", "nutpie", "numba", "numpy", "scipy", "statsmodels")
 GRID = "error ~ condition * trial_type + Error(participant/trial_type)"
 #: Added to statsmodels' formula.
 GLM_PARTS = {"no participants": "", "participants fixed": " + C(participant, Sum)"}
@@ -84,8 +82,8 @@ def main() -> None:
         job = json.loads(options.worker)
         print(json.dumps(TASKS[job.pop("task")](**job)))
         return
-    sections = ["# Speed of the quick fits", machine(), *import_everything()]
-    registered = importlib.import_module("bambi_anova.engine.methods").METHODS
+    sections = ["# Speed of the quick fits", machine("statsmodels"), *import_everything()]
+    registered = importlib.import_module("bambi_anova.engine.methods").methods
     methods = [method for method in options.methods if method in registered]
     missing = [method for method in options.methods if method not in registered]
     if missing:
@@ -101,29 +99,6 @@ def main() -> None:
     if options.report:
         options.report.parent.mkdir(exist_ok=True)
         options.report.write_text("\n\n".join(sections) + "\n")
-
-
-def machine() -> str:
-    """Say what it ran on and how busy that was."""
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            found.append(f"{name} not installed")
-    load = f"load {os.getloadavg()[0]:.1f} before, " if hasattr(os, "getloadavg") else ""
-    return (
-        f"{processor()}, {os.cpu_count()} cores, {load}{platform.system()}, Python "
-        f"{platform.python_version()}; {', '.join(found)}."
-    )
-
-
-def processor() -> str:
-    """Return the processor's name where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def import_everything() -> list[str]:
@@ -453,8 +428,6 @@ TASKS = {"fit": measure, "glm": measure_glm}
 
 def titled(title: str, text: str, rows: list[dict[str, str]]) -> str:
     """Write a part as Markdown."""
-    from trust_corpus import markdown
-
     return "\n\n".join([f"## {title}", text, markdown(pd.DataFrame(rows).fillna(""))])
 
 

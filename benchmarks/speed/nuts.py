@@ -6,19 +6,16 @@ second, and divergences; then what starting from a quick fit saves.  Everything 
 process; the first line pays for compiling the kernel if its cache is empty (``--cold`` empties
 it), Bambi's way compiles for every model.
 
-Run ``make bench`` or ``python benchmarks/nuts.py``.
+Run ``make bench`` or ``python benchmarks/speed/nuts.py``.
 """
 
 import argparse
-import os
-import platform
-import sys
 import time
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 
 import bambi_anova as ba
+from benchmarks.reporting import machine
 
 DESIGNS = {
     "memory": (
@@ -39,10 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cold", action="store_true", help="empty the kernel's cache first")
     options = parser.parse_args()
-    packages = ("bambi", "pymc", "nutpie", "numba", "numpy")
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, ", end="")
-    print(f"Python {sys.version.split()[0]}, ", end="")
-    print(", ".join(f"{name} {version(name)}" for name in packages))
+    print(machine())
     if options.cold:
         empty_cache()
     import_everything()
@@ -72,7 +66,7 @@ def import_everything() -> None:
 
 def empty_cache() -> None:
     """Remove what numba kept of the kernel."""
-    for path in (Path(ba.__file__).parent / "latent" / "__pycache__").glob("entry.*.nb*"):
+    for path in (Path(ba.__file__).parent / "engine" / "nuts" / "__pycache__").glob("entry.*.nb*"):
         path.unlink()
 
 

@@ -1,0 +1,1 @@
+"""Measurements of the package: each folder holds what belongs to one question."""
