@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class Interval:
     --------
     >>> Interval(0.95, "hdi").bounds
     ('hdi95_lb', 'hdi95_ub')
+    >>> str(Interval(0.9, "eti"))
+    '90% ETI'
     """
 
     prob: float = 0.95
@@ -42,6 +45,14 @@ class Interval:
             raise ArgumentError(f"ci_prob={self.prob!r}: expected a probability between 0 and 1")
         if self.kind not in KINDS:
             raise ArgumentError(f"ci_kind={self.kind!r}: expected one of {KINDS}")
+
+    def __str__(self) -> str:
+        return f"{100 * self.prob:g}% {self.kind.upper()}"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of a public function that ask for this interval."""
+        return {"ci_prob": self.prob, "ci_kind": self.kind}
 
     @property
     def bounds(self) -> tuple[str, str]:

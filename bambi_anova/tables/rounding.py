@@ -17,6 +17,19 @@ SIGNIFICANT = 3
 MINUS = "\N{MINUS SIGN}"
 
 
+def deserved(sd: float, digits: int = SIGNIFICANT) -> int:
+    """Return the decimals that show so many significant digits of an sd; negative for tens.
+
+    Examples
+    --------
+    >>> deserved(0.0391), deserved(214.0), deserved(0.0391, digits=2), deserved(0.0)
+    (4, 0, 3, 3)
+    """
+    if not (np.isfinite(sd) and sd > 0):
+        return SIGNIFICANT
+    return digits - 1 - int(np.floor(np.log10(sd)))
+
+
 def decimals(error: float, sd: float) -> int:
     """Return how many decimals of a mean are worth showing; negative for tens and above.
 
@@ -32,10 +45,8 @@ def decimals(error: float, sd: float) -> int:
     >>> decimals(0.0026, 0.15), decimals(0.0009, 0.03), decimals(40.0, 900.0)
     (2, 3, -2)
     """
-    if not (np.isfinite(sd) and sd > 0):
-        return SIGNIFICANT
-    most = SIGNIFICANT - 1 - int(np.floor(np.log10(sd)))
-    if not (np.isfinite(error) and error > 0):
+    most = deserved(sd)
+    if not (np.isfinite([error, sd]).all() and error > 0 and sd > 0):
         return most
     # The nudge keeps an error of exactly one unit, which logarithms may put below it.
     return min(most, int(np.floor(-np.log10(error) + 1e-9)))

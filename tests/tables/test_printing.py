@@ -48,11 +48,44 @@ def test_columns_without_a_value_are_not_printed(table):
     assert "CompVal" not in text
 
 
-def test_a_table_has_all_of_its_columns_and_begets_data_frames(table):
+def test_a_table_has_all_of_its_columns_and_begets_tables(table):
     assert set(LEFT_OUT) < set(table.columns)
     for other in (table.copy(), table[["mean"]], table.T, table.assign(x=1), table.head(1)):
-        assert type(other) is pd.DataFrame
+        assert type(other) is Table
     pd.testing.assert_frame_equal(table, table.copy())
+    pd.testing.assert_frame_equal(pd.DataFrame(table), table, check_frame_type=False)
+
+
+def test_rows_that_are_picked_or_sorted_print_as_compactly(table):
+    head, names, first, second = printed(table).splitlines()
+    assert repr(table.sort_values("mean")).splitlines() == [head, names, second, first]
+    for one in (table.head(1), table.query("mean > 0"), table[table["trusted"]], table.iloc[:1]):
+        assert repr(one).splitlines() == [
+            "term: A, population: super, scale: link; all supported and trusted",
+            "contrast   mean     sd    pd in_rope mcse_rope",
+            "   a - b 0.1235 0.0391 0.970   0.500    0.0081",
+        ]
+
+
+def test_columns_that_are_picked_are_printed(table):
+    assert "ess_bulk" not in repr(table)
+    assert "ess_bulk" in repr(table[["contrast", "mean", "ess_bulk"]])
+    assert "r_hat" in repr(table[["contrast", "r_hat"]].assign(r_hat=float("nan")))
+    assert repr(table[["term", "scale"]]) == "term: A, scale: link"
+
+
+def test_what_pandas_shapes_otherwise_is_printed_by_pandas(table):
+    wide = table.pivot_table(["mean", "sd"], "contrast", "scale")
+    assert "-12.3456" in repr(wide)
+    assert "contrast" in repr(table.groupby("contrast")[["mean"]].mean())
+    assert "a - b" in repr(pd.concat([table, table], axis=1))
+    assert "<table" in pd.concat([table, table], axis=1)._repr_html_()
+
+
+def test_rows_that_do_not_fit_a_line_are_numbered(table):
+    wide = table.assign(note="n" * 50)
+    assert repr(wide).splitlines()[1].endswith("\\")
+    assert [line[0] for line in repr(wide).splitlines() if line[:1].isdigit()] == list("0101")
 
 
 def test_constants_and_nothing_can_be_printed():
