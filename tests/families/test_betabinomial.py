@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 import bambi_anova as ba
+from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.errors import PriorError
 from bambi_anova.families.base import with_derived
 from bambi_anova.families.rising import count_factors
@@ -107,7 +108,7 @@ def test_many_trials_take_gamma_functions_and_few_take_logs():
 def test_without_scatter_rows_are_binomial(family):
     """Where beta functions themselves have lost all digits."""
     model = build(FORMULA, experiment(), family)
-    likelihood = model._problem.latent_model().likelihood
+    likelihood = latent_model(model).likelihood
     eta = np.linspace(-3, 2, len(likelihood.data.y))[:, None] + np.array([0.0, 0.4])
     found = likelihood.log(eta, {FAMILIES[family]: np.full(2, 1e12)})
     data = likelihood.data
@@ -117,7 +118,7 @@ def test_without_scatter_rows_are_binomial(family):
 
 def test_at_kappa_two_every_number_of_successes_is_as_likely_whatever_the_mode():
     model = build("p(hits, shown) ~ group", experiment(), "betabinomial_mode")
-    likelihood = model._problem.latent_model().likelihood
+    likelihood = latent_model(model).likelihood
     rows = model.design.rows.response
     choose = stats.betabinom.logpmf(rows.values, rows.trials, 1, 1) - special.gammaln(
         rows.trials + 1
@@ -131,7 +132,7 @@ def test_at_kappa_two_every_number_of_successes_is_as_likely_whatever_the_mode()
 @EACH
 def test_the_curvature_is_the_observed_one_or_a_part_of_its_positive_terms(family):
     model = build(FORMULA, experiment(), family)
-    likelihood = model._problem.latent_model().likelihood
+    likelihood = latent_model(model).likelihood
     eta = np.random.default_rng(1).normal(-1, 1.5, (len(likelihood.data.y), 40))
     aux = {FAMILIES[family]: np.full(40, 6.0)}
     up, down = (likelihood.derivatives(eta + h, aux).slope for h in (1e-4, -1e-4))
@@ -152,13 +153,13 @@ def test_the_curvature_is_the_observed_one_or_a_part_of_its_positive_terms(famil
 def test_rows_that_share_predictors_are_one_row_of_the_quick_fits(family):
     data = experiment()
     model = build(FORMULA, data, family)
-    latent = model._problem.latent_model()
+    latent = latent_model(model)
     distinct = data[["s", "task", "shown", "hits"]].drop_duplicates()
     assert len(model.collapsed.first) == len(distinct)
     assert len(latent.likelihood.data.y) == 16
     assert latent.likelihood.data.trials.sum() == data["shown"].sum()
     apart = build(FORMULA, data, family, collapse=False)
-    assert len(apart._problem.latent_model().likelihood.data.y) == len(data)
+    assert len(latent_model(apart).likelihood.data.y) == len(data)
 
 
 def test_kappa_is_reported_beside_what_has_the_prior():

@@ -24,7 +24,7 @@ from scipy import special
 from bambi_anova.engine.approximate.joint import Candidates
 from bambi_anova.engine.approximate.landscape import Batch, Landscape
 from bambi_anova.engine.approximate.proposal import Proposal
-from bambi_anova.engine.latent.build import make_latent_model
+from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.draws import LatentDraws, bambi_posterior
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.engine.progress import Progress
@@ -75,7 +75,7 @@ def fit_quick(specification: Specification, request: Request, propose: Proposer)
     request.refuse_options()
     started = time.perf_counter()
     rng = np.random.default_rng(request.random_seed)
-    model = make_latent_model(specification)
+    model = latent_model(specification)
     with Progress(request.method, request.progressbar) as progress:
         landscape = Landscape(model, progress)
         proposals = propose(landscape, rng)

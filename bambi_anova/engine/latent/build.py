@@ -5,6 +5,8 @@ Letters: M rows, J units, Q latent coordinates; see ``model``.
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 import numpy as np
 from scipy import sparse
 
@@ -24,14 +26,25 @@ Array = np.ndarray
 LARGEST_BLOCK = 16
 
 
-def make_latent_model(specification: Specification) -> LatentModel:
-    """Return the latent Gaussian model of a specification.
+@singledispatch
+def latent_model(source: object) -> LatentModel:
+    """Return the latent Gaussian model of a source, by its type.
 
     Raises
     ------
     UnsupportedError
-        If the family, or the kind of a prior, has no place in such a model.
+        If nothing is known of that type; if the family, or the kind of a prior, has no place in
+        such a model.
     """
+    known = [kind.__name__ for kind in latent_model.registry if kind is not object]
+    raise UnsupportedError(
+        f"source is a {type(source).__name__}, of which no latent Gaussian model can be made; "
+        f"expected a {' or a '.join(known)}, such as Model(formula, data)"
+    )
+
+
+@latent_model.register
+def _(specification: Specification) -> LatentModel:
     design, priors, collapsed = specification.design, specification.priors, specification.collapsed
     place, sets = _merge(collapsed)
     rows = collapsed.first[place]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bambi_anova.engine.latent.build import make_latent_model
+from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.draws import (
     LatentDraws,
     bambi_posterior,
@@ -39,7 +39,7 @@ def fit_nuts(specification: Specification, request: Request) -> Posterior:
     Other models, and likelihoods that the kernel does not have, go through Bambi.
     """
     try:
-        model = make_latent_model(specification)
+        model = latent_model(specification)
         sample = _sample(model, specification, request)
     except UnsupportedError:
         return fit_bambi(specification, request)

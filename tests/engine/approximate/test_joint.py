@@ -13,6 +13,7 @@ import bambi_anova as ba
 from bambi_anova.engine.approximate.joint import Candidates, draw_given_modes
 from bambi_anova.engine.approximate.landscape import Landscape
 from bambi_anova.engine.approximate.proposal import Plain, propose, share
+from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.mode import COARSE, ModeFinder
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
@@ -40,7 +41,7 @@ class Tiny:
     @property
     def latent(self):
         model = ba.Model(self.formula, self.data, family=self.family, **self.options)
-        return model._problem.latent_model()
+        return latent_model(model)
 
     @property
     def at(self):
@@ -274,7 +275,7 @@ def test_a_normal_wide_enough_keeps_weights_of_sparse_units_even():
 def test_weights_of_gaussian_responses_are_all_the_marginal_likelihood(formula):
     rng = np.random.default_rng(1)
     data = rows(s=list("aabbcc") * 2, t=list("xy") * 6, y=rng.normal(size=12))
-    model = ba.Model(formula, data.assign(dose=rng.uniform(size=12)))._problem.latent_model()
+    model = latent_model(ba.Model(formula, data.assign(dose=rng.uniform(size=12))))
     u = rng.normal(size=(len(model.scales), 3))
     finder = ModeFinder(model)
     modes = finder(u)

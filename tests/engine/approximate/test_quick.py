@@ -15,6 +15,7 @@ from scipy import special, stats
 import bambi_anova as ba
 from bambi_anova.engine.approximate import landscape
 from bambi_anova.engine.latent import mode
+from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.errors import ArgumentError
 from bambi_anova.posterior.trust import Verdict
 
@@ -381,7 +382,7 @@ def test_draws_have_the_names_dimensions_and_labels_of_bambis_model(name, parame
 
 def linear_predictor(result, model):
     """The rows' linear predictors, shape (chains, draws, rows), from the latent coordinates."""
-    posterior, latent = result.idata["posterior"], model._problem.latent_model()
+    posterior, latent = result.idata["posterior"], latent_model(model)
     names = {
         term.name: f"{term.covariate or 1}|{':'.join(term.factors)}"
         for term in model.design.terms
@@ -520,7 +521,7 @@ def far_apart(family):
 def test_modes_are_found_where_units_are_far_apart(family):
     """From anywhere in the prior Newton's method ends where the gradient vanishes."""
     model = ba.Model("y ~ t + Error(s/t)", far_apart(family), family=family)
-    latent = model._problem.latent_model()
+    latent = latent_model(model)
     u = landscape.Landscape(latent).prior_draws(np.random.default_rng(2), 100)
     finder = mode.ModeFinder(latent)
     modes = finder(u)

@@ -14,6 +14,7 @@ from scipy import linalg, optimize, stats
 
 import bambi_anova as ba
 from bambi_anova.engine.latent.arrow import Curvature, cholesky, factor, forward, inverse, log_det
+from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.mode import COARSE, ModeFinder
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
@@ -77,7 +78,7 @@ class Case:
         model = ba.Model(
             self.formula, self.data(), family=self.family, **{**self.options, **options}
         )
-        return model._problem.latent_model()
+        return latent_model(model)
 
 
 GAUSSIAN = {
@@ -432,12 +433,10 @@ def test_modes_of_gaussian_responses_are_conditional_means(name):
 
 
 def test_a_fixed_residual_stays_where_it_is_held():
-    model = ba.Model(
-        "y ~ group + Error(s)",
-        experiment(),
-        priors={"sigma": 1.7, "s": bmb.Prior("HalfNormal", sigma=1)},
-        collapse=False,
-    )._problem.latent_model()
+    priors = {"sigma": 1.7, "s": bmb.Prior("HalfNormal", sigma=1)}
+    model = latent_model(
+        ba.Model("y ~ group + Error(s)", experiment(), priors=priors, collapse=False)
+    )
     u = settings_of(model)
     assert len(u) == 2
     exact = [marginal_likelihood(model, u, g) for g in range(u.shape[1])] + model.log_prior(u)

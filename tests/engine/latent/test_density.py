@@ -11,6 +11,7 @@ import pytensor
 import pytest
 
 import bambi_anova as ba
+from bambi_anova.engine.latent.build import latent_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
@@ -94,7 +95,7 @@ class Densities:
     """The log density of the PyMC model and of the latent model, each at its own coordinates."""
 
     def __init__(self, model, spread=0.6, seed=7):
-        self.latent = model._problem.latent_model()
+        self.latent = latent_model(model)
         self.built = model.bambi_model.backend.model
         effects = {
             term.name: f"{term.covariate or 1}|{':'.join(term.factors)}"
@@ -254,10 +255,9 @@ def random_point(latent, rng):
 @pytest.mark.parametrize(("family", "link"), FAMILY_LINKS)
 def test_merging_rows_changes_the_density_by_a_constant(family, link, parameterization):
     merged, single = (
-        model_of(family, link, parameterization=parameterization, collapse=c)._problem
-        for c in (True, False)
+        model_of(family, link, parameterization=parameterization, collapse=c) for c in (True, False)
     )
-    merged, single = merged.latent_model(), single.latent_model()
+    merged, single = latent_model(merged), latent_model(single)
     assert len(merged.entity) < len(single.entity)
     point = random_point(merged, np.random.default_rng(5))
     surplus = merged.log_density(*point) - single.log_density(*point)
@@ -270,7 +270,7 @@ def test_merging_rows_changes_the_density_by_a_constant(family, link, parameteri
 def test_families_without_a_latent_likelihood_are_refused_in_words(family, link):
     model = model_of(family, link)
     with pytest.raises(ba.errors.UnsupportedError, match=r"link='\w+'.*inference_method='nuts'"):
-        model._problem.latent_model()
+        latent_model(model)
 
 
 # -- Every structure ---------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_the_density_is_bambis_for_the_literal_parameterization(name):
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_the_coordinates_stand_for_every_effect_once(name, parameterization):
     model = STRUCTURES[name].model(parameterization=parameterization)
-    latent = model._problem.latent_model()
+    latent = latent_model(model)
     design = model.design
     literal = parameterization == "overparameterized"
     units = [*(u.size for u in design.units), *(s.unit.size for s in design.slopes)]
@@ -365,12 +365,12 @@ def test_the_coordinates_stand_for_every_effect_once(name, parameterization):
 )
 def test_models_without_hyperparameters_have_a_density(formula, family, priors):
     model = ba.Model(formula, experiment(), family=family, priors=priors)
-    assert model._problem.latent_model().scales == ()
+    assert latent_model(model).scales == ()
     same_up_to_a_constant(model)
 
 
 def test_coordinates_of_no_unit_leave_the_density_as_it_is():
-    latent = STRUCTURES["blocks of unequal size"].model()._problem.latent_model()
+    latent = latent_model(STRUCTURES["blocks of unequal size"].model())
     assert not latent.occupied.all()
     u, core, leaf = random_point(latent, np.random.default_rng(1))
     moved = leaf + 3.0 * ~latent.occupied
@@ -456,3 +456,8 @@ def test_wrong_densities_are_told_apart(name):
     assert list(densities.latent.core_scale).count(1) == 1
     assert [scale.name for scale in densities.latent.scales][2:4] == ["group:task", "s"]
     assert np.ptp(densities.surplus(latent=WRONG[name](densities.latent))) > 1e-3
+
+
+def test_what_is_no_model_is_refused_in_words():
+    with pytest.raises(ba.errors.UnsupportedError, match=r"source is a int.*a Specification"):
+        latent_model(1)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import bambi_anova as ba
-from bambi_anova.engine.latent.build import make_latent_model
+from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.nuts import packing, whitening
 from bambi_anova.engine.nuts.kernel_sampling import sample_latent
 from bambi_anova.engine.nuts.packing import pack
@@ -28,7 +28,7 @@ def latent(formula, data, family="gaussian", **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AnovaWarning)
         model = ba.Model(formula, data, family=family, **options)
-    return make_latent_model(model)
+    return latent_model(model)
 
 
 def rows(units=6, seed=0, family="gaussian"):
@@ -322,7 +322,7 @@ def test_draws_have_the_moments_of_the_exact_posterior():
     exact = type(built.priors)(
         built.priors.intercept, built.priors.covariates, sigmas, {"sigma": priors["sigma"]}
     )
-    model = make_latent_model(replace(built, priors=exact))
+    model = latent_model(replace(built, priors=exact))
     values = np.array([[known[scale.name]] for scale in model.scales])
     core_sd, leaf_sd = model.spreads(values)
     prior_sd = np.concatenate([core_sd, np.tile(leaf_sd, (model.entities, 1))])[:, 0]
