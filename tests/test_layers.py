@@ -12,6 +12,7 @@ ROOT = Path(bambi_anova.__file__).parent
 #: From the ground up: folders and root modules import only what stands before them.
 LAYERS = [
     "errors",
+    "arguments",
     "datasets",
     "priors",
     "families",
@@ -113,7 +114,7 @@ def test_only_the_wall_touches_bambi_and_pymc(path):
 
 def test_the_classical_analyses_share_no_code_with_the_fits():
     for path in (ROOT / "classical").rglob("*.py"):
-        assert layers(imports_of(path)) <= {"errors", "classical", "design", "model"}
+        assert layers(imports_of(path)) <= {"errors", "arguments", "classical", "design", "model"}
 
 
 def test_imports_are_found_wherever_they_stand():

@@ -23,6 +23,7 @@ import pandas as pd
 
 from bambi_anova.analyses.printout import AnalysesTable
 from bambi_anova.analyses.variants import LITERAL, OWN, VARIANTS
+from bambi_anova.arguments import one_of, probability
 from bambi_anova.classical import ANALYSES, applicable
 from bambi_anova.design.design import FixedTerm
 from bambi_anova.errors import ArgumentError, ConvergenceWarning, NotApplicableError, nearest
@@ -32,7 +33,7 @@ from bambi_anova.estimates.judged import quantity_table
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.model import Model
 from bambi_anova.posterior.populations import SCALES
-from bambi_anova.posterior.summary import bound_names, check_interval
+from bambi_anova.posterior.summary import bound_names
 from bambi_anova.result import Result
 
 COLUMNS = [
@@ -122,7 +123,7 @@ def compare_analyses(
     >>> table[["contrast", "population"]].iloc[0].tolist()
     ['0.0 - 0.2', 'super']
     """
-    check_interval(ci_prob, "hdi")
+    probability(ci_prob)
     known = applicable_analyses(model, scale)
     terms = _terms(model, term)
     options = {"inference_method": inference_method, "random_seed": random_seed, **kwargs}
@@ -172,8 +173,7 @@ def applicable_analyses(model: Model, scale: str = "link") -> pd.DataFrame:
     """
     if not isinstance(model, Model):
         raise ArgumentError(f"model: expected a bambi_anova.Model, got {model!r:.60}")
-    if scale not in SCALES:
-        raise ArgumentError(f"scale={scale!r}: expected one of {SCALES}")
+    one_of("scale", scale, SCALES)
     classical = applicable(model)
     rows = [
         (name, "classical", _ABOUT.get(name, ""), reason or _no_scale(model, scale))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import generator, one_of, probability, whole_number
 from bambi_anova.classical.beta_categories import CategoryDraws, draw_categories
 from bambi_anova.classical.pairwise import (
-    check_probability,
-    check_scale,
+    SCALES,
     contrasts_of,
     tabulate,
     weights_over,
@@ -116,13 +116,13 @@ def hierarchical_binomial(
     >>> bool(table["lower"][0] > 0)
     True
     """
-    check_scale(scale)
-    check_probability(ci_prob)
+    one_of("scale", scale, SCALES)
+    probability(ci_prob)
     _check_sampling(kappa_prior, draws)
     start = perf_counter()
     study = read_study(model)
     check_hierarchical(study, unit)
-    rng = np.random.default_rng(random_seed)
+    rng = generator(random_seed)
     rows = []
     for wanted in study.terms_of(term):
         posterior, subjects = draw_term(study, wanted, unit, kappa_prior, draws, rng)
@@ -173,8 +173,7 @@ def draw_term(
 
 
 def _check_sampling(kappa_prior: tuple[float, float], draws: int) -> None:
-    if not isinstance(draws, int) or draws < 100:
-        raise ArgumentError(f"draws={draws!r}: expected a whole number from 100 up")
+    whole_number("draws", draws, 100)
     if not (len(kappa_prior) == 2 and min(kappa_prior) > 0):
         raise ArgumentError(
             f"kappa_prior={kappa_prior!r}: expected shape and rate of a Gamma prior, both positive"

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import one_of, probability
 from bambi_anova.classical.pairwise import (
+    SCALES,
     cell_weights,
-    check_probability,
-    check_scale,
     contrasts_of,
     tabulate,
 )
@@ -171,8 +171,8 @@ def logistic_anova(
     >>> table["estimate"].round(2).tolist(), table["lower"].round(2).tolist()
     ([0.08, 0.4, 0.07], [-0.26, 0.33, -0.08])
     """
-    check_scale(scale)
-    check_probability(ci_prob)
+    one_of("scale", scale, SCALES)
+    probability(ci_prob)
     start = perf_counter()
     study = read_study(model)
     fit = fit_logistic(study, units, robust)
@@ -216,7 +216,7 @@ def logistic_coefficients(
     >>> logistic_coefficients(model)["estimate"].round(2).tolist()
     [-2.02, 0.04, 0.2, 0.02]
     """
-    check_probability(ci_prob)
+    probability(ci_prob)
     start = perf_counter()
     fit = fit_logistic(read_study(model), units, robust)
     errors = np.sqrt(np.diag(fit.covariance))

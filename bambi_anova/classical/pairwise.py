@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.classical.study import Study, Term
-from bambi_anova.errors import ArgumentError
 
 Array = np.ndarray
 
@@ -107,15 +106,3 @@ def tabulate(
     same = {"analysis": analysis, "scale": scale, "population": population, "seconds": seconds}
     table = pd.DataFrame([{"p": np.nan, **same, **row} for row in rows])
     return table[[*COLUMNS, *(name for name in table.columns if name not in COLUMNS)]]
-
-
-def check_scale(scale: str) -> None:
-    """Refuse a scale that is not known."""
-    if scale not in SCALES:
-        raise ArgumentError(f"scale={scale!r}: expected one of {SCALES}")
-
-
-def check_probability(ci_prob: float) -> None:
-    """Refuse an interval that has no probability between 0 and 1."""
-    if not (isinstance(ci_prob, (int, float)) and 0 < ci_prob < 1):
-        raise ArgumentError(f"ci_prob={ci_prob!r}: expected a probability between 0 and 1")

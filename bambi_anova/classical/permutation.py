@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import generator, one_of, probability, whole_number
 from bambi_anova.classical.pairwise import (
+    SCALES,
     Contrast,
-    check_probability,
-    check_scale,
     contrasts_of,
     tabulate,
     weights_over,
@@ -46,7 +46,6 @@ from bambi_anova.classical.study import (
     require,
 )
 from bambi_anova.classical.unit_means import Scores, judging_unit, unit_scores
-from bambi_anova.errors import ArgumentError
 
 if TYPE_CHECKING:
     from bambi_anova.model import Model
@@ -121,14 +120,13 @@ def permutation_test(
     >>> table["p"].round(3).tolist(), table["unit"].unique().tolist()
     ([0.289, 0.531, 0.281, 0.25], ['block'])
     """
-    check_scale(scale)
-    check_probability(ci_prob)
-    if not isinstance(permutations, int) or permutations < 1:
-        raise ArgumentError(f"permutations={permutations!r}: expected a whole number from 1 up")
+    one_of("scale", scale, SCALES)
+    probability(ci_prob)
+    whole_number("permutations", permutations)
     start = perf_counter()
     study = read_study(model)
     check_permutation(study, unit, scale)
-    rng = np.random.default_rng(random_seed)
+    rng = generator(random_seed)
     rows = []
     for wanted in study.terms_of(term):
         scores = unit_scores(study, _unit(study, wanted, unit), scale)

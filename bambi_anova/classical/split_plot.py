@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import probability
 from bambi_anova.classical.pairwise import (
     Contrast,
     cell_weights,
-    check_probability,
     contrasts_of,
     tabulate,
 )
@@ -212,7 +212,7 @@ def split_plot_contrasts(
     """
     from scipy import stats
 
-    check_probability(ci_prob)
+    probability(ci_prob)
     start = perf_counter()
     study = read_study(model)
     terms = study.terms_of(term)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bambi_anova.arguments import check_seed, whole_number
 from bambi_anova.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Request:
     Raises
     ------
     ArgumentError
-        If a count of draws, tune or chains is not positive.
+        If a count of draws, tune or chains is not positive, or the seed cannot be one.
     """
 
     method: str
@@ -44,9 +45,8 @@ class Request:
     def __post_init__(self) -> None:
         """Refuse what no method can do, before anything is built."""
         for name in ("draws", "tune", "chains"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ArgumentError(f"{name}={value!r}: expected a whole number from 1 up")
+            whole_number(name, getattr(self, name))
+        check_seed(self.random_seed)
 
     def refuse_options(self, known: tuple[str, ...] = ()) -> None:
         """Raise for options that a method of our own does not have."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import generator
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.contrast_families import Levels, as_text
 from bambi_anova.estimates.contrast_weights import contrast_weights
@@ -25,7 +26,6 @@ from bambi_anova.prediction.predictive import (
     Grouping,
     Replicates,
     check_table,
-    generator,
     grouping,
     predictive_tree,
     prior_predictive,

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from bambi_anova.arguments import generator
 from bambi_anova.design.design import Design, Unit
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.families.base import Family, Link
@@ -63,20 +64,6 @@ class Grouping:
     def dimension(self) -> str:
         """The name of its dimension in arrays."""
         return DIMENSIONS.get(self.kind, UNIT_DIMENSION)
-
-
-def generator(random_seed: int | None) -> np.random.Generator:
-    """Return a random number generator.
-
-    Raises
-    ------
-    ArgumentError
-        If the seed cannot be one.
-    """
-    try:
-        return np.random.default_rng(random_seed)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"random_seed={random_seed!r}: {error}") from error
 
 
 def grouping(design: Design, by: str) -> Grouping:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bambi_anova.arguments import probability
 from bambi_anova.design.design import Design
 from bambi_anova.errors import (
     AnovaWarning,
-    ArgumentError,
     InformativeTrialsWarning,
     NotApplicableError,
 )
@@ -72,7 +72,7 @@ def check_trials(model: Specification, ci_prob: float = 0.95) -> TrialsCheck | N
     1     one more      0.11  0.09  0.13
     """
     design, family = model.design, model.family
-    _require_probability(ci_prob)
+    probability(ci_prob)
     response = design.formula.response
     if family.response != "proportion":
         raise NotApplicableError(
@@ -124,7 +124,7 @@ def check_dispersion(model: Specification, ci_prob: float = 0.95) -> DispersionC
     False
     """
     design, family = model.design, model.family
-    _require_probability(ci_prob)
+    probability(ci_prob)
     response = design.formula.response
     if family.response not in ("proportion", "binary", "count"):
         raise NotApplicableError(
@@ -196,11 +196,6 @@ def _answer(design: Design, compared: Comparable, ci_prob: float) -> TrialsCheck
         centred=add_term(design.formula.text, column),
         helper=helper,
     )
-
-
-def _require_probability(ci_prob: float) -> None:
-    if not 0 < ci_prob < 1:
-        raise ArgumentError(f"ci_prob={ci_prob!r}: expected a number between 0 and 1")
 
 
 def _column(design: Design) -> str:

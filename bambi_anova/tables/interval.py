@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
-import numpy as np
-
-from bambi_anova.errors import ArgumentError
+from bambi_anova.arguments import one_of, probability
 
 KINDS = ("hdi", "eti")
 
@@ -41,10 +38,8 @@ class Interval:
 
     def __post_init__(self) -> None:
         """Refuse what ArviZ cannot make."""
-        if not (isinstance(self.prob, (Real, np.number)) and 0 < self.prob < 1):
-            raise ArgumentError(f"ci_prob={self.prob!r}: expected a probability between 0 and 1")
-        if self.kind not in KINDS:
-            raise ArgumentError(f"ci_kind={self.kind!r}: expected one of {KINDS}")
+        probability(self.prob)
+        one_of("ci_kind", self.kind, KINDS)
 
     def __str__(self) -> str:
         return f"{100 * self.prob:g}% {self.kind.upper()}"
