@@ -18,17 +18,24 @@ from bambi_anova.errors import (
     ConvergenceWarning,
     UnsupportedError,
 )
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictive import prior_predictive
 from bambi_anova.present.notebook import model_html
 from bambi_anova.screening.screen import check_dispersion, check_trials, warn_of_trials
-from bambi_anova.specification import IDENTIFIED, Options, Specification, describe, specify
+from bambi_anova.specification import (
+    IDENTIFIED,
+    Options,
+    Specification,
+    describe,
+    same_model,
+    specify,
+)
 
 if TYPE_CHECKING:
     import bambi as bmb
     import xarray as xr
 
     from bambi_anova.engine.request import Request
-    from bambi_anova.posterior.posterior import Posterior
     from bambi_anova.result import Result
 
 #: "laplace" and, where that is not to be trusted, "nuts" started from it.
@@ -288,18 +295,11 @@ class Model(Specification):
 
     def _start(self, init: Result) -> xr.Dataset:
         """Return the posterior to start from."""
-        from bambi_anova.result import Result
-
-        if not isinstance(init, Result):
+        if not isinstance(init, Posterior):
             raise ArgumentError(f"init: expected a Result of this model, got {init!r:.60}")
-        same = (init.design.formula.text, init.design.levels, init.family.name, init.link.name)
-        mine = (self.design.formula.text, self.design.levels, self.family.name, self.link.name)
-        sizes = [unit.size for unit in init.design.units] == [u.size for u in self.design.units]
-        if same != mine or not sizes:
-            raise ArgumentError(
-                f"init: expected a fit of this model, got one of {init.design.formula.text!r}; "
-                "formula, family, link, levels and units must be the same"
-            )
+        difference = same_model(init.specification, self)
+        if difference:
+            raise ArgumentError(f"init: expected a fit of this model; they differ: {difference}")
         return init.idata["posterior"].to_dataset()
 
     __str__ = __repr__ = describe

@@ -124,6 +124,33 @@ class Specification:
         return collapse_rows(self.design, self.family, self.options.collapse)
 
 
+def same_model(one: Specification, other: Specification) -> str | None:
+    """Tell in what two models differ, in words; nothing if they are the same.
+
+    Examples
+    --------
+    >>> import bambi_anova as ba
+    >>> oats = ba.load_data("oats")
+    >>> one = specify("yield ~ variety + Error(block)", oats)
+    >>> same_model(one, specify("yield ~ variety + Error(block)", oats, "t"))
+    "family 'gaussian' and 't'"
+    """
+    for what, own, theirs in (
+        ("formula", one.formula.text, other.formula.text),
+        ("family", one.family.name, other.family.name),
+        ("link", one.link.name, other.link.name),
+        ("levels", one.design.levels, other.design.levels),
+        ("units", _sizes(one), _sizes(other)),
+    ):
+        if own != theirs:
+            return f"{what} {own!r} and {theirs!r}"
+    return None
+
+
+def _sizes(model: Specification) -> dict[str, int]:
+    return {unit.name: unit.size for unit in model.design.units}
+
+
 def describe(model: Specification) -> str:
     """Return the printout of a model: design, family and priors."""
     rows, kept = len(model.design.rows.data), len(model.collapsed.first)

@@ -29,8 +29,8 @@ from bambi_anova.design.design import FixedTerm
 from bambi_anova.errors import ArgumentError, ConvergenceWarning, NotApplicableError, nearest
 from bambi_anova.estimates.contrast_families import Weights, pairwise_weights
 from bambi_anova.estimates.effects import Grid, Key, contrast_effects
-from bambi_anova.estimates.judged import quantity_table
 from bambi_anova.estimates.quantities import Quantities
+from bambi_anova.estimates.quantity_table import quantity_table
 from bambi_anova.model import Model
 from bambi_anova.posterior.populations import SCALES
 from bambi_anova.posterior.summary import bound_names
@@ -318,8 +318,8 @@ def _no_raw(model: Model, scale: str) -> str:
 
 def _factor_terms(model: Model) -> dict[str, FixedTerm]:
     grid = Grid(model.design.levels)
-    own = [term for term in model.design.terms if term.factors and not term.covariate]
-    return {":".join(grid.factors(":".join(term.factors))): term for term in own}
+    terms = model.design.factor_terms
+    return {":".join(grid.factors(":".join(term.factors))): term for term in terms}
 
 
 def _terms(model: Model, wanted: str | Sequence[str] | None) -> dict[str, FixedTerm]:

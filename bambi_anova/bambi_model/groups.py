@@ -14,7 +14,7 @@ from bambi_anova.bambi_model.effects import Anchor, Children, UnitEffects, ZeroS
 from bambi_anova.bambi_model.frame import is_complete, unit_labels
 from bambi_anova.bambi_model.geometry import link_means, term_information, unit_information
 from bambi_anova.design.design import Design, FixedTerm, Slope, Unit
-from bambi_anova.estimates.effects import zero_sum_basis
+from bambi_anova.design.zero_sum import zero_sum_basis
 from bambi_anova.families.base import Family
 from bambi_anova.formula.parse import Term, quote, term_name
 

@@ -150,6 +150,11 @@ class Design:
         return {factor.name: factor.levels for factor in self.factors}
 
     @property
+    def factor_terms(self) -> list[FixedTerm]:
+        """The fixed terms that are made of factors alone."""
+        return [term for term in self.terms if term.factors and not term.covariate]
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Levels of each factor: the shape of the grid of cells."""
         return tuple(len(factor.levels) for factor in self.factors)

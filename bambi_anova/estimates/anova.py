@@ -13,7 +13,6 @@ Letters: H chains, D draws, C cells, K levels of a term, J units.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +21,13 @@ from scipy import sparse
 
 from bambi_anova.design.design import RESIDUAL, Design, Unit
 from bambi_anova.errors import ArgumentError
-from bambi_anova.estimates.effects import Grid, deflection_effects
+from bambi_anova.estimates.effects import deflection_effects
+from bambi_anova.estimates.reference_grid import ReferenceGrid, reference_grid
 from bambi_anova.posterior.draws import Draws
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import bound_names, label, summarise
 from bambi_anova.posterior.trust import Sampling, is_trusted
+from bambi_anova.tables.printing import Table
 
 Array = np.ndarray
 
@@ -63,40 +65,39 @@ class _Source:
         return self.squares / self.count
 
 
-def anova_table(
-    cells: Array,
-    draws: Draws,
-    design: Design,
-    sampling: Sampling,
-    population: str,
-    scale: str,
-    supported: Callable[[Array], Array],
+def anova(
+    posterior: Posterior,
+    population: str = "super",
+    scale: str = "link",
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
 ) -> pd.DataFrame:
-    """Return the table; see ``Result.anova``.
+    """Return the Bayesian ANOVA table: a row a term, unit term and residual.
 
     Parameters
     ----------
-    cells : ndarray, shape (H, D, C)
-        Cell means for the named population and scale.
-    draws : Draws
-    design : Design
-    sampling : Sampling
-    population, scale : str
-        What ``cells`` are.  On the response scale only factor terms have rows: unit effects and
-        residuals have no sd of their own there.
-    supported : callable
-        From weights on cells, of shape (K, C), to whether the data determine each sum.
-    ci_prob : float
-    ci_kind : str
+    posterior : Posterior
+    population, scale, ci_prob, ci_kind
+        As for ``means``; they choose the cell means whose deflections are summarised.
 
     Returns
     -------
     pandas.DataFrame
-        ``share`` is a source's mean squared effect as part of the sum over all rows.
+        ``term``, ``kind`` ("fixed", "unit" or "residual"), ``stratum``, ``units`` (how many
+        judge the term), ``df``; the finite-population sd of the term's deflections in
+        ``mean``, ``sd`` and interval; the superpopulation sd in ``sigma_mean``, ``sigma_sd``
+        and interval; and ``share``, the part of the variance that the term explains, with
+        its interval (the mean squared effect as part of the sum over all rows).  On the response
+        scale only factor terms have rows: unit effects and residuals have no sd of their own
+        there.  See ``bambi_anova.estimates.anova``.
+
+    Examples
+    --------
+    >>> result.anova()  # doctest: +SKIP
     """
-    sources = _fixed_sources(cells, draws, design, supported)
+    points = reference_grid(posterior, population, scale)
+    draws, design, sampling = posterior.draws, posterior.design, posterior.sampling
+    sources = _fixed_sources(points, draws, design)
     if scale == "link":
         units = [_unit_source(unit, draws, design) for unit in design.units]
         taken = sum(term.df for term in design.terms) + sum(source.df for source in units)
@@ -125,7 +126,7 @@ def anova_table(
         for name in bound_names(summary, ci_kind):
             table[f"{prefix}_{name}"] = summary[name]
         table["trusted"] &= _verdict(summary, sampling)
-    return table
+    return Table(table)
 
 
 def _verdict(summary: pd.DataFrame, sampling: Sampling) -> Array:
@@ -135,22 +136,18 @@ def _verdict(summary: pd.DataFrame, sampling: Sampling) -> Array:
     )
 
 
-def _fixed_sources(
-    cells: Array, draws: Draws, design: Design, supported: Callable[[Array], Array]
-) -> list[_Source]:
-    grid = Grid(design.levels)
-    terms = [term for term in design.terms if term.factors and not term.covariate]
+def _fixed_sources(points: ReferenceGrid, draws: Draws, design: Design) -> list[_Source]:
     sources = []
-    for term in terms:
-        effects = deflection_effects(grid, term.factors)
-        deflections = effects.of(cells)
+    for term in design.factor_terms:
+        effects = deflection_effects(points.grid, term.factors)
+        deflections = effects.of(points.values)
         sources.append(
             _Source(
                 _labels(term.name, "fixed", " and ".join(term.strata), term.units, term.df),
                 draws.sigmas[term.name],
                 (deflections**2).sum(axis=-1),
                 deflections.shape[-1],
-                bool(supported(effects.weights).all()),
+                bool(points.supported(effects.weights).all()),
             )
         )
     return sources

@@ -6,14 +6,123 @@ Letters: J levels, K contrasts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.estimates.contrast_families import FAMILIES, Levels, Weights, are_numbers, sides
+from bambi_anova.estimates.effects import Grid, Key
 
 Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Method:
+    """How the levels of a term are to be contrasted; see ``Result.contrasts``.
+
+    Attributes
+    ----------
+    given : str, mapping or array
+        A family, contrasts of one's own, or a mapping from each factor to any of these.
+    ref, scores : object
+        Options of families, for all factors or by factor.
+    cells : bool
+        Whether the cells of the term are compared with each other.
+    sign : {"-", "/"}
+        What stands between two levels in a contrast's name.
+    """
+
+    given: Any = "pairwise"
+    ref: Any = None
+    scores: Any = None
+    cells: bool = False
+    sign: str = "-"
+
+
+def term_weights(
+    method: Method, factors: list[str], grid: Grid, design: Design
+) -> dict[Key, Weights]:
+    """Return the contrasts of each factor of a term, or of its cells.
+
+    Raises
+    ------
+    ArgumentError
+        If the method does not fit the term.
+    """
+    if method.cells and len(factors) > 1:
+        cells = tuple(grid.combinations(factors).itertuples(index=False, name=None))
+        levels = Levels(":".join(factors), cells, False, method.ref, method.scores, method.sign)
+        own: dict[Key, tuple[Any, Levels]] = {tuple(factors): (method.given, levels)}
+    else:
+        chosen = _by_factor(method.given, factors)
+        own = {
+            name: (
+                chosen[name],
+                Levels(
+                    name,
+                    tuple(grid.levels[name]),
+                    _is_ordered(name, design),
+                    _of_factor(method.ref, name, factors),
+                    _of_factor(method.scores, name, factors),
+                    method.sign,
+                ),
+            )
+            for name in factors
+        }
+    families = [given.replace(".", "_") for given, _ in own.values() if isinstance(given, str)]
+    for argument, value, users in (
+        ("ref", method.ref, ("trt_vs_ctrl", "trt_vs_ctrlk")),
+        ("scores", method.scores, ("poly", "opoly")),
+    ):
+        if value is not None and not set(users) & set(families):
+            raise ArgumentError(f"{argument} is for method {' or '.join(map(repr, users))} only")
+    return {key: contrast_weights(given, levels) for key, (given, levels) in own.items()}
+
+
+def _by_factor(method: Any, factors: list[str]) -> dict[str, Any]:
+    """Tell which method each factor of a term has."""
+    if isinstance(method, str):
+        return dict.fromkeys(factors, method)
+    named = isinstance(method, Mapping) and set(method) == set(factors)
+    if named and (len(factors) > 1 or isinstance(method[factors[0]], str)):
+        return dict(method)
+    if len(factors) == 1:
+        return {factors[0]: method}
+    if isinstance(method, Mapping):
+        strange = [str(name) for name in method if name not in factors]
+        hint = f"; {strange[0]!r}{nearest(strange[0], factors)[1:]}" if strange else ""
+    else:
+        hint = ""
+    raise ArgumentError(
+        f"method={method!r}: expected a family's name, or a method for each of "
+        f"{', '.join(map(repr, factors))} such as {{{factors[0]!r}: 'pairwise', ...}}{hint}; "
+        "for contrasts among the cells pass cells=True"
+    )
+
+
+def _of_factor(value: Any, name: str, factors: list[str]) -> Any:
+    """Return what an option says of a factor: its own entry, or what is said of all."""
+    if isinstance(value, Mapping):
+        unknown = [key for key in value if key not in factors]
+        if unknown:
+            raise ArgumentError(
+                f"{unknown[0]!r} is not a factor of the term{nearest(str(unknown[0]), factors)}"
+            )
+        return value.get(name)
+    return value
+
+
+def _is_ordered(name: str, design: Design) -> bool:
+    """Whether a factor is an ordered categorical, or an axis of numbers."""
+    if name not in design.levels:
+        return True
+    data = design.rows.data
+    dtype = data[name].dtype if name in data.columns else None
+    return isinstance(dtype, pd.CategoricalDtype) and bool(dtype.ordered)
 
 
 def contrast_weights(method: Any, levels: Levels) -> Weights:

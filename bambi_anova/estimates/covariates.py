@@ -19,6 +19,15 @@ def columns_of(covariate: Covariate, rows: Rows) -> list[str]:
     return [name for name in columns if mentions(covariate.name, name)]
 
 
+def readers(column: str, rows: Rows) -> list[str]:
+    """Return the covariates that read a column, or that have its name."""
+    return [
+        name
+        for name, known in rows.covariates.items()
+        if column == name or column in columns_of(known, rows)
+    ]
+
+
 def require_covariate(name: str, rows: Rows, argument: str) -> None:
     """Refuse what is neither a covariate nor a column that a covariate reads.
 

@@ -17,12 +17,16 @@ Letters: H chains, D draws.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from bambi_anova.design.design import Design
+from bambi_anova.arguments import one_of
 from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.families.base import Family, Link
 from bambi_anova.posterior.draws import Draws
+from bambi_anova.posterior.posterior import Posterior
 
 Array = np.ndarray
 
@@ -36,45 +40,37 @@ LATENT_SDS = {
 }
 
 
-def standardizer(
-    draws: Draws, design: Design, family: Family, link: Link, standardize: str, population: str
-) -> tuple[Array, str]:
-    """Return the sd to divide by, of shape (H, D), and what it is made of.
+def standardized(found: Quantities, posterior: Posterior, standardize: str) -> Quantities:
+    """Return contrasts divided by an sd.
 
     Parameters
     ----------
-    draws : Draws
-    design : Design
-    family : Family
-    link : Link
+    found : Quantities
+    posterior : Posterior
     standardize : {"residual", "total"}
-    population : str
 
     Raises
     ------
     ArgumentError
         If there is no such standard, or the family has no residual sd on the link scale.
-
-    Examples
-    --------
-    >>> from bambi_anova import load_data, Model
-    >>> from bambi_anova.families.base import get_family, LINKS
-    >>> design = Model("yield ~ 1 + Error(block)", load_data("oats")).design
-    >>> own, unit = np.full((1, 1), 3.0), np.full((1, 1), 4.0)
-    >>> draws = Draws(np.zeros((1, 1, 1)), {}, {"block": unit}, {"sigma": own})
-    >>> options = draws, design, get_family("gaussian"), LINKS["identity"], "total"
-    >>> standardizer(*options, "super")
-    (array([[5.]]), 'total sd: block + residual')
     """
-    if standardize not in STANDARDS:
-        raise ArgumentError(f"standardize={standardize!r}: expected one of {STANDARDS}")
-    residual, name = _residual(draws, family, link)
+    if found.scale != "link" and posterior.link.name != "identity":
+        raise ArgumentError("standardize: expected scale='link', where the residual has an sd")
+    sd, name = _standard(posterior, standardize, found.population)
+    labels = found.labels.assign(standardized_by=name)
+    return replace(found, labels=labels, draws=found.draws / sd[..., None])
+
+
+def _standard(posterior: Posterior, standardize: str, population: str) -> tuple[Array, str]:
+    """Return the sd to divide by, of shape (H, D), and what it is made of."""
+    one_of("standardize", standardize, STANDARDS)
+    residual, name = _residual(posterior.draws, posterior.family, posterior.link)
     if standardize == "residual":
         return residual, f"sd of {name}"
-    units = design.units if population == "super" else ()
+    units = posterior.design.units if population == "super" else ()
     variance = residual**2
     for unit in units:
-        variance = variance + draws.sigmas[unit.name] ** 2
+        variance = variance + posterior.draws.sigmas[unit.name] ** 2
     return np.sqrt(variance), f"total sd: {' + '.join([*(unit.name for unit in units), name])}"
 
 

@@ -95,6 +95,19 @@ class Grid:
                 )
         return [name for name in self.levels if name in names]
 
+    def factors_of(self, by: str | Sequence[str] | None) -> list[str]:
+        """Return the factors that ``by`` names, a term or a list of terms, each once.
+
+        Raises
+        ------
+        ArgumentError
+            If it names something else.
+        """
+        if by is not None and not isinstance(by, (str, Sequence)):
+            raise ArgumentError(f"by={by!r}: expected a factor, or a list of factors")
+        terms = [by] if isinstance(by, str) else by or []
+        return list(dict.fromkeys(name for term in terms for name in self.factors(term)))
+
     def _parts(self, term: str) -> list[str]:
         """Split a term at its colons, but for those inside of factors' names."""
         pieces, names = [part.strip() for part in term.split(":")], []
@@ -285,29 +298,3 @@ def estimable(weights: Array, points: Array, rows: Array, tolerance: float = 1e-
     inside = target @ np.linalg.pinv(rows, rcond=RANK_TOLERANCE) @ rows
     size = (np.abs(weights) @ np.abs(points)).max(axis=1, initial=0.0)
     return np.abs(target - inside).max(axis=1, initial=0.0) <= tolerance * size
-
-
-def zero_sum_basis(*levels: int) -> Array:
-    """Return an orthonormal basis of the arrays that sum to zero along each axis.
-
-    Parameters
-    ----------
-    *levels : int
-        Levels of each factor; L is their product, K the product of each less one.
-
-    Returns
-    -------
-    ndarray, shape (L, K)
-        The Kronecker product of the factors' Helmert bases.
-
-    Examples
-    --------
-    >>> zero_sum_basis(2).round(4).ravel().tolist()
-    [0.7071, -0.7071]
-    """
-    basis: Array = np.ones((1, 1))
-    for size in levels:
-        helmert = np.triu(np.ones((size, size - 1)))
-        helmert[np.arange(1, size), np.arange(size - 1)] = -np.arange(1, size)
-        basis = np.kron(basis, helmert / np.linalg.norm(helmert, axis=0))
-    return basis

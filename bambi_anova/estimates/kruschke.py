@@ -5,13 +5,25 @@ Letters: K quantities.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from bambi_anova.estimates.judged import Rope, check_comp_val, check_rope, quantity_table
+from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.contrasts import contrast_quantities
+from bambi_anova.estimates.deflections import deflection_quantities
+from bambi_anova.estimates.effects import mean_effects
+from bambi_anova.estimates.means import mean_quantities
 from bambi_anova.estimates.quantities import Quantities
-from bambi_anova.estimates.questions import baseline_quantity, deflection_quantities
-from bambi_anova.fitted import Fitted
+from bambi_anova.estimates.quantity_table import (
+    Rope,
+    check_comp_val,
+    check_rope,
+    quantity_table,
+)
+from bambi_anova.estimates.reference_grid import reference_grid
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import bound_names
 from bambi_anova.posterior.trust import Sampling
 from bambi_anova.tables.printing import Table
@@ -20,6 +32,57 @@ COLUMNS = (
     "Mean Median Mode ESS HDImass HDIlow HDIhigh CompVal PcntGtCompVal ROPElow ROPEhigh "
     "PcntLtROPE PcntInROPE PcntGtROPE"
 ).split()
+
+
+def kruschke(
+    posterior: Posterior,
+    term: str | None = None,
+    method: Any = None,
+    comp_val: float | None = None,
+    rope: Rope | None = None,
+    ci_prob: float = 0.95,
+    **options: Any,
+) -> pd.DataFrame:
+    """Return summaries with the columns of the scripts of *Doing Bayesian Data Analysis*.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    term : str, optional
+        Whose means, or contrasts, are wanted; by default the baseline, all deflections and
+        all standard deviations, as in ``smryMCMC``.
+    method : str, mapping or array, optional
+        Contrasts instead of means; as for ``contrasts``.
+    comp_val : float, optional
+    rope : sequence of two floats, optional
+    ci_prob : float
+        Mass of the HDI.
+    **options
+        Further arguments of ``means`` or ``contrasts``, such as ``population="finite"``,
+        which is what Kruschke's split-plot script looks at.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a quantity, named by it, with ``Mean``, ``Median``, ``Mode``, ``ESS``,
+        ``HDImass``, ``HDIlow``, ``HDIhigh``, ``CompVal``, ``PcntGtCompVal``, ``ROPElow``,
+        ``ROPEhigh``, ``PcntLtROPE``, ``PcntInROPE`` and ``PcntGtROPE``, then ``supported``
+        and ``trusted``.
+
+    Examples
+    --------
+    >>> contrast = {"ridge and moldboard vs chisel": (["Ridge", "Moldbrd"], ["Chisel"])}
+    >>> result.kruschke("tillage", contrast, comp_val=0, rope=(-5, 5))  # doctest: +SKIP
+    """
+    if term is not None and method is not None:
+        found = contrast_quantities(posterior, term, method, **options)
+    elif method is not None:
+        raise ArgumentError("method: name the term whose levels it compares, as in term='A'")
+    elif term is not None:
+        found = mean_quantities(posterior, term, **options)
+    else:
+        found = parameter_quantities(posterior, **options)
+    return kruschke_table(found, posterior.sampling, comp_val, rope, ci_prob)
 
 
 def kruschke_table(
@@ -95,22 +158,23 @@ def _peak(draws: np.ndarray) -> float:
     return float(x[density.argmax()])
 
 
-def parameter_quantities(fit: Fitted, population: str = "super") -> Quantities:
+def parameter_quantities(posterior: Posterior, population: str = "super") -> Quantities:
     """Return the baseline, all deflections and all standard deviations, on the link scale.
 
     These are the b0, b1, b2, b1b2, ... and the sigmas of Kruschke's scripts.
     """
-    baseline = baseline_quantity(fit, population)
+    points = reference_grid(posterior, population)
+    baseline = points.quantities(mean_effects(points.grid, []))
     names, draws, support = ["baseline"], [baseline.draws], [baseline.supported]
-    if any(term.factors and not term.covariate for term in fit.design.terms):
-        effects = deflection_quantities(fit, None, population, "link")
+    if posterior.design.factor_terms:
+        effects = deflection_quantities(posterior, None, population)
         names += (effects.labels["term"] + " " + effects.labels["level"]).tolist()
         draws.append(effects.draws)
         support.append(effects.supported)
-    scales = {f"sd {name}": values for name, values in fit.draws.sigmas.items()}
+    scales = {f"sd {name}": values for name, values in posterior.draws.sigmas.items()}
     rest = {
         "sd residual" if name == "sigma" else name: values
-        for name, values in fit.draws.auxiliary.items()
+        for name, values in posterior.draws.auxiliary.items()
     }
     for name, values in {**scales, **rest}.items():
         names.append(name)

@@ -23,10 +23,11 @@ import numpy as np
 from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.covariates import centred_values, require_covariate, spread
-from bambi_anova.estimates.effects import Grid, deflection_effects, estimable
-from bambi_anova.families.base import Link
+from bambi_anova.estimates.effects import Effects, Grid, deflection_effects, estimable
+from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.posterior.draws import Draws
-from bambi_anova.posterior.populations import cell_means
+from bambi_anova.posterior.populations import cell_means, check_population
+from bambi_anova.posterior.posterior import Posterior
 
 Array = np.ndarray
 
@@ -42,8 +43,11 @@ class ReferenceGrid:
 
     Attributes
     ----------
+    population, scale : str
     grid : Grid
         The axes: columns of ``at``, then the factors.
+    covariates : tuple of str
+        The columns of ``at``.
     values : ndarray, shape (H, D, C)
         Means, or slopes.
     columns : tuple of ndarray, each of shape (C, p)
@@ -56,12 +60,25 @@ class ReferenceGrid:
         Observations in the cell of each point; trials where there are trials.
     """
 
+    population: str
+    scale: str
     grid: Grid
+    covariates: tuple[str, ...]
     values: Array
     columns: tuple[Array, ...]
     rows: Array
     linear: bool
     counts: Array
+
+    def quantities(self, effects: Effects) -> Quantities:
+        """Return weighted sums of the points with their draws."""
+        return Quantities(
+            effects.labels,
+            effects.of(self.values),
+            self.supported(effects.weights),
+            self.population,
+            self.scale,
+        )
 
     def supported(self, weights: Array) -> Array:
         """Tell which weighted sums of the points the data determine; shape (K,).
@@ -74,6 +91,10 @@ class ReferenceGrid:
         points = np.eye(len(self.counts))
         good = np.all([estimable(points, columns, self.rows) for columns in self.columns], axis=0)
         return ~((np.abs(weights) > 1e-12) & ~good).any(axis=1)
+
+    def axes_beside(self, named: Sequence[str]) -> list[str]:
+        """Return the axes of covariates' values that are not among those named."""
+        return [name for name in self.covariates if name not in named]
 
     def mean_counts(self, weights: str, kept: Sequence[str]) -> Array | None:
         """Return how much each point weighs in marginal means over the axes not kept.
@@ -95,11 +116,9 @@ class ReferenceGrid:
 
 
 def reference_grid(
-    draws: Draws,
-    design: Design,
-    link: Link,
-    population: str,
-    scale: str,
+    posterior: Posterior,
+    population: str = "super",
+    scale: str = "link",
     at: Mapping[str, Any] | None = None,
     slope: str | None = None,
 ) -> ReferenceGrid:
@@ -107,9 +126,7 @@ def reference_grid(
 
     Parameters
     ----------
-    draws : Draws
-    design : Design
-    link : Link
+    posterior : Posterior
     population, scale : str
     at : mapping, optional
         Value or values of columns that covariates read, on the columns' own scale.
@@ -119,8 +136,11 @@ def reference_grid(
     Raises
     ------
     ArgumentError
-        If a column is no covariate's, or its values are not numbers.
+        If there is no such population or scale, a column is no covariate's, or its values are
+        not numbers.
     """
+    check_population(population, scale)
+    draws, design, link = posterior.draws, posterior.design, posterior.link
     values_of = _points(at, design)
     if slope is not None:
         require_covariate(slope, design.rows, "slope")
@@ -139,7 +159,10 @@ def reference_grid(
     linear = scale == "link" or link.name == "identity"
     parts = [np.vstack(part) for part in zip(*columns, strict=True)]
     return ReferenceGrid(
+        population,
+        scale,
         Grid({**values_of, **design.levels}),
+        tuple(name for name in values_of if name not in design.levels),
         np.concatenate(means, axis=-1),
         tuple(parts[:1] if slope is None or linear else parts),
         terms.span(),

@@ -1,156 +1,224 @@
-"""Statements about levels, such as "a > b and b > c": read safely, then held against draws.
+"""Joint statements about means -> probabilities: of a statement, and of every order of levels.
 
-A statement is parsed by Python's own grammar, and only comparisons, ``and``, ``or``, ``not``,
-arithmetic, numbers, brackets, ``abs``, ``min``, ``max`` and the levels' names may stand in it;
-nothing of it is ever run as code.  Levels that are no plain names stand in backticks or quotes.
-
-Letters: H chains, D draws.
+Letters: H chains, D draws, M means, J levels.
 """
 
 from __future__ import annotations
 
-import ast
-import operator
-import re
-import unicodedata
-from collections.abc import Callable, Mapping
-from functools import reduce
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.arguments import whole_number
+from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.contrast_families import as_text
+from bambi_anova.estimates.effects import Grid
+from bambi_anova.estimates.means import mean_quantities
+from bambi_anova.estimates.quantities import Quantities
+from bambi_anova.estimates.shares import shares
+from bambi_anova.estimates.statement_syntax import holds
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.summary import diagnose
+from bambi_anova.posterior.trust import Sampling
+from bambi_anova.tables.printing import Table
 
 Array = np.ndarray
 
-_COMPARISONS: dict[type, Callable] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
-_ARITHMETIC: dict[type, Callable] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-_FUNCTIONS: dict[str, Callable] = {"abs": np.abs, "min": np.minimum, "max": np.maximum}
 
-
-def holds(statement: str, values: Mapping[str, Array]) -> Array:
-    """Return in which draws a statement holds.
+def probability(
+    posterior: Posterior,
+    statement: str,
+    term: str | None = None,
+    by: str | Sequence[str] | None = None,
+    population: str = "super",
+    scale: str = "link",
+    *,
+    weights: str = "equal",
+    at: Mapping[str, Any] | None = None,
+    slope: str | None = None,
+) -> pd.DataFrame:
+    """Return the probability of a statement about a term's means, all parts at once.
 
     Parameters
     ----------
+    posterior : Posterior
     statement : str
-    values : mapping of str to ndarray, each of shape (H, D)
-        Draws of each level's mean, by the level as text.
+        Comparisons of levels, joined by ``and``, ``or``, ``not``, with arithmetic:
+        ``"a > b and b > c"``, ``"a > b > c"``, ``"(a + b) / 2 > c + 1"``.  Levels that are no
+        plain names stand in backticks or quotes, those of several factors as in
+        ``"`A:x` > `B:x`"``.  Functions: ``abs``, ``min`` and ``max``.
+    term, population, scale, weights, at
+        As for ``means``.
+    by : str or sequence of str, optional
+        Take the statement at each level of these factors.
+    slope : str, optional
+        Let the statement be about a covariate's slopes.
 
     Returns
     -------
-    ndarray of bool, shape (H, D)
+    pandas.DataFrame
+        ``by`` factors, ``statement``, ``population``, ``scale``, ``probability``, its Monte
+        Carlo error ``mcse``, ``supported`` (all means of the term are) and ``trusted``.
 
     Raises
     ------
     ArgumentError
-        If the statement cannot be read, says nothing true or false, or names no level.
+        If the statement cannot be read or names no level.
 
     Examples
     --------
-    >>> values = {"a": np.array([[3.0, 1.0]]), "b": np.array([[2.0, 2.0]]), "0.2": np.zeros((1, 2))}
-    >>> holds("a > b > `0.2`", values).tolist()
-    [[True, False]]
-    >>> holds("(a + b) / 2 > '0.2' + 2", values).tolist()
-    [[True, False]]
+    >>> result.probability("x > y", "trial_type", by="condition")  # doctest: +SKIP
+    >>> result.probability("`0.6` - `0.4` < 5", "nitrogen")  # doctest: +SKIP
     """
-    reader = _Reader(statement, values)
-    shape = next(iter(values.values())).shape
-    found = np.broadcast_to(reader.truth(reader.tree), shape)
-    if not reader.named:
-        raise ArgumentError(
-            f"statement={statement!r}: names no level; those that are numbers stand in backticks, "
-            f"such as `{next(iter(values))}`"
+    means, names = _means_by(
+        posterior, term, by, population, scale, weights=weights, at=at, slope=slope
+    )
+    return probability_table(means, names, statement, posterior.sampling)
+
+
+def orders(
+    posterior: Posterior,
+    term: str,
+    by: str | Sequence[str] | None = None,
+    population: str = "super",
+    scale: str = "link",
+    *,
+    most: int = 10,
+    weights: str = "equal",
+    at: Mapping[str, Any] | None = None,
+    slope: str | None = None,
+) -> pd.DataFrame:
+    """Return the probability of each order of a term's levels, the likeliest first.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    term, by, population, scale, weights, at, slope
+        As for ``probability``.
+    most : int
+        How many orders to list; those that no draw has are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As ``probability`` returns it, with statements such as "c > a > b".
+
+    Examples
+    --------
+    >>> result.orders("variety")  # doctest: +SKIP
+    """
+    means, names = _means_by(
+        posterior, term, by, population, scale, weights=weights, at=at, slope=slope
+    )
+    return orders_table(means, names, posterior.sampling, most)
+
+
+def _means_by(
+    posterior: Posterior,
+    term: str | None,
+    by: str | Sequence[str] | None,
+    *args: str,
+    **options: Any,
+) -> tuple[Quantities, list[str]]:
+    """Return the means of a term at each level of ``by``, and the names of the latter."""
+    grid = Grid(posterior.design.levels)
+    names = grid.factors_of(by)
+    if term is not None:
+        factors = grid.factors(term)
+        term = ":".join([*factors, *(name for name in names if name not in factors)])
+    means = mean_quantities(posterior, term, *args, **options)
+    if not set(means.labels) - {*names, "slope"}:
+        raise ArgumentError(f"by={by!r}: leaves term={term!r} no levels to make statements of")
+    axes = [n for n in means.labels if n not in grid.levels and n != "slope"]
+    return means, [*(str(n) for n in axes), *names]
+
+
+def probability_table(
+    means: Quantities, by: list[str], statement: str, sampling: Sampling
+) -> pd.DataFrame:
+    """Return the probability of a statement at each level of some factors.
+
+    Parameters
+    ----------
+    means : Quantities
+        The M means of a term; columns other than ``by`` make up the levels' names.
+    by : list of str
+    statement : str
+    sampling : Sampling
+
+    Returns
+    -------
+    pandas.DataFrame
+        See ``Result.probability``.
+    """
+    rows = []
+    for where, names, places in _groups(means, by):
+        draws = means.draws[..., places]
+        named = {name: draws[..., i] for i, name in enumerate(names)}
+        found = _probabilities(holds(statement, named)[..., None], draws, sampling)
+        about = {**where, "statement": statement}
+        rows.append(_labelled(found, pd.DataFrame([about]), means, places))
+    return Table(pd.concat(rows, ignore_index=True))
+
+
+def orders_table(
+    means: Quantities, by: list[str], sampling: Sampling, most: int = 10
+) -> pd.DataFrame:
+    """Return the probability of each order of the levels, the likeliest first.
+
+    Parameters
+    ----------
+    means : Quantities
+    by : list of str
+    sampling : Sampling
+    most : int
+        How many orders to list at each level of ``by``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        See ``Result.orders``.
+    """
+    whole_number("most", most)
+    rows = []
+    for where, names, places in _groups(means, by):
+        if len(names) < 2:
+            raise ArgumentError("orders: expected a term with two levels or more")
+        draws = means.draws[..., places]
+        order = np.argsort(-draws, axis=-1, kind="stable")
+        seen, which, counts = np.unique(
+            order.reshape(-1, len(names)), axis=0, return_inverse=True, return_counts=True
         )
-    return found
-
-
-class _Reader:
-    """Evaluate a statement's tree, node by node."""
-
-    def __init__(self, statement: str, values: Mapping[str, Array]) -> None:
-        if not isinstance(statement, str):
-            raise ArgumentError(f"statement={statement!r}: expected text such as 'a > b'")
-        self.statement, self.values = statement, values
-        self.named: set[str] = set()
-        # Python reads names in one form of Unicode, whatever form the levels have.
-        self.forms = {unicodedata.normalize("NFKC", name): name for name in values}
-        try:
-            # Backticks become quotes, so that any level can be named.
-            text = re.sub(r"`([^`]*)`", lambda match: repr(match[1]), statement)
-            self.tree = ast.parse(text.strip(), mode="eval").body
-        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-            raise self._error(
-                "cannot be read; expected comparisons of levels such as 'a > b and b > c', levels "
-                "that are no plain names in backticks"
-            ) from error
-
-    def truth(self, node: ast.expr) -> Array:
-        """Return whether a part holds."""
-        if isinstance(node, ast.BoolOp):
-            join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
-            return reduce(join, [self.truth(part) for part in node.values])
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return ~self.truth(node.operand)
-        if isinstance(node, ast.Compare):
-            sides = [self.number(side) for side in [node.left, *node.comparators]]
-            found = np.array(True)
-            for op, left, right in zip(node.ops, sides[:-1], sides[1:], strict=True):
-                if type(op) not in _COMPARISONS:
-                    raise self._error("only <, <=, > and >= compare means, which never are equal")
-                found = found & _COMPARISONS[type(op)](left, right)
-            return found
-        raise self._error(f"{ast.unparse(node)!r} is neither true nor false; compare it")
-
-    def number(self, node: ast.expr) -> Array:
-        """Return the draws of a part's value."""
-        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-            left, right = self.number(node.left), self.number(node.right)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                return _ARITHMETIC[type(node.op)](left, right)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
-            inner = self.number(node.operand)
-            return -inner if isinstance(node.op, ast.USub) else inner
-        if isinstance(node, ast.Call):
-            return self._call(node)
-        value = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return np.array(float(value))
-        if isinstance(value, str):
-            return self._level(value)
-        if isinstance(node, ast.Constant) and (value is None or isinstance(value, bool)):
-            return self._level(str(value))
-        if isinstance(node, (ast.Name, ast.Attribute)):  # Golden.rain reads as an attribute
-            name = ast.unparse(node)
-            return self._level(name if name in self.values else self.forms.get(name, name))
-        raise self._error(
-            f"{ast.unparse(node)!r} is not understood; allowed are levels, numbers, + - * / and "
-            f"{', '.join(_FUNCTIONS)}"
+        likeliest = np.argsort(-counts, kind="stable")[:most]
+        indicators = which.reshape(draws.shape[:2])[..., None] == likeliest
+        labels = pd.DataFrame(
+            [{**where, "statement": " > ".join(names[i] for i in seen[k])} for k in likeliest]
         )
+        found = _probabilities(indicators, draws, sampling)
+        rows.append(_labelled(found, labels, means, places))
+    return Table(pd.concat(rows, ignore_index=True))
 
-    def _call(self, node: ast.Call) -> Array:
-        name = ast.unparse(node.func)
-        if name not in _FUNCTIONS or node.keywords or not node.args:
-            raise self._error(f"{ast.unparse(node)!r}: expected one of {', '.join(_FUNCTIONS)}")
-        given = [self.number(part) for part in node.args]
-        if (name == "abs") != (len(given) == 1):
-            raise self._error(f"{ast.unparse(node)!r}: abs takes one value, min and max several")
-        return np.abs(given[0]) if name == "abs" else reduce(_FUNCTIONS[name], given)
 
-    def _level(self, name: str) -> Array:
-        if name not in self.values:
-            raise self._error(f"{name!r} is not a level{nearest(name, self.values)}")
-        self.named.add(name)
-        return self.values[name]
+def _groups(means: Quantities, by: list[str]):
+    """Yield each level of ``by``, the names of the means there and their places."""
+    inner = [name for name in means.labels if name not in (*by, "slope")]
+    groups = means.labels.groupby(by, sort=False, observed=True) if by else [((), means.labels)]
+    for key, part in groups:
+        names = [as_text(row) for row in part[inner].itertuples(index=False, name=None)]
+        yield dict(zip(by, key, strict=True)), names, part.index.to_numpy()
 
-    def _error(self, problem: str) -> ArgumentError:
-        return ArgumentError(f"statement={self.statement!r}: {problem}")
+
+def _probabilities(indicators: Array, draws: Array, sampling: Sampling) -> pd.DataFrame:
+    worth = diagnose(draws, sampling.weighting)[["ess_bulk", "ess_tail"]].to_numpy()
+    return shares(indicators, sampling, np.nanmin(worth) if np.isfinite(worth).any() else 0.0)
+
+
+def _labelled(
+    found: pd.DataFrame, labels: pd.DataFrame, means: Quantities, places: Array
+) -> pd.DataFrame:
+    about = labels.assign(population=means.population, scale=means.scale)
+    found = found.rename(columns={"share": "probability"})
+    found.insert(2, "supported", bool(means.supported[places].all()))
+    return pd.concat([about, found], axis=1)

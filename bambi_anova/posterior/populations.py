@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bambi_anova.arguments import one_of
 from bambi_anova.design.design import Design, Unit
 from bambi_anova.families.base import Link
 from bambi_anova.posterior.draws import Draws
@@ -37,6 +38,17 @@ SCALES = ("link", "response")
 #: trapezoidal rule against a normal density converges faster than Gauss-Hermite here, where the
 #: inverse link may be steep beside the units' sd.
 NODES = np.linspace(-8.5, 8.5, 171)
+
+
+def check_population(population: str, scale: str) -> None:
+    """Refuse populations and scales that do not exist.
+
+    Raises
+    ------
+    ArgumentError
+    """
+    one_of("population", population, POPULATIONS)
+    one_of("scale", scale, SCALES)
 
 
 def cell_means(draws: Draws, design: Design, link: Link, population: str, scale: str) -> Array:

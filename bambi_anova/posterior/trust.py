@@ -122,8 +122,8 @@ def is_trusted(summary: pd.DataFrame, sampling: Sampling) -> np.ndarray:
     return np.asarray(good, dtype=bool)
 
 
-def complaints(summary: pd.DataFrame, sampling: Sampling) -> list[str]:
-    """Say in words what is wrong with a fit; an empty list if nothing is.
+def judge(summary: pd.DataFrame, sampling: Sampling) -> Verdict:
+    """Judge a fit by all of its quantities, and say in words what is wrong with it.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def complaints(summary: pd.DataFrame, sampling: Sampling) -> list[str]:
         rows = summary[failed & moving]
         if len(rows):
             found.append(_WORDS[name](rows, sampling))
-    return found
+    return Verdict(tuple(found))
 
 
 def _failures(summary: pd.DataFrame, sampling: Sampling) -> dict[str, pd.Series]:

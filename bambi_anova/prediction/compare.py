@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from bambi_anova.design.sufficient import group_rows
 from bambi_anova.errors import ArgumentError, nearest
-from bambi_anova.prediction.loo import Loo
-from bambi_anova.prediction.posterior_checks import Checks
-from bambi_anova.prediction.predictive import Grouping, grouping
+from bambi_anova.estimates.accuracy import trust
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.prediction.grouping import Grouping, grouping
+from bambi_anova.prediction.loo import leave_out
+from bambi_anova.specification import same_model
 
-if TYPE_CHECKING:
-    from bambi_anova.result import Result
 
-
-def compare_fits(quick: Result, full: Result) -> pd.DataFrame:
+def compare_fits(quick: Posterior, full: Posterior) -> pd.DataFrame:
     """Compare two fits of one model, quantity by quantity.
 
     Parameters
@@ -45,12 +43,17 @@ def compare_fits(quick: Result, full: Result) -> pd.DataFrame:
     >>> compare_fits(quick, model.fit(init=quick))  # doctest: +SKIP
     """
     for name, fit in (("quick", quick), ("full", full)):
-        if not isinstance(fit, Checks):
+        if not isinstance(fit, Posterior):
             raise ArgumentError(f"{name}: expected a Result, got {fit!r:.60}")
-    require_same_model(quick, full)
+    difference = same_model(quick.specification, full.specification)
+    rows = [len(fit.design.rows.data) for fit in (quick, full)]
+    if not difference and rows[0] != rows[1]:
+        difference = f"of {rows[0]} rows and of {rows[1]}"
+    if difference:
+        raise ArgumentError(f"the fits are of different models: {difference}")
     names = ["quantity", "population"]
-    both = quick.trust().merge(
-        full.trust(), on=names, suffixes=("_quick", "_full"), validate="one_to_one"
+    both = trust(quick).merge(
+        trust(full), on=names, suffixes=("_quick", "_full"), validate="one_to_one"
     )
     with np.errstate(invalid="ignore", divide="ignore"):  # quantities that are constant
         both["shift"] = (both["mean_quick"] - both["mean_full"]) / both["sd_full"]
@@ -62,27 +65,10 @@ def compare_fits(quick: Result, full: Result) -> pd.DataFrame:
     return both.loc[order, columns].reset_index(drop=True)
 
 
-def require_same_model(one: Result, other: Result) -> None:
-    """Refuse fits of different models.
-
-    Raises
-    ------
-    ArgumentError
-        If formula, family, link or the quantities differ.
-    """
-    for what, own, theirs in (
-        ("formula", one.design.formula.text, other.design.formula.text),
-        ("family", one.family.name, other.family.name),
-        ("link", one.link.name, other.link.name),
-        ("levels", one.design.levels, other.design.levels),
-        ("rows", len(one.design.rows.data), len(other.design.rows.data)),
-    ):
-        if own != theirs:
-            raise ArgumentError(f"the fits are of different models: {what} {own!r} and {theirs!r}")
-
-
 def compare(
-    results: Mapping[str, Result] | Sequence[Result], by: str = "row", draws: int | None = None
+    results: Mapping[str, Posterior] | Sequence[Posterior],
+    by: str = "row",
+    draws: int | None = None,
 ) -> pd.DataFrame:
     """Compare models of the same data by their leave-one-out predictive accuracy.
 
@@ -120,7 +106,7 @@ def compare(
     named = _named(results)
     _require_same_data(named)
     groups = _common_grouping(named, by)
-    found: dict[str, Loo] = {name: result._loo(groups, draws) for name, result in named.items()}
+    found = {name: leave_out(result, groups, draws) for name, result in named.items()}
     terms = {name: loo.table["elpd"].to_numpy() for name, loo in found.items()}
     best = max(found, key=lambda name: found[name].elpd)
     stacked = arviz_stats.compare(
@@ -147,11 +133,11 @@ def compare(
     return table.sort_values("elpd", ascending=False, kind="stable", ignore_index=True)
 
 
-def _named(results: Mapping[str, Result] | Sequence[Result]) -> dict[str, Result]:
+def _named(results: Mapping[str, Posterior] | Sequence[Posterior]) -> dict[str, Posterior]:
     if isinstance(results, Mapping):
         named = {str(name): result for name, result in results.items()}
     else:
-        if isinstance(results, Checks) or not isinstance(results, Sequence):
+        if isinstance(results, Posterior) or not isinstance(results, Sequence):
             raise ArgumentError(f"results: expected several fits, got {results!r:.60}")
         texts = [getattr(getattr(r, "design", None), "formula", None) for r in results]
         named = {
@@ -163,14 +149,14 @@ def _named(results: Mapping[str, Result] | Sequence[Result]) -> dict[str, Result
                 "results: two fits have the same formula; name them: {'one': ..., 'other': ...}"
             )
     for name, result in named.items():
-        if not isinstance(result, Checks):
+        if not isinstance(result, Posterior):
             raise ArgumentError(f"results[{name!r}]: expected a Result, got {result!r:.60}")
     if len(named) < 2:
         raise ArgumentError(f"results: expected two fits or more, got {len(named)}")
     return named
 
 
-def _require_same_data(named: Mapping[str, Result]) -> None:
+def _require_same_data(named: Mapping[str, Posterior]) -> None:
     """Refuse fits whose elpds are about different data."""
     (first, one), *others = named.items()
     for name, other in others:
@@ -198,7 +184,7 @@ def _require_same_data(named: Mapping[str, Result]) -> None:
         )
 
 
-def _common_grouping(named: Mapping[str, Result], by: str) -> Grouping:
+def _common_grouping(named: Mapping[str, Posterior], by: str) -> Grouping:
     """Return a partition of the rows that all models can be judged by."""
     designs = [result.design for result in named.values()]
     if by == "cell":

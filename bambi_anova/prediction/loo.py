@@ -18,20 +18,25 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families.base import Family, Link
+from bambi_anova.estimates.accuracy import trust
 from bambi_anova.posterior.importance import FEWEST
-from bambi_anova.posterior.trust import Verdict
+from bambi_anova.posterior.once import once
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.summary import diagnose
+from bambi_anova.posterior.trust import Verdict, judge
+from bambi_anova.prediction.grouping import Grouping, grouping
 from bambi_anova.prediction.marginal import group_log_likelihoods
-from bambi_anova.prediction.pointwise import Pieces, group_pieces, row_pieces
-from bambi_anova.prediction.predictive import Grouping
+from bambi_anova.prediction.pointwise import (
+    Pieces,
+    group_pieces,
+    row_pieces,
+    total_log_likelihood,
+)
+from bambi_anova.prediction.predictors import predictor_of
 
 if TYPE_CHECKING:
     from arviz_stats.utils import ELPDData
-
-    from bambi_anova.design.sufficient import Collapsed
-    from bambi_anova.prediction.predictors import Predictor
 
 Array = np.ndarray
 
@@ -86,7 +91,7 @@ class Loo:
         """Equal to "trusted" or "not trusted"; its ``reasons`` say why, in words."""
         bad = int((~self.table["trusted"]).sum())
         if not bad:
-            return Verdict(tuple(self.complaints))
+            return Verdict(self.complaints)
         worst = self.table["pareto_k"].max()
         return Verdict(
             (
@@ -124,26 +129,48 @@ class Loo:
         )
 
 
-def leave_out(
-    predictor: Predictor,
-    design: Design,
-    family: Family,
-    link: Link,
-    collapsed: Collapsed,
-    groups: Grouping,
-    efficiency: float,
-) -> Loo:
+def loo(posterior: Posterior, by: str = "row", draws: int | None = None) -> Loo:
+    """Estimate how well the model predicts what it has not seen: leave-one-out, by PSIS.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    by : str
+        What to leave out at a time:
+
+        - "row": a row of the data as the user has them, also where rows were merged;
+        - "cell": all rows of a cell of the design;
+        - "unit" or the name of a unit term: all rows of a unit, which is then predicted as a
+          new one, its effects integrated over the units' distribution.
+    draws : int, optional
+        How many of the posterior's draws to use, evenly spaced; all of them by default.
+
+    Returns
+    -------
+    Loo
+        ``elpd``, ``se``, ``p``, ``verdict`` and, for each row, cell or unit, ``table`` with
+        its Pareto k.
+
+    Raises
+    ------
+    UnsupportedError
+        If too many effects would have to be integrated over at once.
+
+    Examples
+    --------
+    >>> result.loo(by="unit").table  # doctest: +SKIP
+    """
+    return leave_out(posterior, grouping(posterior.design, by), draws)
+
+
+def leave_out(posterior: Posterior, groups: Grouping, draws: int | None = None) -> Loo:
     """Predict each group of rows from the others.
 
     Parameters
     ----------
-    predictor : Predictor
-        The posterior draws to use.
-    design, family, link, collapsed
-        The model.
+    posterior : Posterior
     groups : Grouping
-    efficiency : float
-        Effective draws over draws.
+    draws : int, optional
 
     Raises
     ------
@@ -156,27 +183,42 @@ def leave_out(
                 f"by={groups.name!r}: column {name!r} is one of this table's own; rename it in the "
                 "data"
             )
-    draws = int(np.prod(predictor.sample_shape))
-    if draws < FEWEST:
-        raise ArgumentError(
-            f"draws: expected {FEWEST} or more, whose tail can be told; got {draws}"
-        )
+    specification, predictor = posterior.specification, predictor_of(posterior, draws)
+    design, family = specification.design, specification.family
+    size = int(np.prod(predictor.sample_shape))
+    if size < FEWEST:
+        raise ArgumentError(f"draws: expected {FEWEST} or more, whose tail can be told; got {size}")
+    # Effective draws over draws.
+    efficiency = trust(posterior)["ess_bulk"].mean() / np.prod(posterior.draws.sample_shape)
     if groups.kind == "row":
-        pieces = row_pieces(design, family, collapsed)
+        pieces = row_pieces(design, family, specification.collapsed)
     else:
-        pieces = group_pieces(design, family, collapsed, groups.codes)
+        pieces = group_pieces(design, family, specification.collapsed, groups.codes)
     parts = []
-    for start, stop in _blocks(pieces, draws):
-        log = group_log_likelihoods(predictor, pieces.block(start, stop), family, link)
+    for start, stop in _blocks(pieces, size):
+        block = pieces.block(start, stop)
+        log = group_log_likelihoods(predictor, block, family, specification.link)
         shaped = log.reshape(len(log), *predictor.sample_shape)
-        parts.append(_smoothed(shaped, min(efficiency, 1.0)))
+        parts.append(_smoothed(shaped, min(float(efficiency), 1.0)))
     elpd, k, p = np.concatenate(parts, axis=1)
-    good_k = min(1 - 1 / np.log10(draws), 0.7)
+    good_k = min(1 - 1 / np.log10(size), 0.7)
     found = pd.DataFrame({"elpd": elpd, "p": p, "pareto_k": k})
     found = found.iloc[_order(pieces, groups)].reset_index(drop=True)
     rows = np.bincount(groups.codes, minlength=len(groups.labels))
     table = pd.concat([groups.labels.assign(rows=rows), found], axis=1)
-    return Loo(groups.name, table.assign(trusted=table["pareto_k"] <= good_k), draws, good_k)
+    table["trusted"] = table["pareto_k"] <= good_k
+    return Loo(groups.name, table, size, good_k, _verdict_on_likelihood(posterior).reasons)
+
+
+@once
+def _verdict_on_likelihood(posterior: Posterior) -> Verdict:
+    """Judge the draws of the log-likelihood of all data, whatever is left out."""
+    specification = posterior.specification
+    total = total_log_likelihood(
+        predictor_of(posterior), specification.collapsed, specification.family, specification.link
+    )
+    worth = diagnose(total[..., None], posterior.sampling.weighting)
+    return judge(worth.set_index(pd.Index(["the log-likelihood"])), posterior.sampling)
 
 
 def _smoothed(log: Array, efficiency: float) -> Array:

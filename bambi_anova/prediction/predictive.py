@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from bambi_anova.arguments import generator
-from bambi_anova.design.design import Design, Unit
-from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.arguments import generator, whole_number
+from bambi_anova.design.design import Design
+from bambi_anova.errors import ArgumentError
 from bambi_anova.families.base import Family, Link
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.summary import bound_names, check_interval, summarise
-from bambi_anova.prediction.predictors import Predictor, read_predictor
+from bambi_anova.prediction.grouping import Grouping, grouping
+from bambi_anova.prediction.predictors import Predictor, predictor_of, read_predictor
 from bambi_anova.prediction.prior_draws import draw_prior
 from bambi_anova.prediction.replicates import ReplicateRows, replicate, replicate_rows
 from bambi_anova.specification import Specification
@@ -34,86 +34,6 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 WHICH_UNITS = ("these", "new")
-#: Dimension of what is replicated; the names cannot be those of columns.
-DIMENSIONS = {"row": "__obs__", "cell": "__cell__"}
-UNIT_DIMENSION = "__unit__"
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """A partition of the rows of the data.
-
-    Attributes
-    ----------
-    name : str
-        "row", "cell" or a unit term.
-    codes : ndarray of int, shape (N,)
-        The group of each row.
-    labels : pandas.DataFrame
-        G rows that say which group is which.
-    kind : str
-        "row", "cell" or "unit"; a unit term may be named "row".
-    """
-
-    name: str
-    codes: Array
-    labels: pd.DataFrame
-    kind: str = "unit"
-
-    @property
-    def dimension(self) -> str:
-        """The name of its dimension in arrays."""
-        return DIMENSIONS.get(self.kind, UNIT_DIMENSION)
-
-
-def grouping(design: Design, by: str) -> Grouping:
-    """Partition the rows of the data by cell, by unit or not at all.
-
-    Parameters
-    ----------
-    design : Design
-    by : str
-        "row", "cell", a unit term, or "unit" for the unit term with the fewest units.
-
-    Raises
-    ------
-    ArgumentError
-        If there is no such grouping.
-    """
-    rows = design.rows
-    if by in ("row", "cell") and by in [unit.name for unit in design.units]:
-        raise ArgumentError(
-            f"by={by!r}: is the name of a unit term too; rename that column to tell them apart"
-        )
-    if by == "row":
-        labels = pd.DataFrame({"row": rows.data.index})
-        return Grouping("row", np.arange(len(labels)), labels, "row")
-    if by == "cell":
-        observed = design.cells["rows"].to_numpy() > 0
-        codes = (np.cumsum(observed) - 1)[design.cell_codes]
-        labels = design.cells[observed].drop(columns="rows").reset_index(drop=True)
-        return Grouping("cell", codes, labels, "cell")
-    unit = _unit(design, by)
-    names = [*unit.variables, *(name for name in unit.constant if name not in unit.variables)]
-    coded = {name: rows.groupings.get(name) or rows.factors[name] for name in names}
-    labels = pd.DataFrame(
-        {name: [one.levels[one.codes[row]] for row in unit.first] for name, one in coded.items()}
-    )
-    return Grouping(unit.name, unit.codes, labels)
-
-
-def _unit(design: Design, by: str) -> Unit:
-    if by == "unit":
-        if not design.units:
-            raise ArgumentError("by='unit': this model has no unit terms; use 'row' or 'cell'")
-        return min(design.units, key=lambda unit: unit.size)
-    known = [unit.name for unit in design.units]
-    if by not in known:
-        raise ArgumentError(
-            f"by={by!r}: expected 'row', 'cell', 'unit' or a unit term"
-            f"{nearest(str(by), ['row', 'cell', 'unit', *known])}"
-        )
-    return design.unit(by)
 
 
 @dataclass(frozen=True)
@@ -169,6 +89,19 @@ def replicates(
     return Replicates(predictor.sample_shape, values, rows, units)
 
 
+def replicates_of(
+    posterior: Posterior, units: str, draws: int | None, random_seed: int | None
+) -> Replicates:
+    """Replicate the data from the posterior; arguments as of ``posterior_predictive``."""
+    if units == "prior":
+        raise ArgumentError("units='prior': expected 'these' or 'new'; see prior_predictive")
+    specification = posterior.specification
+    rows = replicate_rows(specification.design, specification.family, specification.collapsed)
+    rng = generator(random_seed)
+    predictor = predictor_of(posterior, draws)
+    return replicates(predictor, rows, specification.family, specification.link, units, rng)
+
+
 def predictive_tree(made: Replicates, design: Design, by: str, kind: str) -> xr.DataTree:
     """Return replicates as a tree of groups ``kind``, ``observed_data`` and ``constant_data``.
 
@@ -215,26 +148,50 @@ def _row_labels(design: Design, rows: ReplicateRows) -> pd.DataFrame:
     return pd.DataFrame({"row": design.rows.data.index[rows.row]} | labels)
 
 
-def check_table(made: Replicates, groups: Grouping, ci_prob: float, ci_kind: str) -> pd.DataFrame:
-    """Compare the data with their replicates, group by group.
+def posterior_predictive(
+    posterior: Posterior,
+    by: str = "row",
+    units: str = "these",
+    draws: int | None = None,
+    random_seed: int | None = None,
+) -> xr.DataTree:
+    """Replicate the data from the posterior.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    by : str
+        "row" for the replicated responses themselves; "cell", "unit" (the unit term with the
+        fewest units) or the name of a unit term for mean responses.
+    units : {"these", "new"}
+        Whether the units keep their effects, or others of the same population take their
+        places.
+    draws : int, optional
+        How many of the posterior's draws to use, evenly spaced; all of them by default.
+    random_seed : int, optional
 
     Returns
     -------
-    pandas.DataFrame
-        The groups' labels, then ``units``, ``rows``, ``observed``, ``mean``, ``sd``, the interval
-        and ``tail_probability``: that a replicate exceeds the observed value, ties counting half.
+    xarray.DataTree
+        Groups ``posterior_predictive`` (dimensions ``chain``, ``draw`` and one of
+        ``__obs__``, ``__cell__`` and ``__unit__``), ``observed_data`` and ``constant_data``
+        (``rows`` of the data in each, and their ``base``: trials, exposure or observations).
+        Factors and units are coordinates.  The rows are the sufficient ones: successes of
+        all trials, counts of all exposure, means of gaussian observations that share every
+        predictor; for the other families they are the rows of the data.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument has a value that it cannot take.
+
+    Examples
+    --------
+    >>> tree = result.posterior_predictive(by="cell", random_seed=1)  # doctest: +SKIP
+    >>> tree["posterior_predictive"].dims  # doctest: +SKIP
     """
-    check_interval(ci_prob, ci_kind)
-    values, observed, _ = made.by(groups)
-    summary = summarise(values.reshape(*made.sample_shape, -1), ci_prob, ci_kind)
-    above = (values > observed).mean(axis=0) + (values == observed).mean(axis=0) / 2
-    about = groups.labels.assign(
-        units=made.units,
-        rows=np.bincount(groups.codes, minlength=len(groups.labels)),
-        observed=observed,
-    )
-    kept = summary[["mean", "sd", *bound_names(summary, ci_kind)]]
-    return pd.concat([about, kept.assign(tail_probability=above)], axis=1)
+    made = replicates_of(posterior, units, draws, random_seed)
+    return predictive_tree(made, posterior.design, by, "posterior_predictive")
 
 
 def prior_predictive(
@@ -274,8 +231,7 @@ def prior_predictive(
     """
     import xarray as xr
 
-    if not isinstance(draws, (int, np.integer)) or isinstance(draws, bool) or draws < 1:
-        raise ArgumentError(f"draws={draws!r}: expected a whole number from 1 up")
+    whole_number("draws", draws)
     specification = model.specification if isinstance(model, Posterior) else model
     design, priors = specification.design, specification.priors
     family, literal = specification.family, specification.overparameterized

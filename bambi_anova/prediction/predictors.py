@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bambi_anova.arguments import whole_number
 from bambi_anova.bambi_model.groups import factor_group_name
 from bambi_anova.design.design import Design, FixedTerm, Unit
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.priors.defaults import Prior, Priors
 
 if TYPE_CHECKING:
@@ -122,6 +124,22 @@ class Predictor:
             ),
             {name: values[kept] for name, values in self.auxiliary.items()},
         )
+
+
+def predictor_of(posterior: Posterior, draws: int | None = None) -> Predictor:
+    """Return the predictor of a posterior, of all its draws or of some, evenly spaced.
+
+    Raises
+    ------
+    ArgumentError
+        If there are not as many draws.
+    """
+    variables = posterior.idata["posterior"].to_dataset()
+    predictor = read_predictor(variables, posterior.design, posterior.priors)
+    if draws is None:
+        return predictor
+    most = int(np.prod(predictor.sample_shape))
+    return predictor.thinned(whole_number("draws", draws, most=most))
 
 
 def read_predictor(posterior: xr.Dataset, design: Design, priors: Priors) -> Predictor:

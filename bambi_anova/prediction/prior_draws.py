@@ -16,7 +16,7 @@ import numpy as np
 from bambi_anova.bambi_model.any_prior import distribution_of
 from bambi_anova.bambi_model.groups import factor_group_name
 from bambi_anova.design.design import Design
-from bambi_anova.estimates.effects import zero_sum_basis
+from bambi_anova.design.zero_sum import zero_sum_basis
 from bambi_anova.priors.defaults import Prior, Priors
 
 if TYPE_CHECKING:

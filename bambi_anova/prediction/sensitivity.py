@@ -11,6 +11,7 @@ Letters: H chains, D draws, Q quantities.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,13 @@ import pandas as pd
 from bambi_anova.bambi_model.any_prior import distribution_of
 from bambi_anova.bambi_model.groups import factor_group_name
 from bambi_anova.design.design import Design
+from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.contrasts import contrast_quantities
+from bambi_anova.estimates.deflections import deflection_quantities
+from bambi_anova.posterior.populations import check_population
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.prediction.pointwise import total_log_likelihood
+from bambi_anova.prediction.predictors import predictor_of
 from bambi_anova.priors.defaults import Prior, Priors
 
 if TYPE_CHECKING:
@@ -33,6 +41,76 @@ THRESHOLD = 0.05
 CONFLICT = "prior-data conflict"
 STRONG = "strong prior / weak likelihood"
 FINE = "-"
+
+
+def sensitivity(
+    posterior: Posterior, population: str = "super", threshold: float = 0.05
+) -> pd.DataFrame:
+    """Tell which quantities depend on which priors, by power-scaling.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    population : {"super", "finite"}
+        Of the cell means behind contrasts and deflections (link scale).
+    threshold : float
+        Sensitivity from which a prior is reported; 0.05 is Kallioinen et al.'s.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each ``prior`` and ``quantity`` (pairwise contrasts of every factor,
+        deflections of interactions, standard deviations, slopes and likelihood parameters):
+        ``sensitivity`` to that prior, sensitivity to the ``likelihood``, the ``shift`` of
+        the mean, in posterior sds, if the prior counted twice (to first order), and a
+        ``diagnosis``: "prior-data conflict" (both matter), "strong prior / weak likelihood"
+        or "-".  The most sensitive come first.
+
+    References
+    ----------
+    Kallioinen et al. (2024), doi:10.1007/s11222-023-10366-5.
+
+    Examples
+    --------
+    >>> result.sensitivity().query("diagnosis != '-'")  # doctest: +SKIP
+    """
+    check_population(population, "link")
+    if not isinstance(threshold, Real):
+        raise ArgumentError(f"threshold={threshold!r}: expected a number")
+    specification = posterior.specification
+    variables = posterior.idata["posterior"].to_dataset()
+    table = sensitivity_table(
+        _main_quantities(posterior, population),
+        log_priors(variables, specification.design, specification.priors),
+        total_log_likelihood(
+            predictor_of(posterior),
+            specification.collapsed,
+            specification.family,
+            specification.link,
+        ),
+        threshold,
+    )
+    return table.sort_values("sensitivity", ascending=False, kind="stable", ignore_index=True)
+
+
+def _main_quantities(posterior: Posterior, population: str) -> dict[str, Array]:
+    """Return the draws of what an ANOVA is about, by name."""
+    found = {}
+    for factor in posterior.design.levels:
+        pairs = contrast_quantities(posterior, factor, "pairwise", None, population)
+        for k, name in enumerate(pairs.labels["contrast"]):
+            found[f"{factor}: {name}"] = pairs.draws[..., k]
+    for term in posterior.design.factor_terms:
+        if len(term.factors) > 1:
+            name = ":".join(term.factors)
+            effects = deflection_quantities(posterior, name, population)
+            for k, level in enumerate(effects.labels["level"]):
+                found[f"deflection {name} {level}"] = effects.draws[..., k]
+    variables = posterior.idata["posterior"]
+    for name in posterior.priors.covariates:
+        found[name] = variables[name].transpose("chain", "draw").to_numpy()
+    found |= {f"sd of {name}": draws for name, draws in posterior.draws.sigmas.items()}
+    return found | dict(posterior.draws.auxiliary)
 
 
 def log_priors(posterior: xr.Dataset, design: Design, priors: Priors) -> dict[str, Array]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from bambi_anova.design.design import Design
+from bambi_anova.estimates.accuracy import trust
 from bambi_anova.present.naming import joined, response_name
 from bambi_anova.priors.defaults import Prior, Priors
 from bambi_anova.tables.rounding import number
 
 if TYPE_CHECKING:
-    from bambi_anova.fitted import Fitted
+    from bambi_anova.posterior.posterior import Posterior
 
 #: What each method does, in a clause; samplers are named as they are.
 _METHODS = {
@@ -52,7 +53,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def describe_data(result: Fitted) -> str:
+def describe_data(result: Posterior) -> str:
     """Say what was observed, on which units, in which cells."""
     design, rows = result.design, result.design.rows
     sentences = [
@@ -123,7 +124,7 @@ def _cells(design: Design) -> Iterator[str]:
         )
 
 
-def describe_model(result: Fitted) -> str:
+def describe_model(result: Posterior) -> str:
     """Say what the likelihood is and how effects hang together."""
     units = ", of the units" if result.design.units else ""
     return (
@@ -170,11 +171,11 @@ def _grouped(named: Mapping[str, Prior | float]) -> str:
     return "; ".join(f"{text} for {listed(names)}" for text, names in groups.items())
 
 
-def describe_computation(result: Fitted) -> str:
+def describe_computation(result: Posterior) -> str:
     """Say how the posterior was computed, and whether that can be believed."""
-    sampling, trust = result.sampling, result.trust()
+    sampling, accuracy = result.sampling, trust(result)
     chains, draws = result.draws.sample_shape
-    moving = trust[trust["sd"] > 0]
+    moving = accuracy[accuracy["sd"] > 0]
     least = float(moving[["ess_bulk", "ess_tail"]].to_numpy().min())
     if sampling.weighting is None:
         how = (
@@ -192,8 +193,10 @@ def describe_computation(result: Fitted) -> str:
             f"{number(weighting.pareto_k, 2)}, effective sample sizes of at least "
             f"{number(least, 0)}."
         )
-    trusted = int(trust["trusted"].sum())
-    verdict = f"By these criteria {trusted:,} of {len(trust):,} quantities of the fit are trusted."
+    trusted = int(accuracy["trusted"].sum())
+    verdict = (
+        f"By these criteria {trusted:,} of {len(accuracy):,} quantities of the fit are trusted."
+    )
     return f"{how} {verdict} {_software()}"
 
 

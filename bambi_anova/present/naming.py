@@ -9,7 +9,7 @@ from bambi_anova.posterior.populations import POPULATION_NAMES
 from bambi_anova.tables.rounding import MINUS
 
 if TYPE_CHECKING:
-    from bambi_anova.fitted import Fitted
+    from bambi_anova.posterior.posterior import Posterior
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -36,12 +36,12 @@ def minus(contrast: object) -> str:
     return str(contrast).replace(" - ", f" {MINUS} ")
 
 
-def population_name(population: str, result: Fitted) -> str:
+def population_name(population: str, result: Posterior) -> str:
     """Return what a population is called; nothing for a model without units."""
     return POPULATION_NAMES[population] if result.design.units else ""
 
 
-def response_name(result: Fitted) -> str:
+def response_name(result: Posterior) -> str:
     """Return what the mean on the response scale is called.
 
     Examples
@@ -55,7 +55,7 @@ def response_name(result: Fitted) -> str:
     return about if result.family.mean == "mean" else f"{result.family.mean} of {about}"
 
 
-def scale_name(result: Fitted, scale: str) -> str:
+def scale_name(result: Posterior, scale: str) -> str:
     """Return what an axis or a table's numbers carry: the response or its link.
 
     Examples

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import linalg, stats
 
 from bambi_anova.bambi_model.effects import Anchor, Children, UnitEffects, ZeroSumEffects
-from bambi_anova.estimates.effects import zero_sum_basis
+from bambi_anova.design.zero_sum import zero_sum_basis
 
 SIGMAS = [1e-3, 0.3, 1.0, 30.0]
 INFORMATION = [0.0, 1e-3, 2.0, 1e8]

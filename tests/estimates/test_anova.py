@@ -8,10 +8,12 @@ import pytest
 
 import bambi_anova as ba
 from bambi_anova.errors import ArgumentError
-from bambi_anova.estimates.anova import anova_table, within_batch
-from bambi_anova.estimates.effects import Grid, supported, term_basis
+from bambi_anova.estimates.anova import anova, within_batch
+from bambi_anova.families.base import LINKS, get_family
 from bambi_anova.posterior.draws import Draws
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import Sampling
+from bambi_anova.specification import of_design
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
@@ -23,11 +25,10 @@ def with_response(frame):
     return frame.assign(y=np.random.default_rng(len(frame)).normal(size=len(frame)))
 
 
-def supported_by(design):
-    """Whether cells with data determine a sum of cells, of a design without covariates."""
-    terms = [term.factors for term in design.terms if term.factors and not term.covariate]
-    basis = term_basis(Grid(design.levels), terms)
-    return lambda weights: supported(weights, basis, design.cells["rows"].to_numpy() > 0)
+def posterior_of(design, draws, sampling=GOOD):
+    """A gaussian posterior with made-up draws."""
+    link = LINKS["identity"]
+    return Posterior(of_design(design, get_family("gaussian"), link, None), None, draws, sampling)
 
 
 def split_plot(groups="AAAABBBB", copies=2):
@@ -81,10 +82,7 @@ def made_up(design, seed=1, auxiliary=("sigma",)):
 
 def table_of(design, draws=None, scale="link", **options):
     draws = made_up(design) if draws is None else draws
-    table = anova_table(
-        draws.cells, draws, design, GOOD, "super", scale, supported_by(design), **options
-    )
-    return table.set_index("term")
+    return anova(posterior_of(design, draws), scale=scale, **options).set_index("term")
 
 
 # -- Unit effects about their cells and coarser units ------------------------------------------
@@ -340,7 +338,7 @@ def test_a_divergence_withdraws_trust_from_every_row():
     design = ba.Model("y ~ group + Error(s)", split_plot()).design
     draws = independent_draws(design)
     bad = Sampling("none", divergences=1, seconds=1.0)
-    table = anova_table(draws.cells, draws, design, bad, "super", "link", supported_by(design))
+    table = anova(posterior_of(design, draws, bad))
     assert not table["trusted"].any()
 
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bambi_anova.errors import ArgumentError
-from bambi_anova.estimates.joint_statements import orders_table, probability_table
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.shares import shares
-from bambi_anova.estimates.statements import holds
+from bambi_anova.estimates.statement_syntax import holds
+from bambi_anova.estimates.statements import orders_table, probability_table
 from bambi_anova.posterior.importance import Weighting
 from bambi_anova.posterior.trust import Sampling
 

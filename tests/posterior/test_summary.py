@@ -8,7 +8,7 @@ import xarray as xr
 
 from bambi_anova.errors import ArgumentError
 from bambi_anova.posterior.summary import label, summarise
-from bambi_anova.posterior.trust import MAX_R_HAT, MIN_ESS, Sampling, complaints, is_trusted
+from bambi_anova.posterior.trust import MAX_R_HAT, MIN_ESS, Sampling, is_trusted, judge
 
 GOOD = Sampling("nutpie", divergences=0, seconds=2.0)
 DIVERGENT = Sampling("nutpie", divergences=3, seconds=2.0)
@@ -182,7 +182,7 @@ def test_the_thresholds_are_those_of_vehtari_and_colleagues():
 
 def test_a_row_that_meets_every_threshold_is_trusted():
     assert is_trusted(a_summary(), GOOD).tolist() == [True]
-    assert complaints(a_summary(), GOOD) == []
+    assert judge(a_summary(), GOOD).trusted
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_row_that_meets_every_threshold_is_trusted():
 def test_each_threshold_alone_withdraws_trust_and_is_complained_about(changes, sampling, words):
     summary = a_summary(**changes)
     assert is_trusted(summary, sampling).tolist() == [False]
-    (complaint,) = complaints(summary, sampling)
+    (complaint,) = judge(summary, sampling).reasons
     assert words in complaint
 
 
@@ -210,7 +210,7 @@ def test_a_constant_has_no_monte_carlo_error():
     constant = a_summary(sd=0.0, r_hat=np.nan, ess_bulk=np.nan, ess_tail=np.nan)
     assert is_trusted(constant, GOOD).tolist() == [True]
     assert is_trusted(constant, DIVERGENT).tolist() == [False]
-    assert complaints(constant, GOOD) == []
+    assert judge(constant, GOOD).trusted
 
 
 def test_rows_are_judged_one_by_one():
@@ -226,7 +226,7 @@ def test_complaints_name_the_quantities_the_worst_value_and_a_remedy():
             a_summary().rename(index={"q": "sigma"}),
         ]
     )
-    hat, size = complaints(summary, GOOD)
+    hat, size = judge(summary, GOOD).reasons
     assert "1.350" in hat
     assert "1|A_sigma, Intercept" in hat
     assert "tune" in hat
@@ -238,7 +238,7 @@ def test_complaints_name_the_quantities_the_worst_value_and_a_remedy():
 
 
 def test_divergences_come_with_a_remedy():
-    (complaint,) = complaints(a_summary(), DIVERGENT)
+    (complaint,) = judge(a_summary(), DIVERGENT).reasons
     assert "target_accept" in complaint
 
 

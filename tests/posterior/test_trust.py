@@ -6,7 +6,7 @@ import pytest
 
 import bambi_anova as ba
 from bambi_anova.posterior.importance import Weighting
-from bambi_anova.posterior.trust import MAX_ERROR, Sampling, Verdict, complaints, is_trusted
+from bambi_anova.posterior.trust import MAX_ERROR, Sampling, Verdict, is_trusted, judge
 from benchmarks.corpus.designs import DESIGNS as CORPUS
 from benchmarks.corpus.quantities import quantities
 from benchmarks.trust.reference import read_reference
@@ -36,7 +36,7 @@ def row(**changes):
 
 def test_good_weighted_draws_are_trusted():
     assert is_trusted(row(), quick()).tolist() == [True]
-    assert complaints(row(), quick()) == []
+    assert judge(row(), quick()).trusted
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_good_weighted_draws_are_trusted():
 )
 def test_each_threshold_can_fail_by_itself(changes, word):
     assert is_trusted(row(**changes), quick()).tolist() == [False]
-    (complaint,) = complaints(row(**changes), quick())
+    (complaint,) = judge(row(**changes), quick()).reasons
     assert word in complaint
 
 
 def test_weights_with_a_heavy_tail_spoil_every_row():
     assert is_trusted(row(), quick(k=0.75)).tolist() == [False]
-    assert "importance weights 0.75" in complaints(row(), quick(k=0.75))[0]
+    assert "importance weights 0.75" in judge(row(), quick(k=0.75)).reasons[0]
 
 
 def test_a_constant_has_nothing_to_distrust():

@@ -15,9 +15,9 @@ from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.errors import ArgumentError, UnsupportedError
 from bambi_anova.families.base import LINKS, get_family
 from bambi_anova.formula.parse import parse_formula
+from bambi_anova.prediction.grouping import grouping
 from bambi_anova.prediction.marginal import group_log_likelihoods, integrate, nodes
 from bambi_anova.prediction.pointwise import group_pieces, likelihood_of, row_pieces
-from bambi_anova.prediction.predictive import grouping
 from bambi_anova.prediction.predictors import read_predictor
 from bambi_anova.specification import of_design
 

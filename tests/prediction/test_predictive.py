@@ -9,7 +9,7 @@ import bambi_anova as ba
 from bambi_anova.bambi_model.any_prior import distribution_of, pymc_distribution
 from bambi_anova.errors import ArgumentError
 from bambi_anova.families.base import FAMILIES, LINKS, get_family
-from bambi_anova.prediction.predictive import grouping
+from bambi_anova.prediction.grouping import grouping
 from bambi_anova.prediction.predictors import read_predictor
 from bambi_anova.prediction.replicates import ReplicateRows, replicate, replicate_rows
 from bambi_anova.priors.defaults import Prior

@@ -14,6 +14,7 @@ from bambi_anova.posterior.trust import Sampling
 from bambi_anova.present.naming import TIMES
 from bambi_anova.present.report import CHECKED, Report
 from bambi_anova.priors.defaults import Prior
+from bambi_anova.specification import of_design
 from bambi_anova.tables.rounding import MINUS, interval, number, percentage, row_decimals
 
 DESIGNS = ["memory", "oats", "recall"]
@@ -217,7 +218,8 @@ def test_priors_are_named_and_whose_they_are(quick_fit, report_of):
     assert "chosen for this analysis" not in methods
     own = Prior("HalfNormal", {"sigma": 7.0}, given=object())
     priors = replace(result.priors, sigmas={**result.priors.sigmas, "variety": own})
-    methods = replace(result, priors=priors).report().methods
+    other = of_design(result.design, result.family, result.link, priors)
+    methods = replace(result, specification=other).report().methods
     assert "Priors chosen for this analysis: HalfNormal(sigma=7) for the sd of variety." in methods
 
 

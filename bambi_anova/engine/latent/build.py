@@ -12,10 +12,10 @@ from scipy import sparse
 
 from bambi_anova.design.design import Design, FixedTerm, Slope, Unit, nested
 from bambi_anova.design.sufficient import Collapsed
+from bambi_anova.design.zero_sum import zero_sum_basis
 from bambi_anova.engine.latent.model import CoreBlock, LatentModel, LeafBlock
 from bambi_anova.engine.latent.scales import make_scale
 from bambi_anova.errors import UnsupportedError
-from bambi_anova.estimates.effects import zero_sum_basis
 from bambi_anova.families.likelihoods import make_likelihood
 from bambi_anova.priors.defaults import Prior, Priors
 from bambi_anova.specification import Specification

@@ -1,0 +1,96 @@
+"""How far a fit can be believed: diagnostics of its parameters, and a verdict.
+
+Letters: H chains, D draws, K quantities.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.estimates.contrast_families import as_text
+from bambi_anova.estimates.effects import Effects, Grid, deflection_effects, mean_effects
+from bambi_anova.posterior.once import once
+from bambi_anova.posterior.populations import cell_means
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.summary import diagnose
+from bambi_anova.posterior.trust import Verdict, is_trusted, judge
+
+Array = np.ndarray
+
+
+@once
+def diagnostics(posterior: Posterior) -> pd.DataFrame:
+    """Summary of every parameter of the model, by ArviZ, with Bambi's names as index."""
+    import arviz_stats
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return arviz_stats.summary(posterior.idata, round_to="none").astype(float)
+
+
+def trust(posterior: Posterior) -> pd.DataFrame:
+    """Return how far each quantity of the fit can be believed.
+
+    Parameters
+    ----------
+    posterior : Posterior
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a quantity: every scalar parameter, the cell means and the deflections of every
+        term, both for new units and, where there are units, for these (link scale).  Columns
+        ``quantity``, ``population``, ``mean``, ``sd``, ``mcse_mean``, ``mcse_sd``,
+        ``ess_bulk``, ``ess_tail``, ``r_hat`` (of chains only), ``pareto_k`` (tail shape of
+        the draws or of their importance weights, whichever is heavier) and ``trusted``.
+
+    Examples
+    --------
+    >>> result.trust()  # doctest: +SKIP
+    """
+    return _trust(posterior).copy()
+
+
+@once
+def _trust(posterior: Posterior) -> pd.DataFrame:
+    variables = posterior.idata["posterior"].to_dataset()
+    names = [str(name) for name in variables if variables[name].dims == ("chain", "draw")]
+    populations = [""] * len(names)
+    draws = [variables[name].to_numpy()[..., None] for name in names]
+    effects = _cell_effects(posterior)
+    for population in ("super", "finite") if posterior.design.units else ("super",):
+        cells = cell_means(posterior.draws, posterior.design, posterior.link, population, "link")
+        for kind, own in effects.items():
+            # Levels alone would not do: two factors may both have "yes" and "no".
+            levels = own.labels.itertuples(index=False, name=None)
+            names += [f"{kind} {as_text(level)}" for level in levels]
+            populations += [population] * len(own.labels)
+            draws.append(own.of(cells))
+    table = diagnose(np.concatenate(draws, axis=-1), posterior.sampling.weighting)
+    order = ["mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat", "pareto_k"]
+    table = table[order].assign(trusted=is_trusted(table, posterior.sampling))
+    table.insert(0, "quantity", names)
+    table.insert(1, "population", populations)
+    return table
+
+
+def _cell_effects(posterior: Posterior) -> dict[str, Effects]:
+    """Return the means of the cells and the deflections of the terms."""
+    grid = Grid(posterior.design.levels)
+    found = {"mean": mean_effects(grid, list(grid.levels))} if grid.levels else {}
+    for term in posterior.design.factor_terms:
+        name = f"deflection {':'.join(term.factors)}"
+        found[name] = deflection_effects(grid, term.factors)
+    return found
+
+
+def verdict(posterior: Posterior) -> Verdict:
+    """Equal to "trusted" or "not trusted"; its ``reasons`` say why, in words."""
+    table = _trust(posterior)
+    names = (table["quantity"] + " " + table["population"]).str.strip()
+    return judge(table.set_index(names), posterior.sampling)
+
+
+def complaints(posterior: Posterior) -> list[str]:
+    """What is wrong with the fit, in words; empty if nothing is."""
+    return list(verdict(posterior).reasons)

@@ -1,0 +1,69 @@
+"""Deflections: the sum-to-zero effects of the terms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.contrast_families import as_text
+from bambi_anova.estimates.effects import Effects, deflection_effects
+from bambi_anova.estimates.quantities import Quantities
+from bambi_anova.estimates.quantity_table import Rope, quantity_table
+from bambi_anova.estimates.reference_grid import reference_grid
+from bambi_anova.posterior.posterior import Posterior
+
+
+def deflections(
+    posterior: Posterior,
+    term: str | None = None,
+    population: str = "super",
+    scale: str = "link",
+    ci_prob: float = 0.95,
+    ci_kind: str = "hdi",
+    *,
+    rope: Rope | None = None,
+    comp_val: float | None = None,
+) -> pd.DataFrame:
+    """Return the sum-to-zero effects of every term, or of one.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    term : str, optional
+        Factors joined by colons; every factor term of the model by default.
+    population, scale, ci_prob, ci_kind, rope, comp_val
+        As for ``means``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``term`` and ``level`` (levels joined by colons) in front.
+
+    Examples
+    --------
+    >>> result.deflections("trial_type")  # doctest: +SKIP
+    """
+    found = deflection_quantities(posterior, term, population, scale)
+    return quantity_table(found, posterior.sampling, ci_prob, ci_kind, rope, comp_val)
+
+
+def deflection_quantities(
+    posterior: Posterior, term: str | None = None, population: str = "super", scale: str = "link"
+) -> Quantities:
+    """Return the deflections of one term or of all, with their draws."""
+    points = reference_grid(posterior, population, scale)
+    grid = points.grid
+    own = [known.factors for known in posterior.design.factor_terms]
+    terms = own if term is None else [tuple(grid.factors(term))]
+    if not terms:
+        raise ArgumentError("deflections: this model has no factor terms")
+    parts = [deflection_effects(grid, factors) for factors in terms]
+    rows = [
+        (":".join(part.labels.columns), as_text(levels))
+        for part in parts
+        for levels in part.labels.itertuples(index=False, name=None)
+    ]
+    labels = pd.DataFrame(rows, columns=["term", "level"])
+    effects = Effects(labels, np.vstack([part.weights for part in parts]))
+    return points.quantities(effects)

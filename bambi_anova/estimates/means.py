@@ -1,0 +1,108 @@
+"""Marginal means of a term."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from bambi_anova.design.design import Design
+from bambi_anova.estimates.covariates import readers
+from bambi_anova.estimates.effects import mean_effects
+from bambi_anova.estimates.quantities import Quantities
+from bambi_anova.estimates.quantity_table import Rope, quantity_table
+from bambi_anova.estimates.reference_grid import reference_grid
+from bambi_anova.posterior.posterior import Posterior
+
+
+def means(
+    posterior: Posterior,
+    term: str | None = None,
+    population: str = "super",
+    scale: str = "link",
+    ci_prob: float = 0.95,
+    ci_kind: str = "hdi",
+    *,
+    weights: str = "equal",
+    at: Mapping[str, Any] | None = None,
+    rope: Rope | None = None,
+    comp_val: float | None = None,
+) -> pd.DataFrame:
+    """Return the marginal means of a term.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The fit; as a method of ``Result`` it is the result itself.
+    term : str, optional
+        Factors joined by colons, such as ``"condition:trial_type"``; all cells by default.
+    population : {"super", "finite", "average"}
+        Means for new units, for the units of this study, or for a unit of zero effect.
+    scale : {"link", "response"}
+    ci_prob : float
+    ci_kind : {"hdi", "eti"}
+    weights : {"equal", "observed", "proportional"}
+        How cells weigh in a marginal mean.  "equal" compares levels as a designed experiment
+        would.  "observed" weighs each cell by its own observations (trials, where there are
+        trials): emmeans' "cells", the mean of the data at hand, in which levels may differ
+        because their company differs.  "proportional" weighs the combinations of the
+        other factors by their observations in all the data, the same for every level:
+        emmeans' "proportional", a fair comparison in the sample's mix.
+    at : mapping, optional
+        Values of covariates' columns, as in the data: ``{"age": [20, 40]}`` gives a row for
+        each value.  Covariates stand at their means otherwise.
+    rope : sequence of two floats, optional
+        Adds ``below_rope``, ``in_rope``, ``above_rope`` (shares of the posterior) and
+        ``mcse_rope``, the largest of their Monte Carlo errors.
+    comp_val : float, optional
+        Adds ``comp_val``, ``above_comp_val`` (the share above it) and ``mcse_comp_val``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each combination of levels, with the factors' columns in front.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument has a value that it cannot take.
+
+    Examples
+    --------
+    >>> result.means("condition", population="finite")  # doctest: +SKIP
+    """
+    found = mean_quantities(posterior, term, population, scale, weights=weights, at=at)
+    return quantity_table(found, posterior.sampling, ci_prob, ci_kind, rope, comp_val)
+
+
+def mean_quantities(
+    posterior: Posterior,
+    term: str | None = None,
+    population: str = "super",
+    scale: str = "link",
+    *,
+    weights: str = "equal",
+    at: Mapping[str, Any] | None = None,
+    slope: str | None = None,
+) -> Quantities:
+    """Return the marginal means of a term, or its marginal slopes, with their draws."""
+    points = reference_grid(posterior, population, scale, at, slope)
+    if term is not None:
+        factors = points.grid.factors(term)
+    elif slope is not None:
+        factors = _factors_of_slope(posterior.design, slope)
+    else:
+        factors = list(points.grid.levels)
+    kept = [*points.axes_beside(factors), *factors]
+    effects = mean_effects(points.grid, kept, points.mean_counts(weights, kept))
+    if slope is not None:
+        effects.labels.insert(0, "slope", slope)
+    return points.quantities(effects)
+
+
+def _factors_of_slope(design: Design, slope: str) -> list[str]:
+    """Return the factors that change a covariate's slope."""
+    read = readers(slope, design.rows)
+    names = {name for t in design.terms if t.covariate in read for name in t.factors}
+    return [name for name in design.levels if name in names]
