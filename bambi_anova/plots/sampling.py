@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bambi_anova.errors import ArgumentError
+from bambi_anova.names import scaled_terms, sigma_name
 from bambi_anova.plots.style import COLOURS, GREY, PALE, caption, make_axes, stacked
 from bambi_anova.posterior.importance import Weighting
 from bambi_anova.posterior.trust import MAX_PARETO_K, MIN_ESS
@@ -79,7 +80,10 @@ def plot_chains(
 def _scalars(result: Result) -> xr.Dataset:
     """Return the scalar parameters under names that fit beside a panel."""
     posterior = result.idata["posterior"].to_dataset()
-    known = {f"1|{name}_sigma": f"sd of {joined(name.split(':'))}" for name in result.draws.sigmas}
+    known = {
+        sigma_name(term): f"sd of {joined(name.split(':'))}"
+        for name, term in scaled_terms(result.design).items()
+    }
     names = {
         str(name): stacked(known.get(str(name), str(name)), 16)
         for name in posterior
