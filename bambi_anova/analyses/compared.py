@@ -23,7 +23,7 @@ import pandas as pd
 
 from bambi_anova.analyses.printout import AnalysesTable
 from bambi_anova.analyses.variants import LITERAL, OWN, VARIANTS
-from bambi_anova.arguments import one_of, probability
+from bambi_anova.arguments import one_of
 from bambi_anova.classical import ANALYSES, applicable
 from bambi_anova.design.design import FixedTerm
 from bambi_anova.errors import ArgumentError, ConvergenceWarning, NotApplicableError, nearest
@@ -34,25 +34,9 @@ from bambi_anova.estimates.quantity_table import quantity_table
 from bambi_anova.model import Model
 from bambi_anova.names import effects_name
 from bambi_anova.posterior.populations import SCALES
-from bambi_anova.posterior.summary import bound_names
 from bambi_anova.result import Result
-
-COLUMNS = [
-    "term",
-    "contrast",
-    "analysis",
-    "kind",
-    "population",
-    "scale",
-    "estimate",
-    "lower",
-    "upper",
-    "p",
-    "pd",
-    "supported",
-    "trusted",
-    "seconds",
-]
+from bambi_anova.tables.columns import COMPARED_ANALYSES
+from bambi_anova.tables.interval import Interval
 
 #: Largest error of the log evidence that the quadrature of a reference analysis may have.
 GRID_ERROR = 0.02
@@ -124,7 +108,7 @@ def compare_analyses(
     >>> table[["contrast", "population"]].iloc[0].tolist()
     ['0.0 - 0.2', 'super']
     """
-    probability(ci_prob)
+    interval = Interval(ci_prob)
     known = applicable_analyses(model, scale)
     terms = _terms(model, term)
     options = {"inference_method": inference_method, "random_seed": random_seed, **kwargs}
@@ -135,12 +119,12 @@ def compare_analyses(
         if name in ANALYSES:
             part = _classical(name, model, terms, scale, random_seed, ci_prob)
         elif name == RAW:
-            part = _raw_coefficients(fits, _marginal(terms, model), ci_prob)
+            part = _raw_coefficients(fits, _marginal(terms, model), interval)
         else:
-            part = _bayesian(name, fits, terms, scale, ci_prob)
+            part = _bayesian(name, fits, terms, scale, interval)
         # On an identity link both scales are one.
         parts.append(part.assign(analysis=name, scale=scale))
-    table = pd.concat([part for part in parts if len(part)], ignore_index=True)[COLUMNS]
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)[COMPARED_ANALYSES]
     # One contrast after the other, each by all analyses in their order.
     place = {name: number for number, name in enumerate(terms)}
     contrasts = {name: number for number, name in enumerate(dict.fromkeys(table["contrast"]))}
@@ -240,20 +224,22 @@ class _Fits:
 
 
 def _bayesian(
-    name: str, fits: _Fits, terms: Iterable[str], scale: str, ci_prob: float
+    name: str, fits: _Fits, terms: Iterable[str], scale: str, interval: Interval
 ) -> pd.DataFrame:
     result, seconds = fits.of(name)
     populations = VARIANTS[name].populations if result.design.units else ("super",)
     parts = [
-        result.contrasts(term, population=population, scale=scale, ci_prob=ci_prob)
+        result.contrasts(term, population=population, scale=scale, **interval.options)
         for population in populations
         for term in terms
     ]
-    return _of_posterior(pd.concat(parts, ignore_index=True), "Bayesian", seconds)
+    return _of_posterior(pd.concat(parts, ignore_index=True), "Bayesian", seconds, interval)
 
 
-def _of_posterior(table: pd.DataFrame, kind: str, seconds: float) -> pd.DataFrame:
-    lower, upper = bound_names(table, "hdi")
+def _of_posterior(
+    table: pd.DataFrame, kind: str, seconds: float, interval: Interval
+) -> pd.DataFrame:
+    lower, upper = interval.bounds
     names = {"mean": "estimate", lower: "lower", upper: "upper"}
     found = table.rename(columns=names).assign(kind=kind, p=np.nan, seconds=seconds)
     return found.astype({"trusted": "boolean"})
@@ -280,7 +266,9 @@ def _classical(
     return found.assign(trusted=(error <= GRID_ERROR).astype("boolean").where(error.notna()))
 
 
-def _raw_coefficients(fits: _Fits, terms: Mapping[str, FixedTerm], ci_prob: float) -> pd.DataFrame:
+def _raw_coefficients(
+    fits: _Fits, terms: Mapping[str, FixedTerm], interval: Interval
+) -> pd.DataFrame:
     """Return differences of the raw coefficients of terms, as if they were contrasts."""
     result, seconds = fits.of(LITERAL)
     parts = []
@@ -291,10 +279,10 @@ def _raw_coefficients(fits: _Fits, terms: Mapping[str, FixedTerm], ci_prob: floa
         raw = result.idata["posterior"][effects_name(term)].to_numpy()  # (H, D, L)
         good = np.ones(len(effects.labels), dtype=bool)
         found = Quantities(effects.labels, effects.of(raw), good, "none", "link")
-        parts.append(quantity_table(found, result.sampling, ci_prob).assign(term=name))
+        parts.append(quantity_table(found, result.sampling, interval).assign(term=name))
     if not parts:
         return pd.DataFrame()
-    return _of_posterior(pd.concat(parts, ignore_index=True), "mistake", seconds)
+    return _of_posterior(pd.concat(parts, ignore_index=True), "mistake", seconds, interval)
 
 
 def _marginal(terms: Mapping[str, FixedTerm], model: Model) -> dict[str, FixedTerm]:

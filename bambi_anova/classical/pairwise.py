@@ -16,23 +16,12 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.classical.study import Study, Term
+from bambi_anova.tables.columns import CLASSICAL
 
 Array = np.ndarray
 
 #: Columns that the tables of all analyses begin with, in order.
-COLUMNS = [
-    "analysis",
-    "term",
-    "contrast",
-    "estimate",
-    "lower",
-    "upper",
-    "p",
-    "scale",
-    "population",
-    "seconds",
-]
-
+COLUMNS = CLASSICAL
 SCALES = ("link", "response")
 
 

@@ -16,16 +16,10 @@ from bambi_anova.errors import DataError, FormulaError, listing, nearest
 from bambi_anova.families.base import Family
 from bambi_anova.families.response import ResponseValues, read_response
 from bambi_anova.formula.parse import Formula, Term, is_call, quote, term_name
+from bambi_anova.tables.columns import RESERVED
 
 Array = np.ndarray
 
-#: Columns of the tables and dimensions of the draws; a factor of the same name would hide them.
-RESERVED_FOR_TABLES = frozenset(
-    "term contrast population scale mean sd pd mcse_mean ess_bulk ess_tail r_hat supported "
-    "trusted rows chain draw quantity mcse_sd pareto_k median slope compare standardized_by "
-    "statement probability mcse below_rope in_rope above_rope mcse_rope comp_val "
-    "above_comp_val mcse_comp_val super finite units observed tail_probability base elpd".split()
-)
 #: Parameters of Bambi's models, which covariates share a namespace with.
 RESERVED_FOR_PARAMETERS = frozenset(
     "Intercept mu p omega sigma alpha nu kappa kappa_minus_2".split()
@@ -308,7 +302,7 @@ def _is_covariate(column: pd.Series) -> bool:
 def _coded(column: pd.Series, name: str, least: int) -> Coded:
     """Code a categorical column: categories in their order, other values sorted."""
     _require_plain(name)
-    if name in RESERVED_FOR_TABLES:
+    if name in RESERVED:
         raise DataError(
             f"column {name!r}: this name is kept for the tables and draws; rename the column"
         )

@@ -15,6 +15,7 @@ from bambi_anova.posterior.populations import cell_means
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import diagnose
 from bambi_anova.posterior.trust import Verdict, is_trusted, judge
+from bambi_anova.tables.columns import TRUST
 
 Array = np.ndarray
 
@@ -67,11 +68,8 @@ def _trust(posterior: Posterior) -> pd.DataFrame:
             populations += [population] * len(own.labels)
             draws.append(own.of(cells))
     table = diagnose(np.concatenate(draws, axis=-1), posterior.sampling.weighting)
-    order = ["mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat", "pareto_k"]
-    table = table[order].assign(trusted=is_trusted(table, posterior.sampling))
-    table.insert(0, "quantity", names)
-    table.insert(1, "population", populations)
-    return table
+    trusted = is_trusted(table, posterior.sampling)
+    return table.assign(quantity=names, population=populations, trusted=trusted)[TRUST]
 
 
 def _cell_effects(posterior: Posterior) -> dict[str, Effects]:

@@ -22,12 +22,14 @@ from scipy import sparse
 from bambi_anova.design.design import RESIDUAL, Design, Unit
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.effects import deflection_effects
+from bambi_anova.estimates.quantities import Quantities
+from bambi_anova.estimates.quantity_table import quantity_table
 from bambi_anova.estimates.reference_grid import ReferenceGrid, reference_grid
 from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.summary import bound_names, label, summarise
+from bambi_anova.posterior.summary import summarise
 from bambi_anova.posterior.trust import Sampling, is_trusted
-from bambi_anova.tables.printing import Table
+from bambi_anova.tables.interval import Interval
 
 Array = np.ndarray
 
@@ -95,6 +97,7 @@ def anova(
     --------
     >>> result.anova()  # doctest: +SKIP
     """
+    interval = Interval(ci_prob, ci_kind)
     points = reference_grid(posterior, population, scale)
     draws, design, sampling = posterior.draws, posterior.design, posterior.sampling
     sources = _fixed_sources(points, draws, design)
@@ -112,28 +115,27 @@ def anova(
     vague = np.full(draws.sample_shape, np.nan)
     sigma = np.stack([vague if s.sigma is None else s.sigma for s in sources], axis=-1)
     variance = np.stack([source.variance for source in sources], axis=-1)
-    share = variance / variance.sum(axis=-1, keepdims=True)
-
     labels = pd.DataFrame([source.labels for source in sources])
     support = np.array([source.supported for source in sources])
-    about = summarise(finite, ci_prob, ci_kind, sampling.weighting)
-    table = label(about, labels, population, scale, support, sampling)
-    table["trusted"] = _verdict(about, sampling)
-    for prefix, values in (("sigma", sigma), ("share", share)):
-        summary = summarise(values, ci_prob, ci_kind, sampling.weighting)
-        table[prefix] = summary["mean"]
-        table[f"{prefix}_sd"] = summary["sd"]
-        for name in bound_names(summary, ci_kind):
-            table[f"{prefix}_{name}"] = summary[name]
-        table["trusted"] &= _verdict(summary, sampling)
-    return Table(table)
-
-
-def _verdict(summary: pd.DataFrame, sampling: Sampling) -> Array:
-    """Judge rows, passing those that have no value of this kind."""
-    return is_trusted(summary, sampling) | (
-        summary["mean"].isna().to_numpy() & (sampling.divergences == 0)
+    table = quantity_table(
+        Quantities(labels, finite, support, population, scale), sampling, interval
     )
+    table["trusted"] |= _has_none(table, sampling)
+    for name, values in (
+        ("sigma", sigma),
+        ("share", variance / variance.sum(axis=-1, keepdims=True)),
+    ):
+        about = summarise(values, interval, sampling.weighting)
+        table[name] = about["mean"]
+        for part in ("sd", *interval.bounds):
+            table[f"{name}_{part}"] = about[part]
+        table["trusted"] &= is_trusted(about, sampling) | _has_none(about, sampling)
+    return table
+
+
+def _has_none(table: pd.DataFrame, sampling: Sampling) -> Array:
+    """Tell which rows have no value of a kind, and so none to distrust."""
+    return table["mean"].isna().to_numpy() & (sampling.divergences == 0)
 
 
 def _fixed_sources(points: ReferenceGrid, draws: Draws, design: Design) -> list[_Source]:

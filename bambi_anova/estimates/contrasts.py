@@ -19,6 +19,7 @@ from bambi_anova.estimates.quantity_table import Rope, quantity_table
 from bambi_anova.estimates.ratios import DIFFERENCE, ratios
 from bambi_anova.estimates.reference_grid import reference_grid
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.tables.interval import Interval
 
 
 def contrasts(
@@ -112,6 +113,7 @@ def contrasts(
     >>> result.contrasts("nitrogen", "poly", by="variety", rope=(-5, 5))  # doctest: +SKIP
     >>> result.contrasts("trial_type", compare="odds_ratio")  # doctest: +SKIP
     """
+    interval = Interval(ci_prob, ci_kind)
     found = contrast_quantities(
         posterior,
         term,
@@ -128,7 +130,7 @@ def contrasts(
         compare=compare,
         standardize=standardize,
     )
-    return quantity_table(found, posterior.sampling, ci_prob, ci_kind, rope, comp_val)
+    return quantity_table(found, posterior.sampling, interval, rope, comp_val)
 
 
 def contrast_quantities(

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from bambi_anova.data.rows import FUNCTIONS, RESERVED_FOR_TABLES, Covariate, Rows, mentions
+from bambi_anova.data.rows import FUNCTIONS, Covariate, Rows, mentions
 from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.tables.columns import RESERVED
 
 
 def columns_of(covariate: Covariate, rows: Rows) -> list[str]:
@@ -41,7 +42,7 @@ def require_covariate(name: str, rows: Rows, argument: str) -> None:
     if name not in known:
         hint = nearest(str(name), dict.fromkeys(known))
         raise ArgumentError(f"{argument}: {name!r} is not a covariate of this model{hint}")
-    if argument == "at" and name in RESERVED_FOR_TABLES:  # it would be a column of the table
+    if argument == "at" and name in RESERVED:  # it would be a column of the table
         raise ArgumentError(f"{argument}: {name!r} is kept for the tables; rename the column")
 
 

@@ -12,6 +12,7 @@ from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import Rope, quantity_table
 from bambi_anova.estimates.reference_grid import reference_grid
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.tables.interval import Interval
 
 
 def deflections(
@@ -44,8 +45,9 @@ def deflections(
     --------
     >>> result.deflections("trial_type")  # doctest: +SKIP
     """
+    interval = Interval(ci_prob, ci_kind)
     found = deflection_quantities(posterior, term, population, scale)
-    return quantity_table(found, posterior.sampling, ci_prob, ci_kind, rope, comp_val)
+    return quantity_table(found, posterior.sampling, interval, rope, comp_val)
 
 
 def deflection_quantities(

@@ -24,14 +24,10 @@ from bambi_anova.estimates.quantity_table import (
 )
 from bambi_anova.estimates.reference_grid import reference_grid
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.summary import bound_names
 from bambi_anova.posterior.trust import Sampling
+from bambi_anova.tables.columns import KRUSCHKE
+from bambi_anova.tables.interval import DEFAULT, Interval
 from bambi_anova.tables.printing import Table
-
-COLUMNS = (
-    "Mean Median Mode ESS HDImass HDIlow HDIhigh CompVal PcntGtCompVal ROPElow ROPEhigh "
-    "PcntLtROPE PcntInROPE PcntGtROPE"
-).split()
 
 
 def kruschke(
@@ -82,7 +78,7 @@ def kruschke(
         found = mean_quantities(posterior, term, **options)
     else:
         found = parameter_quantities(posterior, **options)
-    return kruschke_table(found, posterior.sampling, comp_val, rope, ci_prob)
+    return kruschke_table(found, posterior.sampling, comp_val, rope, Interval(ci_prob))
 
 
 def kruschke_table(
@@ -90,7 +86,7 @@ def kruschke_table(
     sampling: Sampling,
     comp_val: float | None = None,
     rope: Rope | None = None,
-    ci_prob: float = 0.95,
+    interval: Interval = DEFAULT,
 ) -> pd.DataFrame:
     """Summarise quantities as ``smryMCMC`` of *Doing Bayesian Data Analysis* does.
 
@@ -100,13 +96,13 @@ def kruschke_table(
     sampling : Sampling
     comp_val : float, optional
     rope : sequence of two floats, optional
-    ci_prob : float
-        Mass of the highest-density interval.
+    interval : Interval
+        Of highest density.
 
     Returns
     -------
     pandas.DataFrame
-        K rows, named by the quantities, with ``COLUMNS``, then ``supported`` and ``trusted``.
+        K rows, named by the quantities, with the columns of ``tables.columns.KRUSCHKE``.
         ``Mode`` is the peak of a kernel density; ``ESS`` that of the mean; shares are percent.
 
     Examples
@@ -119,10 +115,10 @@ def kruschke_table(
     >>> table.loc["a - b", ["CompVal", "PcntGtCompVal"]].round(0).tolist()
     [0.0, 100.0]
     """
-    known = quantity_table(quantities, sampling, ci_prob, "hdi", rope, comp_val)
+    known = quantity_table(quantities, sampling, interval, rope, comp_val)
+    lower, upper = interval.bounds
     low, high = (np.nan, np.nan) if rope is None else check_rope(rope)
     nothing = np.full(len(known), np.nan)
-    bounds = known[bound_names(known, "hdi")].to_numpy()
     draws = quantities.draws.reshape(-1, len(known))
     mode = [np.nan if np.ptp(column) == 0 else _peak(column) for column in draws.T]
     with np.errstate(divide="ignore", invalid="ignore"):  # constants have no error
@@ -132,9 +128,9 @@ def kruschke_table(
         "Median": known["median"],
         "Mode": np.array(mode, dtype=float),
         "ESS": np.minimum(effective, len(draws)) if sampling.weighting else effective,
-        "HDImass": ci_prob,
-        "HDIlow": bounds[:, 0],
-        "HDIhigh": bounds[:, 1],
+        "HDImass": interval.prob,
+        "HDIlow": known[lower],
+        "HDIhigh": known[upper],
         "CompVal": np.nan if comp_val is None else check_comp_val(comp_val),
         "PcntGtCompVal": 100 * known.get("above_comp_val", nothing),
         "ROPElow": low,
@@ -142,10 +138,10 @@ def kruschke_table(
         "PcntLtROPE": 100 * known.get("below_rope", nothing),
         "PcntInROPE": 100 * known.get("in_rope", nothing),
         "PcntGtROPE": 100 * known.get("above_rope", nothing),
+        "supported": known["supported"],
+        "trusted": known["trusted"],
     }
-    table = pd.DataFrame(columns)[COLUMNS].assign(
-        supported=known["supported"], trusted=known["trusted"]
-    )
+    table = pd.DataFrame(columns)[KRUSCHKE]
     table.index = pd.Index(quantities.names)
     return Table(table)
 

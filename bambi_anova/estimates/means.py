@@ -14,6 +14,7 @@ from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import Rope, quantity_table
 from bambi_anova.estimates.reference_grid import reference_grid
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.tables.interval import Interval
 
 
 def means(
@@ -72,8 +73,9 @@ def means(
     --------
     >>> result.means("condition", population="finite")  # doctest: +SKIP
     """
+    interval = Interval(ci_prob, ci_kind)
     found = mean_quantities(posterior, term, population, scale, weights=weights, at=at)
-    return quantity_table(found, posterior.sampling, ci_prob, ci_kind, rope, comp_val)
+    return quantity_table(found, posterior.sampling, interval, rope, comp_val)
 
 
 def mean_quantities(

@@ -14,18 +14,20 @@ import pandas as pd
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.shares import shares
-from bambi_anova.posterior.summary import label, summarise
-from bambi_anova.posterior.trust import Sampling
+from bambi_anova.posterior.summary import summarise
+from bambi_anova.posterior.trust import Sampling, is_trusted
+from bambi_anova.tables.columns import DIAGNOSTICS, FOR_VERDICTS
+from bambi_anova.tables.interval import DEFAULT, Interval
 from bambi_anova.tables.printing import Table
 
+Array = np.ndarray
 Rope = Sequence[float]
 
 
 def quantity_table(
     quantities: Quantities,
     sampling: Sampling,
-    ci_prob: float = 0.95,
-    ci_kind: str = "hdi",
+    interval: Interval = DEFAULT,
     rope: Rope | None = None,
     comp_val: float | None = None,
 ) -> pd.DataFrame:
@@ -35,8 +37,7 @@ def quantity_table(
     ----------
     quantities : Quantities
     sampling : Sampling
-    ci_prob : float
-    ci_kind : {"hdi", "eti"}
+    interval : Interval
     rope : sequence of two floats, optional
         Region of practical equivalence; its bounds belong to it.
     comp_val : float, optional
@@ -45,30 +46,39 @@ def quantity_table(
     Returns
     -------
     pandas.DataFrame
-        The columns of ``tables.label``.  With ``rope`` also ``below_rope``, ``in_rope``,
-        ``above_rope`` (shares of the posterior) and ``mcse_rope`` (the largest of their Monte
-        Carlo errors); with ``comp_val`` also ``comp_val``, ``above_comp_val`` and
-        ``mcse_comp_val``.  A row then is ``trusted`` only if its shares are.
+        The labels, ``population`` and ``scale``, the columns of ``summarise`` (those that only
+        verdicts need left out), ``supported`` and ``trusted``.  With ``rope`` also
+        ``below_rope``, ``in_rope``, ``above_rope`` (shares of the posterior) and ``mcse_rope``
+        (the largest of their Monte Carlo errors); with ``comp_val`` also ``comp_val``,
+        ``above_comp_val`` and ``mcse_comp_val``.  A row then is ``trusted`` only if its shares
+        are.
 
     Raises
     ------
     ArgumentError
-        If ``rope``, ``comp_val`` or the interval cannot be used.
+        If ``rope`` or ``comp_val`` cannot be used.
     """
-    draws = quantities.draws
-    summary = summarise(draws, ci_prob, ci_kind, sampling.weighting, quantities.null)
-    table = label(
-        summary,
-        quantities.labels,
-        quantities.population,
-        quantities.scale,
-        quantities.supported,
-        sampling,
-    )
+    summary = summarise(quantities.draws, interval, sampling.weighting, quantities.null)
     effective = summary[["ess_bulk", "ess_tail"]].min(axis=1).to_numpy()
-    place = table.columns.tolist().index("pd") + 1
+    beside, good = _shares_beside(quantities.draws, sampling, effective, rope, comp_val)
+    diagnostics = summary[list(DIAGNOSTICS)]
+    estimates = summary.drop(columns=[*DIAGNOSTICS, *FOR_VERDICTS])
+    about = quantities.labels.assign(population=quantities.population, scale=quantities.scale)
+    table = pd.concat([about, estimates, pd.DataFrame(beside, summary.index), diagnostics], axis=1)
+    trusted = is_trusted(summary, sampling) & good
+    return Table(table.assign(supported=quantities.supported, trusted=trusted))
+
+
+def _shares_beside(
+    draws: Array,
+    sampling: Sampling,
+    effective: Array,
+    rope: Rope | None,
+    comp_val: float | None,
+) -> tuple[dict[str, Any], Array]:
+    """Return the columns of shares beside a ROPE and a value, and whether they are trusted."""
     columns: dict[str, Any] = {}
-    good = np.ones(len(table), dtype=bool)
+    good = np.ones(draws.shape[-1], dtype=bool)
     if rope is not None:
         low, high = check_rope(rope)
         found = {
@@ -88,10 +98,7 @@ def quantity_table(
             "mcse_comp_val": part["mcse"],
         }
         good &= part["trusted"].to_numpy()
-    for offset, (name, values) in enumerate(columns.items()):
-        table.insert(place + offset, name, values)
-    table["trusted"] &= good
-    return Table(table)
+    return columns, good
 
 
 def check_rope(rope: Rope) -> tuple[float, float]:

@@ -21,6 +21,7 @@ from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import Rope, quantity_table
 from bambi_anova.estimates.reference_grid import reference_grid, slope_ends
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.tables.interval import Interval
 
 
 def slopes(
@@ -69,8 +70,9 @@ def slopes(
     >>> result.slopes("age", "condition")  # doctest: +SKIP
     >>> result.contrasts("condition", slope="age")  # doctest: +SKIP
     """
+    interval = Interval(ci_prob, ci_kind)
     found = slope_quantities(posterior, slope, term, population, scale, weights=weights, at=at)
-    return quantity_table(found, posterior.sampling, ci_prob, ci_kind, rope, comp_val)
+    return quantity_table(found, posterior.sampling, interval, rope, comp_val)
 
 
 def unit_slopes(
@@ -105,8 +107,9 @@ def unit_slopes(
     --------
     >>> result.unit_slopes("dose")  # doctest: +SKIP
     """
+    interval = Interval(ci_prob, ci_kind)
     found = unit_slope_quantities(posterior, slope, unit)
-    return quantity_table(found, posterior.sampling, ci_prob, ci_kind, rope, comp_val)
+    return quantity_table(found, posterior.sampling, interval, rope, comp_val)
 
 
 def slope_quantities(posterior: Posterior, slope: str, *args: Any, **options: Any) -> Quantities:

@@ -5,28 +5,19 @@ Letters: H chains, D draws, K quantities.
 
 from __future__ import annotations
 
-import re
-from numbers import Real
-
 import numpy as np
 import pandas as pd
 
-from bambi_anova.errors import ArgumentError
 from bambi_anova.posterior.importance import Weighting, monte_carlo, tail_shapes
-from bambi_anova.posterior.trust import Sampling, is_trusted
+from bambi_anova.tables.columns import DIAGNOSTICS, FOR_VERDICTS, bound
+from bambi_anova.tables.interval import DEFAULT, Interval
 
 Array = np.ndarray
-
-INTERVALS = ("hdi", "eti")
-#: Columns that verdicts need and that ordinary tables leave to ``Result.trust``.
-FOR_VERDICTS = ["mcse_sd", "pareto_k"]
-DIAGNOSTICS = ["mcse_mean", "ess_bulk", "ess_tail", "r_hat", *FOR_VERDICTS]
 
 
 def summarise(
     draws: Array,
-    ci_prob: float = 0.95,
-    ci_kind: str = "hdi",
+    interval: Interval = DEFAULT,
     weighting: Weighting | None = None,
     null: float = 0.0,
 ) -> pd.DataFrame:
@@ -35,10 +26,7 @@ def summarise(
     Parameters
     ----------
     draws : ndarray, shape (H, D, K)
-    ci_prob : float
-        Probability of the interval, between 0 and 1.
-    ci_kind : {"hdi", "eti"}
-        Highest-density or equal-tailed interval.
+    interval : Interval
     weighting : Weighting, optional
         Where importance-weighted draws come from: their Monte Carlo errors follow from it.
     null : float
@@ -53,11 +41,6 @@ def summarise(
         ``mcse_mean``, ``ess_bulk``, ``ess_tail``, ``r_hat``, ``mcse_sd`` and ``pareto_k`` (tail
         shape of the draws or of their weights, whichever is heavier).
 
-    Raises
-    ------
-    ArgumentError
-        If ``ci_prob`` or ``ci_kind`` cannot be used.
-
     Examples
     --------
     >>> table = summarise(np.random.default_rng(1).normal(size=(4, 500, 2)))
@@ -66,20 +49,23 @@ def summarise(
     """
     from arviz_stats.base import array_stats
 
-    check_interval(ci_prob, ci_kind)
     table = diagnose(draws, weighting)
-    interval = array_stats.hdi if ci_kind == "hdi" else array_stats.eti
-    name = f"{ci_kind}{100 * ci_prob:g}"
     bounds = np.full((draws.shape[-1], 2), np.nan)
     known = np.isfinite(draws).all(axis=(0, 1))
     if known.any():
-        bounds[known] = interval(draws[..., known], ci_prob, axis=(0, 1))
-    table.insert(1, "median", np.median(draws, axis=(0, 1)))
-    table.insert(3, f"{name}_lb", bounds[:, 0])
-    table.insert(4, f"{name}_ub", bounds[:, 1])
+        bounds_of = getattr(array_stats, interval.kind)
+        bounds[known] = bounds_of(draws[..., known], interval.prob, axis=(0, 1))
     above, below = (draws > null).mean(axis=(0, 1)), (draws < null).mean(axis=(0, 1))
-    table.insert(5, "pd", np.where(known, np.maximum(above, below), np.nan))
-    return table
+    lower, upper = interval.bounds
+    columns = {
+        "mean": table["mean"],
+        "median": np.median(draws, axis=(0, 1)),
+        "sd": table["sd"],
+        lower: bounds[:, 0],
+        upper: bounds[:, 1],
+        "pd": np.where(known, np.maximum(above, below), np.nan),
+    }
+    return pd.DataFrame(columns).join(table[[*DIAGNOSTICS, *FOR_VERDICTS]])
 
 
 def diagnose(draws: Array, weighting: Weighting | None = None) -> pd.DataFrame:
@@ -111,7 +97,7 @@ def diagnose(draws: Array, weighting: Weighting | None = None) -> pd.DataFrame:
     columns["sd"] *= np.sqrt(size / (size - 1)) if size > 1 else np.nan
     # Rounding leaves a constant quantity an sd of some 1e-17.
     columns["sd"][known] *= np.ptp(own, axis=(0, 1)) > 0
-    worth = {name: np.full(draws.shape[-1], np.nan) for name in DIAGNOSTICS}
+    worth = {name: np.full(draws.shape[-1], np.nan) for name in (*DIAGNOSTICS, *FOR_VERDICTS)}
     if known.any():
         with np.errstate(over="ignore", invalid="ignore"):  # of quantities without a variance
             found = _chain_worth(own) if weighting is None else monte_carlo(own, weighting)
@@ -137,35 +123,15 @@ def _chain_worth(draws: Array) -> dict[str, Array]:
         }
 
 
-def label(
-    summary: pd.DataFrame,
-    labels: pd.DataFrame,
-    population: str,
-    scale: str,
-    supported: Array,
-    sampling: Sampling,
-) -> pd.DataFrame:
-    """Put what the rows are about in front, and what may be believed behind."""
-    about = labels.assign(population=population, scale=scale)
-    judged = summary.assign(supported=supported, trusted=is_trusted(summary, sampling))
-    return pd.concat([about, judged.drop(columns=FOR_VERDICTS)], axis=1)
-
-
 def bound_names(table: pd.DataFrame, ci_kind: str) -> list[str]:
-    """Return the columns of a table that hold its interval's bounds, lower first.
-
-    Examples
-    --------
-    >>> bound_names(pd.DataFrame(columns=["mean", "hdi95_lb", "hdi95_ub"]), "hdi")
-    ['hdi95_lb', 'hdi95_ub']
-    """
-    bound = re.compile(rf"{ci_kind}[\d.e-]+_[lu]b")  # a factor may be named "hdi" or "etiology"
-    return [str(name) for name in table.columns if bound.fullmatch(str(name))]
+    """Return the columns of a table that hold its interval's bounds, lower first."""
+    return [
+        name
+        for name in map(str, table.columns)
+        if (parts := bound(name)) and (parts["of"], parts["kind"]) == ("", ci_kind)
+    ]
 
 
 def check_interval(ci_prob: float, ci_kind: str) -> None:
     """Refuse intervals that ArviZ cannot make."""
-    if not (isinstance(ci_prob, (Real, np.number)) and 0 < ci_prob < 1):
-        raise ArgumentError(f"ci_prob={ci_prob!r}: expected a probability between 0 and 1")
-    if ci_kind not in INTERVALS:
-        raise ArgumentError(f"ci_kind={ci_kind!r}: expected one of {INTERVALS}")
+    Interval(ci_prob, ci_kind)

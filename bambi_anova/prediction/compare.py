@@ -14,6 +14,7 @@ from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.grouping import Grouping, grouping
 from bambi_anova.prediction.loo import leave_out
 from bambi_anova.specification import same_model
+from bambi_anova.tables.columns import COMPARED_MODELS
 
 
 def compare_fits(quick: Posterior, full: Posterior) -> pd.DataFrame:
@@ -129,7 +130,7 @@ def compare(
                 "trusted": loo.verdict.trusted,
             }
         )
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows)[COMPARED_MODELS]
     return table.sort_values("elpd", ascending=False, kind="stable", ignore_index=True)
 
 

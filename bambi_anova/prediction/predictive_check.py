@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.summary import bound_names, check_interval, summarise
+from bambi_anova.posterior.summary import summarise
 from bambi_anova.prediction.grouping import Grouping, grouping
 from bambi_anova.prediction.predictive import Replicates, replicates_of
+from bambi_anova.tables.interval import Interval
 
 
 def predictive_check(
@@ -42,12 +43,13 @@ def predictive_check(
     --------
     >>> result.predictive_check(by="unit", units="new")  # doctest: +SKIP
     """
+    interval = Interval(ci_prob, ci_kind)
     groups = grouping(posterior.design, by)
     made = replicates_of(posterior, units, draws, random_seed)
-    return check_table(made, groups, ci_prob, ci_kind)
+    return check_table(made, groups, interval)
 
 
-def check_table(made: Replicates, groups: Grouping, ci_prob: float, ci_kind: str) -> pd.DataFrame:
+def check_table(made: Replicates, groups: Grouping, interval: Interval) -> pd.DataFrame:
     """Compare the data with their replicates, group by group.
 
     Returns
@@ -56,14 +58,13 @@ def check_table(made: Replicates, groups: Grouping, ci_prob: float, ci_kind: str
         The groups' labels, then ``units``, ``rows``, ``observed``, ``mean``, ``sd``, the interval
         and ``tail_probability``: that a replicate exceeds the observed value, ties counting half.
     """
-    check_interval(ci_prob, ci_kind)
     values, observed, _ = made.by(groups)
-    summary = summarise(values.reshape(*made.sample_shape, -1), ci_prob, ci_kind)
+    summary = summarise(values.reshape(*made.sample_shape, -1), interval)
     above = (values > observed).mean(axis=0) + (values == observed).mean(axis=0) / 2
     about = groups.labels.assign(
         units=made.units,
         rows=np.bincount(groups.codes, minlength=len(groups.labels)),
         observed=observed,
     )
-    kept = summary[["mean", "sd", *bound_names(summary, ci_kind)]]
+    kept = summary[["mean", "sd", *interval.bounds]]
     return pd.concat([about, kept.assign(tail_probability=above)], axis=1)

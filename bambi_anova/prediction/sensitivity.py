@@ -28,6 +28,7 @@ from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.pointwise import total_log_likelihood
 from bambi_anova.prediction.predictors import predictor_of
 from bambi_anova.priors.defaults import Prior, Priors
+from bambi_anova.tables.columns import SENSITIVITY
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -168,8 +169,7 @@ def sensitivity_table(
         moves = _moves(values, log_density)
         for name, own, likelihood, move in zip(names, by_prior, by_likelihood, moves, strict=True):
             rows.append((prior, name, own, likelihood, move, diagnosis(own, likelihood, threshold)))
-    columns = ["prior", "quantity", "sensitivity", "likelihood", "shift", "diagnosis"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=SENSITIVITY)
 
 
 def diagnosis(prior: float, likelihood: float, threshold: float = THRESHOLD) -> str:

@@ -54,3 +54,6 @@ class Interval:
         """The columns of its lower and upper bound, as ArviZ names them."""
         name = f"{self.kind}{100 * self.prob:g}"
         return f"{name}_lb", f"{name}_ub"
+
+
+DEFAULT = Interval()

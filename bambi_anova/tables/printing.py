@@ -8,7 +8,6 @@ picked or sorted are a ``Table`` still; columns that are picked are printed as t
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable
 from html import escape
@@ -17,20 +16,23 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from bambi_anova.tables.columns import (
+    COLUMNS,
+    CONTEXT,
+    DIAGNOSTICS,
+    ERROR,
+    ESTIMATE,
+    SHARE,
+    kind_of,
+)
 from bambi_anova.tables.rounding import SIGNIFICANT, deserved
 
 #: Columns that stand above the rows where all rows agree.
-SHARED = ("slope", "term", "population", "scale", "compare", "standardized_by")
+SHARED = tuple(column.name for column in COLUMNS.values() if column.kind == CONTEXT)
 #: Columns that are not printed where they are all there; ``trusted`` sums them up.
-LEFT_OUT = ("mcse_mean", "ess_bulk", "ess_tail", "r_hat")
+LEFT_OUT = DIAGNOSTICS
 #: Most decimals of a printed number.
 MOST = 8
-_BOUNDS = r"(hdi|eti)[\d.e-]+_[lu]b"
-#: The tables' own columns by kind; factors may have names that begin like these.
-_ON_THE_SCALE = re.compile(
-    rf"(sigma_)?(mean|median|sd|{_BOUNDS})|sigma|Mean|Median|Mode|HDIlow|HDIhigh"
-)
-_SHARES = re.compile(rf"pd|probability|share(_sd|_{_BOUNDS})?|(below|in|above)_rope|above_comp_val")
 
 
 class Table(pd.DataFrame):
@@ -126,15 +128,11 @@ def _decimals(table: pd.DataFrame) -> int:
 
 
 def _formatter(name: str, decimals: int) -> Callable[[float], str]:
+    """Return how numbers of a column are written, by its kind."""
+    written = {ERROR: ".2g", SHARE: ".3f", ESTIMATE: f".{decimals}f"}
+    form = ".0f" if name == "ESS" else written.get(kind_of(name) or "", ".4g")
+
     def write(value: float) -> str:
-        if np.isnan(value):
-            return ""
-        if name.startswith("mcse"):
-            return f"{value:.2g}"
-        if name == "ESS":
-            return f"{value:.0f}"
-        if _SHARES.fullmatch(name):
-            return f"{value:.3f}"
-        return f"{value:.{decimals}f}" if _ON_THE_SCALE.fullmatch(name) else f"{value:.4g}"
+        return "" if np.isnan(value) else format(value, form)
 
     return write

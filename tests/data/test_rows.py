@@ -7,10 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bambi_anova.data.rows import RESERVED_FOR_PARAMETERS, RESERVED_FOR_TABLES, read_rows
+from bambi_anova.data.rows import RESERVED_FOR_PARAMETERS, read_rows
 from bambi_anova.errors import DataError, FormulaError
 from bambi_anova.families.base import get_family
 from bambi_anova.formula.parse import parse_formula
+from bambi_anova.tables.columns import RESERVED
 
 NAMESPACE = {name: getattr(np, name) for name in ("log", "exp", "sqrt")} | {"np": np}
 
@@ -316,7 +317,7 @@ def test_levels_that_read_the_same_are_refused(read, data):
         read("y ~ A", data)
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED_FOR_TABLES))
+@pytest.mark.parametrize("name", sorted(RESERVED))
 def test_names_of_the_tables_are_refused_for_factors_and_units(read, data, name):
     renamed = data.rename(columns={"A": name})
     for text in (f"y ~ {name}", f"y ~ s + Error({name})"):
@@ -331,7 +332,7 @@ def test_names_of_parameters_are_refused_for_covariates(read, data, name):
 
 
 def test_columns_of_the_tables_and_of_the_cells_are_among_the_refused_names():
-    assert {"term", "contrast", "mean", "sd", "rows", "chain", "draw"} <= RESERVED_FOR_TABLES
+    assert {"term", "contrast", "mean", "sd", "rows", "chain", "draw"} <= RESERVED
     assert {"Intercept", "mu", "sigma"} <= RESERVED_FOR_PARAMETERS
 
 

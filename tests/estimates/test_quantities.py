@@ -10,14 +10,15 @@ from scipy import special
 
 import bambi_anova as ba
 from bambi_anova.errors import ArgumentError
-from bambi_anova.estimates.kruschke import COLUMNS, kruschke_table
+from bambi_anova.estimates.kruschke import kruschke_table
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.families.base import LINKS, get_family
 from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.extract import extract_draws
-from bambi_anova.posterior.summary import bound_names
 from bambi_anova.posterior.trust import Sampling
 from bambi_anova.result import Result
+from bambi_anova.tables.columns import KRUSCHKE, bound
+from bambi_anova.tables.interval import Interval
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
@@ -418,7 +419,7 @@ def test_kruschkes_columns():
     result = made_up("y ~ group * task + (1|s)")
     sides = {"x and y vs z": (["x", "y"], ["z"])}
     table = result.kruschke("task", sides, comp_val=0, rope=(-0.1, 0.1), population="finite")
-    assert table.columns.tolist() == [*COLUMNS, "supported", "trusted"]
+    assert table.columns.tolist() == KRUSCHKE
     assert table.index.tolist() == ["x and y vs z"]
     row, draws = table.iloc[0], values_of(result, "contrasts", "task", sides, None, "finite")
     assert row["Mean"] == pytest.approx(draws.mean())
@@ -602,8 +603,8 @@ def test_a_model_without_factors_has_a_mean_and_a_slope():
 def test_factors_named_like_intervals_are_no_bounds(name, kind):
     result = made_up(f"y ~ {name} + (1|s)", data().rename(columns={"group": name}))
     table = result.means(name, ci_kind=kind)
-    bounds = bound_names(table, kind)
-    assert bounds == [f"{kind}95_lb", f"{kind}95_ub"]
+    bounds = [column for column in table if bound(column)]
+    assert bounds == list(Interval(kind=kind).bounds) == [f"{kind}95_lb", f"{kind}95_ub"]
     assert (table[bounds[0]] < table[bounds[1]]).all()
     own, usual = result.kruschke(name), result.means(name)
     assert own["HDIlow"].tolist() == usual["hdi95_lb"].tolist()

@@ -7,8 +7,11 @@ import pytest
 import xarray as xr
 
 from bambi_anova.errors import ArgumentError
-from bambi_anova.posterior.summary import label, summarise
+from bambi_anova.estimates.quantities import Quantities
+from bambi_anova.estimates.quantity_table import quantity_table
+from bambi_anova.posterior.summary import summarise
 from bambi_anova.posterior.trust import MAX_R_HAT, MIN_ESS, Sampling, is_trusted, judge
+from bambi_anova.tables.interval import Interval
 
 GOOD = Sampling("nutpie", divergences=0, seconds=2.0)
 DIVERGENT = Sampling("nutpie", divergences=3, seconds=2.0)
@@ -45,7 +48,7 @@ def test_mean_and_sd_are_those_of_all_draws():
 @pytest.mark.parametrize("prob", [0.5, 0.8, 0.95, 0.99])
 def test_equal_tailed_bounds_are_quantiles(prob):
     draws = some_draws()
-    table = summarise(draws, ci_prob=prob, ci_kind="eti")
+    table = summarise(draws, Interval(prob, "eti"))
     percent = round(100 * prob)
     tails = [(1 - prob) / 2, (1 + prob) / 2]
     found = table[[f"eti{percent}_lb", f"eti{percent}_ub"]].to_numpy()
@@ -56,7 +59,7 @@ def test_equal_tailed_bounds_are_quantiles(prob):
 @pytest.mark.parametrize("prob", [0.5, 0.8, 0.95])
 def test_highest_density_bounds_are_the_shortest_interval(prob):
     draws = some_draws()
-    table = summarise(draws, ci_prob=prob, ci_kind="hdi")
+    table = summarise(draws, Interval(prob, "hdi"))
     percent = round(100 * prob)
     found = table[[f"hdi{percent}_lb", f"hdi{percent}_ub"]].to_numpy()
     by_loop = [narrowest(draws[..., k], prob) for k in range(3)]
@@ -64,7 +67,7 @@ def test_highest_density_bounds_are_the_shortest_interval(prob):
 
 
 def test_the_two_kinds_of_interval_differ_for_skewed_draws():
-    hdi, eti = (summarise(some_draws(), ci_kind=kind) for kind in ("hdi", "eti"))
+    hdi, eti = (summarise(some_draws(), Interval(kind=kind)) for kind in ("hdi", "eti"))
     assert (hdi["hdi95_lb"] < eti["eti95_lb"] - 0.05).all()
     assert (hdi["hdi95_ub"] < eti["eti95_ub"] - 0.05).all()
 
@@ -92,7 +95,7 @@ def test_the_probability_of_direction_is_the_larger_side():
 
 def test_columns_stand_in_a_fixed_order():
     for kind in ("hdi", "eti"):
-        assert summarise(some_draws(), 0.9, kind).columns.tolist() == [
+        assert summarise(some_draws(), Interval(0.9, kind)).columns.tolist() == [
             "mean",
             "median",
             "sd",
@@ -145,20 +148,20 @@ def test_one_chain_can_be_summarised():
 @pytest.mark.parametrize("prob", [0, 1, -0.5, 95, "0.9", None, np.nan, True])
 def test_an_interval_needs_a_probability(prob):
     with pytest.raises(ArgumentError, match=r"ci_prob=.*between 0 and 1"):
-        summarise(some_draws(), ci_prob=prob)
+        summarise(some_draws(), Interval(prob))
 
 
 @pytest.mark.parametrize("kind", ["HDI", "quantile", None, ["hdi"]])
 def test_an_interval_is_of_a_known_kind(kind):
     with pytest.raises(ArgumentError, match=r"ci_kind=.*hdi.*eti"):
-        summarise(some_draws(), ci_kind=kind)
+        summarise(some_draws(), Interval(kind=kind))
 
 
 def test_labels_stand_in_front_and_verdicts_behind():
     labels = pd.DataFrame({"term": ["A"] * 3, "level": list("xyz")})
     supported = np.array([True, False, True])
-    summary = summarise(some_draws())
-    table = label(summary, labels, "finite", "response", supported, DIVERGENT)
+    found = Quantities(labels, some_draws(), supported, "finite", "response")
+    table = quantity_table(found, DIVERGENT)
     assert table.columns[:5].tolist() == ["term", "level", "population", "scale", "mean"]
     assert table.columns[-2:].tolist() == ["supported", "trusted"]
     assert set(table["population"]) == {"finite"}

@@ -1,0 +1,187 @@
+"""The columns of all tables: what each means and of what kind it is.
+
+Whatever treats columns by their kind (printing, rounding, setting for print) and whatever keeps
+their names free (factors and units have columns of their own in many tables) reads it here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: What all rows of a table often share; what sets rows apart.
+CONTEXT, LABEL = "context", "label"
+#: Numbers on the scale of the table; shares of draws or of variance; other numbers.
+ESTIMATE, SHARE, NUMBER = "estimate", "share", "number"
+#: Monte Carlo errors; further diagnostics of draws; verdicts.
+ERROR, DIAGNOSTIC, JUDGEMENT = "error", "diagnostic", "judgement"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+    meaning : str
+    title : str
+        What it is called in print, if it has a name of its own there.
+    """
+
+    name: str
+    kind: str
+    meaning: str
+    title: str = ""
+
+
+#: Columns of tables in which factors or units may have columns too: they cannot have these names.
+_BESIDE_FACTORS = (
+    Column("slope", CONTEXT, "column whose slope it is"),
+    Column("term", CONTEXT, "factors of the term, joined by colons", "Term"),
+    Column("contrast", LABEL, "what is compared with what", "Contrast"),
+    Column("statement", LABEL, "what may hold of the levels"),
+    Column("population", CONTEXT, "whom it is about: super, finite or average", "Population"),
+    Column("scale", CONTEXT, "link or response", "Scale"),
+    Column("compare", CONTEXT, "how levels are compared, if not by their difference"),
+    Column("standardized_by", CONTEXT, "sd that differences are divided by"),
+    Column("mean", ESTIMATE, "posterior mean", "Mean"),
+    Column("median", ESTIMATE, "posterior median"),
+    Column("sd", ESTIMATE, "posterior standard deviation", "SD"),
+    Column("pd", SHARE, "probability of direction: of the likelier sign", "P(direction)"),
+    Column("below_rope", SHARE, "share of the posterior below the ROPE", "Below ROPE"),
+    Column("in_rope", SHARE, "share of the posterior in the ROPE", "In ROPE"),
+    Column("above_rope", SHARE, "share of the posterior above the ROPE", "Above ROPE"),
+    Column("mcse_rope", ERROR, "largest Monte Carlo error of these shares"),
+    Column("comp_val", NUMBER, "value to compare with", "Comparison value"),
+    Column("above_comp_val", SHARE, "share of the posterior above it", "Above comparison value"),
+    Column("mcse_comp_val", ERROR, "Monte Carlo error of that share"),
+    Column("mcse_mean", ERROR, "Monte Carlo error of the mean", "MCSE"),
+    Column("ess_bulk", DIAGNOSTIC, "effective sample size of the bulk", "Bulk ESS"),
+    Column("ess_tail", DIAGNOSTIC, "effective sample size of the tails", "Tail ESS"),
+    Column("r_hat", DIAGNOSTIC, "R-hat of chains", "R-hat"),
+    Column("mcse_sd", ERROR, "Monte Carlo error of the sd", "MCSE of SD"),
+    Column("pareto_k", DIAGNOSTIC, "tail shape of draws or of importance weights", "Pareto k"),
+    Column("probability", SHARE, "share of the posterior in which a statement holds"),
+    Column("mcse", ERROR, "Monte Carlo error of the probability"),
+    Column("supported", JUDGEMENT, "whether it needs no cell without data"),
+    Column("trusted", JUDGEMENT, "whether the draws settle it"),
+    Column("units", NUMBER, "how many units judge a term; whose effects replicates have", "Units"),
+    Column("rows", NUMBER, "rows of the data"),
+    Column("observed", ESTIMATE, "mean of the data"),
+    Column("tail_probability", SHARE, "that a replicate exceeds what was observed"),
+    Column("elpd", NUMBER, "expected log predictive density"),
+)
+#: Columns of tables without any of factors or units.
+_APART = (
+    Column("level", LABEL, "levels of a term, joined by colons", "Level"),
+    Column("quantity", LABEL, "name of a quantity", "Quantity"),
+    Column("parameter", LABEL, "name of a parameter"),
+    Column("kind", LABEL, "fixed, unit or residual; classical, Bayesian or mistake"),
+    Column("stratum", LABEL, "units within which a term varies", "Stratum"),
+    Column("df", NUMBER, "degrees of freedom", "df"),
+    Column("sigma", ESTIMATE, "mean superpopulation sd of a term", "Superpopulation SD"),
+    Column("sigma_sd", ESTIMATE, "posterior sd of it"),
+    Column("share", SHARE, "mean share of the variance that a term explains", "% of variance"),
+    Column("share_sd", SHARE, "posterior sd of it"),
+    Column("Mean", ESTIMATE, "posterior mean"),
+    Column("Median", ESTIMATE, "posterior median"),
+    Column("Mode", ESTIMATE, "peak of the posterior density"),
+    Column("ESS", DIAGNOSTIC, "effective sample size of the mean"),
+    Column("HDImass", NUMBER, "probability of the highest-density interval"),
+    Column("HDIlow", ESTIMATE, "its lower bound"),
+    Column("HDIhigh", ESTIMATE, "its upper bound"),
+    Column("CompVal", NUMBER, "value to compare with"),
+    Column("PcntGtCompVal", NUMBER, "percent of the posterior above it"),
+    Column("ROPElow", NUMBER, "lower bound of the ROPE"),
+    Column("ROPEhigh", NUMBER, "upper bound of the ROPE"),
+    Column("PcntLtROPE", NUMBER, "percent of the posterior below the ROPE"),
+    Column("PcntInROPE", NUMBER, "percent of the posterior in the ROPE"),
+    Column("PcntGtROPE", NUMBER, "percent of the posterior above the ROPE"),
+    Column("mean_quick", ESTIMATE, "posterior mean of the quick fit"),
+    Column("mean_full", ESTIMATE, "posterior mean of the full fit"),
+    Column("sd_quick", ESTIMATE, "posterior sd of the quick fit"),
+    Column("sd_full", ESTIMATE, "posterior sd of the full fit"),
+    Column("shift", NUMBER, "how far a mean moves, in posterior sds"),
+    Column("sd_ratio", NUMBER, "sd of the quick fit over that of the full fit"),
+    Column("trusted_quick", JUDGEMENT, "whether the draws of the quick fit settle it"),
+    Column("trusted_full", JUDGEMENT, "whether the draws of the full fit settle it"),
+    Column("prior", LABEL, "whose prior it is"),
+    Column("sensitivity", NUMBER, "sensitivity to that prior"),
+    Column("likelihood", NUMBER, "sensitivity to the likelihood"),
+    Column("diagnosis", JUDGEMENT, "what the two mean together"),
+    Column("model", LABEL, "name of a model"),
+    Column("by", LABEL, "what is left out at a time"),
+    Column("se", NUMBER, "standard error of an elpd or of an estimate"),
+    Column("p", NUMBER, "effective number of parameters; of tests, the p-value"),
+    Column("elpd_diff", NUMBER, "elpd less that of the best model"),
+    Column("se_diff", NUMBER, "standard error of that difference"),
+    Column("weight", NUMBER, "weight of a model in a stack of all"),
+    Column("analysis", LABEL, "name of an analysis"),
+    Column("estimate", ESTIMATE, "point estimate, or posterior mean"),
+    Column("lower", ESTIMATE, "lower bound of its interval"),
+    Column("upper", ESTIMATE, "upper bound of its interval"),
+    Column("seconds", NUMBER, "time of the whole analysis"),
+)
+COLUMNS: Mapping[str, Column] = {column.name: column for column in (*_BESIDE_FACTORS, *_APART)}
+
+#: Names that factors and units cannot have: of columns, and of dimensions and variables of draws.
+RESERVED = frozenset(column.name for column in _BESIDE_FACTORS) | {
+    "chain",
+    "draw",
+    "quantity",
+    "super",
+    "finite",
+    "base",
+}
+#: Diagnostics of every table of quantities, and those that verdicts need besides.
+DIAGNOSTICS = ("mcse_mean", "ess_bulk", "ess_tail", "r_hat")
+FOR_VERDICTS = ("mcse_sd", "pareto_k")
+#: Tables whose columns have one order.
+TRUST = (
+    "quantity population mean sd mcse_mean mcse_sd ess_bulk ess_tail r_hat pareto_k trusted".split()
+)
+KRUSCHKE = (
+    "Mean Median Mode ESS HDImass HDIlow HDIhigh CompVal PcntGtCompVal ROPElow ROPEhigh "
+    "PcntLtROPE PcntInROPE PcntGtROPE supported trusted".split()
+)
+COMPARED_MODELS = "model by elpd se p elpd_diff se_diff weight pareto_k trusted".split()
+SENSITIVITY = "prior quantity sensitivity likelihood shift diagnosis".split()
+CLASSICAL = "analysis term contrast estimate lower upper p scale population seconds".split()
+COMPARED_ANALYSES = (
+    "term contrast analysis kind population scale estimate lower upper p pd supported trusted "
+    "seconds".split()
+)
+
+#: Bounds of intervals are named by kind and probability, as by ArviZ; factors may be named "hdi".
+_BOUND = re.compile(r"(?P<of>sigma_|share_)?(?P<kind>hdi|eti)(?P<prob>[\d.e-]+)_(?P<side>[lu]b)")
+
+
+def bound(name: str) -> dict[str, str] | None:
+    """Take the name of an interval's bound apart; nothing for other columns.
+
+    Examples
+    --------
+    >>> bound("sigma_hdi95_lb")
+    {'of': 'sigma_', 'kind': 'hdi', 'prob': '95', 'side': 'lb'}
+    >>> bound("hdi") is None
+    True
+    """
+    found = _BOUND.fullmatch(name)
+    return {key: value or "" for key, value in found.groupdict().items()} if found else None
+
+
+def kind_of(name: str) -> str | None:
+    """Return the kind of a column, bounds of intervals included; nothing for users' columns.
+
+    Examples
+    --------
+    >>> kind_of("ess_bulk"), kind_of("hdi95_lb"), kind_of("share_eti50_ub"), kind_of("hdi")
+    ('diagnostic', 'estimate', 'share', None)
+    """
+    parts = bound(name)
+    if parts:
+        return SHARE if parts["of"] == "share_" else ESTIMATE
+    return COLUMNS[name].kind if name in COLUMNS else None
