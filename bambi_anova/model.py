@@ -20,7 +20,7 @@ from bambi_anova.errors import (
 )
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictive import prior_predictive
-from bambi_anova.present.notebook import model_html
+from bambi_anova.present.overview import model_html
 from bambi_anova.screening.screen import check_dispersion, check_trials, warn_of_trials
 from bambi_anova.specification import (
     IDENTIFIED,

@@ -13,18 +13,21 @@ from bambi_anova.estimates.kruschke import kruschke
 from bambi_anova.estimates.means import means
 from bambi_anova.estimates.slopes import slopes, unit_slopes
 from bambi_anova.estimates.statements import orders, probability
+from bambi_anova.plots.page import plot_page
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.loo import loo
 from bambi_anova.prediction.predictive import posterior_predictive, prior_predictive
 from bambi_anova.prediction.predictive_check import predictive_check
 from bambi_anova.prediction.sensitivity import sensitivity
-from bambi_anova.present.presented import Presented
+from bambi_anova.present.overview import result_html, result_text
+from bambi_anova.present.publish import table, to_latex, to_markdown
+from bambi_anova.present.report import report
 from bambi_anova.specification import Specification
 from bambi_anova.storage.saving import save
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Result(Presented, Posterior):
+class Result(Posterior):
     """Posterior of a model, and the tables that answer the researcher's questions.
 
     Made by ``Model.fit``.  Every table takes ``population`` ("super", "finite" or "average"),
@@ -77,23 +80,15 @@ class Result(Presented, Posterior):
     sensitivity = sensitivity
     save = save
 
+    plot = plot_page
+    table = table
+    to_markdown = to_markdown
+    to_latex = to_latex
+    report = report
+    __repr__ = result_text
+    _repr_html_ = result_html
+
     @property
     def model(self) -> Specification:
         """The model that was fitted; it can be fitted again, ``model.fit(init=result)``."""
         return self.specification
-
-    def __repr__(self) -> str:
-        chains, draws = self.draws.sample_shape
-        sampling = self.sampling
-        time = f"{sampling.seconds:.1f} s"
-        if sampling.sampling_seconds is not None and sampling.weighting is None:
-            time += f", of it {sampling.sampling_seconds:.1f} s sampling"
-        kind = "chains" if sampling.weighting is None else "independent parts"
-        return (
-            f"Result of {self.design.formula.text}\n"
-            f"  {sampling.method}, {chains} {kind} of {draws} draws ({time})\n"
-            f"  verdict: {verdict(self)!r}\n"
-            "  tables: means(), deflections(), contrasts(term), slopes(column), anova(),\n"
-            "          probability(statement, term), orders(term), kruschke(), trust()\n"
-            "  draws: draws_of(table), idata"
-        )

@@ -36,7 +36,6 @@ LAYERS = [
     "classical",
     "analyses",
     "cli",
-    "__main__",
 ]
 
 #: Layers that may touch Bambi, PyMC and the samplers.

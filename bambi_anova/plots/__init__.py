@@ -1,19 +1,19 @@
-"""Figures of a result, on matplotlib and arviz-plots.
+"""Figures of a posterior, on matplotlib and arviz-plots.
 
 Functions of one panel draw into ``ax`` and return the axes; those of several take ``figure`` and
 return it; those of arviz-plots take ``backend`` and return its ``PlotCollection``.  Captions name
 the population and the interval; hollow markers are not trusted, dashed lines rest on the prior.
 """
 
-from bambi_anova.plots.anova import plot_anova
 from bambi_anova.plots.cells import plot_interaction, plot_means
-from bambi_anova.plots.contrast import plot_posterior, plot_posteriors
+from bambi_anova.plots.densities import plot_posterior, plot_posteriors
+from bambi_anova.plots.diagnostics import plot_chains, plot_trust, plot_weights
 from bambi_anova.plots.fits import plot_fits
 from bambi_anova.plots.forest import plot_contrasts, plot_deflections
 from bambi_anova.plots.page import plot_page
-from bambi_anova.plots.predictive_checks import plot_predictive
-from bambi_anova.plots.priors import plot_priors
-from bambi_anova.plots.sampling import plot_chains, plot_trust, plot_weights
+from bambi_anova.plots.prior_posterior import plot_priors
+from bambi_anova.plots.replicated import plot_predictive
+from bambi_anova.plots.variation import plot_anova
 
 __all__ = [
     "plot_anova",

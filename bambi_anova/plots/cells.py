@@ -14,6 +14,7 @@ import pandas as pd
 
 from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.means import means
 from bambi_anova.plots.style import (
     COLOURS,
     LINE,
@@ -28,13 +29,13 @@ from bambi_anova.plots.style import (
     marks,
     wrapped,
 )
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.present.naming import joined, population_name, scale_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from bambi_anova.result import Result
 
 Array = np.ndarray
 
@@ -43,7 +44,7 @@ WIDTH = 16
 
 
 def plot_means(
-    result: Result,
+    posterior: Posterior,
     term: str | None = None,
     population: str = "super",
     scale: str = "response",
@@ -55,7 +56,7 @@ def plot_means(
 
     Parameters
     ----------
-    result : Result
+    posterior : Posterior
     term : str, optional
         One or two factors joined by colons; the first two factors of the model by default.  The
         last one written is on the axis, the other in colour.
@@ -76,32 +77,32 @@ def plot_means(
     --------
     >>> plot_means(result, "condition:trial_type")  # doctest: +SKIP
     """
-    shown = written_factors(result, term, most=2) if term else list(result.design.levels)[:2]
+    shown = written_factors(posterior, term, most=2) if term else list(posterior.design.levels)[:2]
     if not 1 <= len(shown) <= 2:
         raise ArgumentError(
             f"term={term!r}: expected one or two factors of this model; "
             "plot_interaction takes up to four"
         )
-    table = result.means(":".join(shown), population, scale, ci_prob, ci_kind)
-    levels = [wrapped(level, WIDTH) for level in result.design.levels[shown[-1]]]
-    ax = make_axes(ax, (_width(result, shown), 3.9 + LINE * lines(levels)))
-    observed = observed_means(result, shown) if _shows_data(result, scale) else None
-    _draw(ax, result, table, observed, shown, ci_kind)
-    ax.set_ylabel(scale_name(result, scale))
+    table = means(posterior, ":".join(shown), population, scale, ci_prob, ci_kind)
+    levels = [wrapped(level, WIDTH) for level in posterior.design.levels[shown[-1]]]
+    ax = make_axes(ax, (_width(posterior, shown), 3.9 + LINE * lines(levels)))
+    observed = observed_means(posterior, shown) if _shows_data(posterior, scale) else None
+    _draw(ax, posterior, table, observed, shown, ci_kind)
+    ax.set_ylabel(scale_name(posterior, scale))
     if len(shown) == 2:
         _legend(ax, shown[0])
     caption(
         ax,
-        population_name(population, result),
+        population_name(population, posterior),
         interval_name(ci_prob, ci_kind),
-        "" if observed is None else dots_name(result),
+        "" if observed is None else dots_name(posterior),
         marks(table),
     )
     return ax
 
 
 def plot_interaction(
-    result: Result,
+    posterior: Posterior,
     term: str | None = None,
     population: str = "super",
     scale: str = "response",
@@ -113,7 +114,7 @@ def plot_interaction(
 
     Parameters
     ----------
-    result : Result
+    posterior : Posterior
     term : str, optional
         One to four factors joined by colons; all factors of the model by default.  The last one
         written is on the axis, the first in colour, those between in columns and rows of panels.
@@ -134,45 +135,45 @@ def plot_interaction(
     --------
     >>> plot_interaction(result, "group:task:session")  # doctest: +SKIP
     """
-    shown = written_factors(result, term, most=4)
-    table = result.means(":".join(shown), population, scale, ci_prob, ci_kind)
-    levels = result.design.levels
+    shown = written_factors(posterior, term, most=4)
+    table = means(posterior, ":".join(shown), population, scale, ci_prob, ci_kind)
+    levels = posterior.design.levels
     inside = [*shown[:1], *shown[-1:]] if len(shown) > 1 else shown
     across, down = (*shown[1:-1], None, None)[:2]
     columns = levels[across] if across else ("",)
     rows = levels[down] if down else ("",)
     size = (
-        len(columns) * max(_width(result, inside) - 1.0, 2.0) + 2.6,
+        len(columns) * max(_width(posterior, inside) - 1.0, 2.0) + 2.6,
         len(rows) * 2.7
         + 1.2
         + LINE * lines([wrapped(level, WIDTH) for level in levels[shown[-1]]]),
     )
     figure = make_figure(figure, size)
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
-    observed = observed_means(result, shown) if _shows_data(result, scale) else None
+    observed = observed_means(posterior, shown) if _shows_data(posterior, scale) else None
     for (i, row), (j, column) in product(enumerate(rows), enumerate(columns)):
         ax = make_axes(grid[i, j], size)
         here = {name: level for name, level in ((across, column), (down, row)) if name}
         raw = None if observed is None else _at(observed, here)
-        _draw(ax, result, _at(table, here), raw, inside, ci_kind)
+        _draw(ax, posterior, _at(table, here), raw, inside, ci_kind)
         if here:
             ax.set_title(_panel_name(here), fontsize=9.5)
         if i < len(rows) - 1:
             ax.set_xlabel("")
-    figure.supylabel(scale_name(result, scale), fontsize=10)
+    figure.supylabel(scale_name(posterior, scale), fontsize=10)
     if len(shown) > 1:
         _legend(grid[0, -1], shown[0])
     parts = [
-        population_name(population, result),
+        population_name(population, posterior),
         interval_name(ci_prob, ci_kind),
-        "" if observed is None else dots_name(result),
+        "" if observed is None else dots_name(posterior),
         marks(table),
     ]
     head_caption(figure, "; ".join(part for part in parts if part), size[0])
     return figure
 
 
-def written_factors(result: Result, term: str | None, most: int) -> list[str]:
+def written_factors(posterior: Posterior, term: str | None, most: int) -> list[str]:
     """Return the factors of a term in the order in which they are written.
 
     Raises
@@ -180,8 +181,8 @@ def written_factors(result: Result, term: str | None, most: int) -> list[str]:
     ArgumentError
         If one is not a factor of the model, or there are none or too many.
     """
-    known = list(result.means(term).columns) if term else []
-    names = [part.strip() for part in term.split(":")] if term else list(result.design.levels)
+    known = list(means(posterior, term).columns) if term else []
+    names = [part.strip() for part in term.split(":")] if term else list(posterior.design.levels)
     names = [name[2:-1] if name.startswith("C(") else name for name in names]
     # A factor whose own name has a colon is known to the table only.
     names = names if not term or set(names) <= set(known) else [term]
@@ -195,7 +196,7 @@ def written_factors(result: Result, term: str | None, most: int) -> list[str]:
 
 def _draw(
     ax: Axes,
-    result: Result,
+    posterior: Posterior,
     table: pd.DataFrame,
     observed: pd.DataFrame | None,
     shown: Sequence[str],
@@ -203,8 +204,8 @@ def _draw(
 ) -> None:
     """Draw the means of one panel; ``shown`` is the factor in colour, if any, and on the axis."""
     axis = shown[-1]
-    levels = list(result.design.levels[axis])
-    groups = list(result.design.levels[shown[0]]) if len(shown) == 2 else [None]
+    levels = list(posterior.design.levels[axis])
+    groups = list(posterior.design.levels[shown[0]]) if len(shown) == 2 else [None]
     jitter = np.random.default_rng(0)
     step = 0.62 / len(groups)
     for i, group in enumerate(groups):
@@ -242,8 +243,8 @@ def _legend(ax: Axes, title: str) -> None:
     )
 
 
-def _width(result: Result, shown: Sequence[str]) -> float:
-    levels = result.design.levels
+def _width(posterior: Posterior, shown: Sequence[str]) -> float:
+    levels = posterior.design.levels
     groups = len(levels[shown[0]]) if len(shown) == 2 else 1
     longest = max(
         len(part) for level in levels[shown[-1]] for part in wrapped(level, WIDTH).split("\n")
@@ -262,10 +263,12 @@ def _at(table: pd.DataFrame, here: Mapping[str, Any]) -> pd.DataFrame:
     return table
 
 
-def _shows_data(result: Result, scale: str) -> bool:
+def _shows_data(posterior: Posterior, scale: str) -> bool:
     """Whether observed means can be laid over: on the response scale, and not of 0s and 1s."""
-    on_scale = scale == "response" or result.link.name == "identity"
-    return on_scale and bool(result.design.units or result.design.rows.response.trials is None)
+    on_scale = scale == "response" or posterior.link.name == "identity"
+    return on_scale and bool(
+        posterior.design.units or posterior.design.rows.response.trials is None
+    )
 
 
 def finest_unit(design: Design) -> tuple[str, ...]:
@@ -273,21 +276,21 @@ def finest_unit(design: Design) -> tuple[str, ...]:
     return max((unit.own for unit in design.units), key=len, default=())
 
 
-def dots_name(result: Result) -> str:
+def dots_name(posterior: Posterior) -> str:
     """Say what the raw dots are."""
-    design = result.design
+    design = posterior.design
     unit = finest_unit(design)
     if not unit:
         return f"dots: {len(design.rows.data)} observations"
     return f"dots: means of {len(design.rows.codes(unit)[1])} units ({joined(unit)})"
 
 
-def observed_means(result: Result, factors: Sequence[str]) -> pd.DataFrame:
+def observed_means(posterior: Posterior, factors: Sequence[str]) -> pd.DataFrame:
     """Return each finest unit's observed mean at each combination of the factors' levels.
 
     Parameters
     ----------
-    result : Result
+    posterior : Posterior
     factors : sequence of str
 
     Returns
@@ -300,8 +303,8 @@ def observed_means(result: Result, factors: Sequence[str]) -> pd.DataFrame:
     --------
     >>> observed_means(result, ["condition"])  # doctest: +SKIP
     """
-    rows = result.design.rows
-    unit = finest_unit(result.design)
+    rows = posterior.design.rows
+    unit = finest_unit(posterior.design)
     codes, first = rows.codes((*unit, *factors))
     if not unit:
         codes = first = np.arange(len(rows.data))

@@ -8,21 +8,21 @@ import numpy as np
 
 from bambi_anova.errors import ArgumentError
 from bambi_anova.plots.style import COLOURS, GREY, LINE, PALE, caption, lines, make_axes, wrapped
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import check_interval
 from bambi_anova.prediction.compare import compare_fits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bambi_anova.result import Result
 
 #: What is promised of trusted means, in posterior sds.
 PROMISE = 0.15
 
 
 def plot_fits(
-    quick: Result,
-    full: Result,
+    quick: Posterior,
+    full: Posterior,
     ci_prob: float = 0.95,
     rows: int = 30,
     ax: Axes | None = None,

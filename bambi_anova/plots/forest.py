@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bambi_anova.estimates.contrasts import contrasts
+from bambi_anova.estimates.deflections import deflections
+from bambi_anova.estimates.draws_of import draws_of
 from bambi_anova.estimates.effects import Grid
 from bambi_anova.plots.style import (
     COLOURS,
@@ -25,12 +28,12 @@ from bambi_anova.plots.style import (
     stacked,
     wrapped,
 )
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.present.naming import joined, minus, population_name, scale_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bambi_anova.result import Result
 
 Array = np.ndarray
 
@@ -43,7 +46,7 @@ GAP = 0.12
 
 
 def plot_deflections(
-    result: Result,
+    posterior: Posterior,
     population: str = "super",
     scale: str = "link",
     ci_prob: float = 0.95,
@@ -55,7 +58,7 @@ def plot_deflections(
 
     Parameters
     ----------
-    result : Result
+    posterior : Posterior
     population, scale, ci_prob, ci_kind
         As in ``Result.deflections``.
     ax : matplotlib.axes.Axes, optional
@@ -71,9 +74,9 @@ def plot_deflections(
     >>> plot_deflections(result)  # doctest: +SKIP
     """
     table, inner = (
-        result.deflections(term, population, scale, prob, ci_kind) for prob in (ci_prob, INNER)
+        deflections(posterior, term, population, scale, prob, ci_kind) for prob in (ci_prob, INNER)
     )
-    grid = Grid(result.design.levels)
+    grid = Grid(posterior.design.levels)
     terms = list(dict.fromkeys(table["term"]))
     labels, heads, colours = [], [], []
     for i, name in enumerate(terms):
@@ -83,14 +86,14 @@ def plot_deflections(
         colours += [COLOURS[i % len(COLOURS)]] * int((table["term"] == name).sum())
     ax = draw_forest(ax, table, inner, heads, labels, colours, ci_kind)
     ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
-    ax.set_xlabel(wrapped(f"deflection ({scale_name(result, scale)})", LABEL_WIDTH))
+    ax.set_xlabel(wrapped(f"deflection ({scale_name(posterior, scale)})", LABEL_WIDTH))
     intervals = interval_name(ci_prob, ci_kind, INNER)
-    caption(ax, population_name(population, result), intervals, marks(table), side="right")
+    caption(ax, population_name(population, posterior), intervals, marks(table), side="right")
     return ax
 
 
 def plot_contrasts(
-    result: Result,
+    posterior: Posterior,
     term: str | None = None,
     method: str | Mapping = "pairwise",
     by: str | Sequence[str] | None = None,
@@ -107,7 +110,7 @@ def plot_contrasts(
 
     Parameters
     ----------
-    result : Result
+    posterior : Posterior
     term : str, optional
         As in ``Result.contrasts``; every factor of the model in turn by default.
     method, by, population, scale, ci_prob, ci_kind
@@ -128,18 +131,18 @@ def plot_contrasts(
     --------
     >>> plot_contrasts(result, "nitrogen", rope=(-5, 5))  # doctest: +SKIP
     """
-    terms = list(result.design.levels) if term is None else [term]
+    terms = list(posterior.design.levels) if term is None else [term]
     table, inner = (
         pd.concat(
             [
-                result.contrasts(t, method, by, population, scale, prob, ci_kind, **options)
+                contrasts(posterior, t, method, by, population, scale, prob, ci_kind, **options)
                 for t in terms
             ],
             ignore_index=True,
         )
         for prob in (ci_prob, INNER)
     )
-    draws = result.draws_of("contrasts", terms[0], method, by, population, scale, **options)
+    draws = draws_of(posterior, "contrasts", terms[0], method, by, population, scale, **options)
     null = float(draws.attrs["null"])
     comp_val = null if comp_val is None else comp_val
     by = [by] if isinstance(by, str) else list(by or [])
@@ -157,10 +160,10 @@ def plot_contrasts(
         ax.axvspan(*rope, color=PALE, zorder=-1)
     ax.axvline(comp_val, color=GREY, linewidth=0.8, zorder=0)
     what = "difference" if null == 0 else "ratio"
-    ax.set_xlabel(wrapped(f"{what} ({scale_name(result, scale)})", LABEL_WIDTH))
+    ax.set_xlabel(wrapped(f"{what} ({scale_name(posterior, scale)})", LABEL_WIDTH))
     band = "" if rope is None else f"band: ROPE {rope[0]:g} to {rope[1]:g}"
     intervals = interval_name(ci_prob, ci_kind, INNER)
-    caption(ax, population_name(population, result), intervals, band, marks(table), side="right")
+    caption(ax, population_name(population, posterior), intervals, band, marks(table), side="right")
     return ax
 
 

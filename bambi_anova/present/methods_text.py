@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from bambi_anova.design.design import Design
 from bambi_anova.estimates.accuracy import trust
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.present.markup import code, escape_markdown
 from bambi_anova.present.naming import joined, response_name
 from bambi_anova.priors.defaults import Prior, Priors
 from bambi_anova.tables.rounding import number
-
-if TYPE_CHECKING:
-    from bambi_anova.posterior.posterior import Posterior
 
 #: What each method does, in a clause; samplers are named as they are.
 _METHODS = {
@@ -53,14 +51,14 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def describe_data(result: Posterior) -> str:
+def describe_data(posterior: Posterior) -> str:
     """Say what was observed, on which units, in which cells."""
-    design, rows = result.design, result.design.rows
+    design, rows = posterior.design, posterior.design.rows
     sentences = [
         f"The data are {counted(len(rows.data), 'row')} of {rows.response.name}; what is modelled "
-        f"is the {response_name(result)}."
-        if result.family.mean != "mean"
-        else f"The data are {counted(len(rows.data), 'row')} of {response_name(result)}."
+        f"is the {response_name(posterior)}."
+        if posterior.family.mean != "mean"
+        else f"The data are {counted(len(rows.data), 'row')} of {response_name(posterior)}."
     ]
     if design.factors:
         sentences.append(f"The design has {listed([_factor(one) for one in design.factors])}.")
@@ -72,7 +70,7 @@ def describe_data(result: Posterior) -> str:
     sentences.append(_units(design))
     sentences += [f"The unit term {one.name} was left out: {one.reason}." for one in design.dropped]
     sentences += list(_cells(design))
-    return " ".join(sentences)
+    return escape_markdown(" ".join(sentences))
 
 
 def _factor(factor) -> str:
@@ -124,12 +122,13 @@ def _cells(design: Design) -> Iterator[str]:
         )
 
 
-def describe_model(result: Posterior) -> str:
+def describe_model(posterior: Posterior) -> str:
     """Say what the likelihood is and how effects hang together."""
-    units = ", of the units" if result.design.units else ""
+    units = ", of the units" if posterior.design.units else ""
+    model = code(posterior.design.formula.text)
     return (
-        f"We fitted the model `{result.design.formula.text}` with a {result.family.name} "
-        f"likelihood and {result.link.name} link as a Bayesian hierarchical analysis of variance: "
+        f"We fitted the model {model} with a {posterior.family.name} likelihood and "
+        f"{posterior.link.name} link as a Bayesian hierarchical analysis of variance: "
         f"the effects of every factor term{units} and of their interactions are normal about "
         "zero with a standard deviation of their own, estimated with the rest, so that "
         "shrinkage takes the part of corrections for multiple comparisons."
@@ -143,11 +142,10 @@ def describe_priors(priors: Priors) -> str:
     rest = {name: prior for name, prior in named.items() if name not in own}
     sentences = []
     if rest:
-        source = "weakly informative, those of Kruschke (2015)"
-        sentences.append(f"Priors were {source}: {_grouped(rest)}.")
+        sentences.append(f"Priors were those of Kruschke (2015): {_grouped(rest)}.")
     if own:
         sentences.append(f"Priors chosen for this analysis: {_grouped(own)}.")
-    return " ".join(sentences)
+    return escape_markdown(" ".join(sentences))
 
 
 def _parameters(priors: Priors) -> dict[str, Prior | float]:
@@ -171,10 +169,10 @@ def _grouped(named: Mapping[str, Prior | float]) -> str:
     return "; ".join(f"{text} for {listed(names)}" for text, names in groups.items())
 
 
-def describe_computation(result: Posterior) -> str:
+def describe_computation(posterior: Posterior) -> str:
     """Say how the posterior was computed, and whether that can be believed."""
-    sampling, accuracy = result.sampling, trust(result)
-    chains, draws = result.draws.sample_shape
+    sampling, accuracy = posterior.sampling, trust(posterior)
+    chains, draws = posterior.draws.sample_shape
     moving = accuracy[accuracy["sd"] > 0]
     least = float(moving[["ess_bulk", "ess_tail"]].to_numpy().min())
     if sampling.weighting is None:

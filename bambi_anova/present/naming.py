@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from bambi_anova.posterior.populations import POPULATION_NAMES
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.tables.rounding import MINUS
-
-if TYPE_CHECKING:
-    from bambi_anova.posterior.posterior import Posterior
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -36,12 +33,12 @@ def minus(contrast: object) -> str:
     return str(contrast).replace(" - ", f" {MINUS} ")
 
 
-def population_name(population: str, result: Posterior) -> str:
+def population_name(population: str, posterior: Posterior) -> str:
     """Return what a population is called; nothing for a model without units."""
-    return POPULATION_NAMES[population] if result.design.units else ""
+    return POPULATION_NAMES[population] if posterior.design.units else ""
 
 
-def response_name(result: Posterior) -> str:
+def response_name(posterior: Posterior) -> str:
     """Return what the mean on the response scale is called.
 
     Examples
@@ -49,13 +46,13 @@ def response_name(result: Posterior) -> str:
     >>> response_name(result)  # doctest: +SKIP
     'probability of errors'
     """
-    expression = result.design.formula.response.expression
-    success = result.design.rows.response.success
+    expression = posterior.design.formula.response.expression
+    success = posterior.design.rows.response.success
     about = expression if success is None else f"{expression} = {success}"
-    return about if result.family.mean == "mean" else f"{result.family.mean} of {about}"
+    return about if posterior.family.mean == "mean" else f"{posterior.family.mean} of {about}"
 
 
-def scale_name(result: Posterior, scale: str) -> str:
+def scale_name(posterior: Posterior, scale: str) -> str:
     """Return what an axis or a table's numbers carry: the response or its link.
 
     Examples
@@ -63,7 +60,9 @@ def scale_name(result: Posterior, scale: str) -> str:
     >>> scale_name(result, "link")  # doctest: +SKIP
     'logit of the probability of errors'
     """
-    name = response_name(result)
-    if scale == "response" or result.link.name == "identity":
+    name = response_name(posterior)
+    if scale == "response" or posterior.link.name == "identity":
         return name
-    return f"{result.link.name} of {'mean ' if result.family.mean == 'mean' else 'the '}{name}"
+    return (
+        f"{posterior.link.name} of {'mean ' if posterior.family.mean == 'mean' else 'the '}{name}"
+    )

@@ -1,165 +1,150 @@
-"""Sheets as great_tables, Markdown and plain HTML."""
+"""The tables of a posterior, set for print."""
 
 from __future__ import annotations
 
-from html import escape
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from bambi_anova.present.journal_tables import UNSUPPORTED, UNTRUSTED, Sheet
-from bambi_anova.present.naming import TIMES
-from bambi_anova.tables.rounding import MINUS
+import pandas as pd
+
+from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.estimates.accuracy import trust, verdict
+from bambi_anova.estimates.anova import anova
+from bambi_anova.estimates.contrasts import contrasts
+from bambi_anova.estimates.deflections import deflections
+from bambi_anova.estimates.means import means
+from bambi_anova.estimates.slopes import slopes, unit_slopes
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.present import latex, markup
+from bambi_anova.present.journal_table import JournalTable, journal_table
+from bambi_anova.present.naming import scale_name
 
 if TYPE_CHECKING:
     from great_tables import GT
 
-#: Colours are those of the page, so that tables read on light and on dark alike.
-_CELL = "padding:2px 10px;border:0;text-align:{side};white-space:nowrap;background:none"
-#: Signs that pdfLaTeX does not know by themselves.
-_LATEX = {MINUS: "$-$", TIMES: r"$\times$", UNTRUSTED: r"\dag{}", UNSUPPORTED: r"\ddag{}"}
-_LINE = "border-bottom:1px solid currentColor"
+#: Tables that can be set by name, with their titles.
+TABLES: Mapping[str, tuple[Callable[..., pd.DataFrame], str]] = {
+    "means": (means, "Means"),
+    "deflections": (deflections, "Deflections"),
+    "contrasts": (contrasts, "Contrasts"),
+    "slopes": (slopes, "Slopes"),
+    "unit_slopes": (unit_slopes, "Slopes of units"),
+    "anova": (anova, "Analysis of variance"),
+    "trust": (trust, "Accuracy of the draws"),
+}
 
 
-def to_great_table(sheet: Sheet) -> GT:
-    """Set a sheet with great_tables: HTML by ``as_raw_html``, LaTeX by ``as_latex``.
+def table(
+    posterior: Posterior,
+    what: str | pd.DataFrame,
+    *args: Any,
+    columns: Sequence[str] | None = None,
+    diagnostics: bool = False,
+    **kwargs: Any,
+) -> GT:
+    """Set a table for print.
 
     Parameters
     ----------
-    sheet : Sheet
+    posterior : Posterior
+    what : str or pandas.DataFrame
+        A table by name ("means", "deflections", "contrasts", "slopes", "unit_slopes", "anova" or
+        "trust"), or one that is already made.
+    *args, **kwargs
+        What that table takes, such as ``"condition", population="finite"``.
+    columns : sequence of str, optional
+        The columns to keep, by the labels that are printed or by what stands above them.
+    diagnostics : bool
+        Keep Monte Carlo errors, effective sample sizes, R-hat and Pareto k.
 
     Returns
     -------
     great_tables.GT
+        ``as_raw_html()`` gives the text.  Numbers are rounded to their
+        Monte Carlo errors; notes name population and scale and mark what is not trusted or
+        rests on the prior.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such table or column.
+
+    Examples
+    --------
+    >>> result.table("contrasts", "condition", population="finite")  # doctest: +SKIP
     """
-    import great_tables
-    import pandas as pd
-
-    keys = [f"column{i}" for i in range(len(sheet.columns))]
-    frame = pd.DataFrame({k: list(c.cells) for k, c in zip(keys, sheet.columns, strict=True)})
-    group = "group" if sheet.groups else None
-    if group:
-        frame[group] = list(sheet.groups)
-    table = great_tables.GT(frame, groupname_col=group)
-    for head in dict.fromkeys(c.spanner for c in sheet.columns if c.spanner):
-        under = [k for k, c in zip(keys, sheet.columns, strict=True) if c.spanner == head]
-        table = table.tab_spanner(head, columns=under)
-    table = table.cols_label({k: c.label for k, c in zip(keys, sheet.columns, strict=True)})
-    for side, numeric in (("right", True), ("left", False)):
-        chosen = [k for k, c in zip(keys, sheet.columns, strict=True) if c.numeric == numeric]
-        if chosen:
-            table = table.cols_align(side, columns=chosen)
-    if sheet.title:
-        table = table.tab_header(title=sheet.title)
-    for note in sheet.notes:
-        table = table.tab_source_note(note)
-    return table
+    return markup.to_great_table(_set(posterior, what, args, kwargs, columns, diagnostics))
 
 
-def to_latex(sheet: Sheet) -> str:
-    """Set a sheet as a LaTeX table that every engine compiles; needs the package booktabs.
+def to_markdown(
+    posterior: Posterior,
+    what: str | pd.DataFrame,
+    *args: Any,
+    columns: Sequence[str] | None = None,
+    diagnostics: bool = False,
+    **kwargs: Any,
+) -> str:
+    """Set a table as Markdown; arguments as for ``table``.
+
+    Examples
+    --------
+    >>> print(result.to_markdown("anova"))  # doctest: +SKIP
+    """
+    return markup.to_markdown(_set(posterior, what, args, kwargs, columns, diagnostics))
+
+
+def to_latex(
+    posterior: Posterior,
+    what: str | pd.DataFrame,
+    *args: Any,
+    columns: Sequence[str] | None = None,
+    diagnostics: bool = False,
+    width: float = latex.LINE,
+    **kwargs: Any,
+) -> str:
+    r"""Set a table as LaTeX that every engine compiles; its first line names the packages.
 
     Parameters
     ----------
-    sheet : Sheet
-
-    Returns
-    -------
-    str
-    """
-    text = to_great_table(sheet).as_latex()
-    for sign, command in _LATEX.items():
-        text = text.replace(sign, command)
-    return text
-
-
-def to_markdown(sheet: Sheet) -> str:
-    """Set a sheet as a Markdown pipe table, with its title in bold and its notes below.
+    posterior, what, *args, columns, diagnostics, **kwargs
+        As for ``table``.
+    width : float
+        Points of the column that the table shall fit: letters get smaller, and texts break.  The
+        text of the class ``article`` has 345, a column of two 229.
 
     Examples
     --------
-    >>> from bambi_anova.present.journal_tables import Column
-    >>> rows = (Column("level", ("a", "b"), numeric=False), Column("Mean", ("1.0", "20.5")))
-    >>> print(to_markdown(Sheet("Means", rows, (), ("Scale: y.",))))
-    **Means**
-    <BLANKLINE>
-    | level | Mean |
-    |:------|-----:|
-    | a     |  1.0 |
-    | b     | 20.5 |
-    <BLANKLINE>
-    Scale: y.
+    >>> print(result.to_latex("anova"))  # doctest: +SKIP
+    >>> result.to_latex("anova", columns=["Term", "df", "% of variance"])  # doctest: +SKIP
     """
-    heads = [f"{c.spanner}: {c.label}" if c.spanner else c.label for c in sheet.columns]
-    texts = [[head, *column.cells] for head, column in zip(heads, sheet.columns, strict=True)]
-    sides = [column.numeric for column in sheet.columns]
-    if sheet.groups:
-        texts.insert(0, ["Term", *_once(sheet.groups)])
-        sides.insert(0, False)
-    texts = [[cell.replace("|", "\\|") for cell in column] for column in texts]
-    widths = [max(3, *map(len, column)) for column in texts]
-    rules = [
-        "-" * (w + 1) + ":" if side else ":" + "-" * (w + 1)
-        for w, side in zip(widths, sides, strict=True)
-    ]
-    lines = []
-    for row in zip(*texts, strict=True):
-        cells = [
-            cell.rjust(w) if side else cell.ljust(w)
-            for cell, w, side in zip(row, widths, sides, strict=True)
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines.insert(1, f"|{'|'.join(rules)}|")
-    parts = [f"**{sheet.title}**"] if sheet.title else []
-    return "\n\n".join(
-        [*parts, "\n".join(lines), *([" ".join(sheet.notes)] if sheet.notes else [])]
-    )
+    return latex.to_latex(_set(posterior, what, args, kwargs, columns, diagnostics), width)
 
 
-def to_html(sheet: Sheet) -> str:
-    """Set a sheet as plain HTML for a notebook: no scripts, no style sheets, no colours.
-
-    Examples
-    --------
-    >>> from bambi_anova.present.journal_tables import Column
-    >>> to_html(Sheet("", (Column("Mean", ("1.0",)),), (), ())).count("<td")
-    1
-    """
-    spanned = any(column.spanner for column in sheet.columns)
-    rows = [_spanners(sheet)] if spanned else []
-    rows.append("".join(_cell("th", c.label, c.numeric, _LINE) for c in sheet.columns))
-    last = None
-    for i in range(len(sheet.columns[0].cells)):
-        group = sheet.groups[i] if sheet.groups else None
-        if group != last:
-            style = _CELL.format(side="left")
-            rows.append(
-                f'<th colspan="{len(sheet.columns)}" style="{style}">{escape(group or "")}</th>'
-            )
-            last = group
-        rows.append("".join(_cell("td", c.cells[i], c.numeric) for c in sheet.columns))
-    body = "".join(f'<tr style="background:none">{row}</tr>' for row in rows)
-    title = f"<div><b>{escape(sheet.title)}</b></div>" if sheet.title else ""
-    notes = f'<div style="opacity:.75;font-size:90%">{escape(" ".join(sheet.notes))}</div>'
-    table = f'<table style="border-collapse:collapse;margin:4px 0">{body}</table>'
-    return f"<div>{title}{table}{notes if sheet.notes else ''}</div>"
-
-
-def _cell(tag: str, text: str, numeric: bool, more: str = "") -> str:
-    style = _CELL.format(side="right" if numeric else "left")
-    return f'<{tag} style="{style};{more}">{escape(text)}</{tag}>'
-
-
-def _spanners(sheet: Sheet) -> str:
-    """Return the cells above the head, neighbours of one spanner in one."""
-    runs: list[list] = []
-    for column in sheet.columns:
-        if runs and column.spanner and runs[-1][0] == column.spanner:
-            runs[-1][1] += 1
-        else:
-            runs.append([column.spanner, 1])
-    style = _CELL.format(side="center")
-    return "".join(f'<th colspan="{n}" style="{style}">{escape(text)}</th>' for text, n in runs)
-
-
-def _once(groups: tuple[str, ...]) -> list[str]:
-    """Name each group in the first of its rows only."""
-    return [g if i == 0 or groups[i - 1] != g else "" for i, g in enumerate(groups)]
+def _set(
+    posterior: Posterior,
+    what: str | pd.DataFrame,
+    args: tuple,
+    kwargs: dict[str, Any],
+    columns: Sequence[str] | None,
+    diagnostics: bool,
+) -> JournalTable:
+    """Make the table, if it is only named, and set it with its title and its notes."""
+    if isinstance(what, pd.DataFrame):
+        if args or kwargs:
+            raise ArgumentError("table: a DataFrame is already made; arguments go to its method")
+        frame, title = what, ""
+    elif what in TABLES:
+        make, title = TABLES[what]
+        frame = make(posterior, *args, **kwargs)
+    else:
+        raise ArgumentError(f"what={what!r} is not a table{nearest(str(what), TABLES)}")
+    notes = []
+    scales = set(frame["scale"]) if "scale" in frame else set()
+    if scales in ({"link"}, {"response"}):
+        # Said in the user's words instead of ours.
+        notes.append(f"Scale: {scale_name(posterior, scales.pop())}.")
+        frame = frame.drop(columns="scale")
+    if not verdict(posterior).trusted:
+        notes.append(f"The fit as a whole is {verdict(posterior)}.")
+    set_table = journal_table(frame, title, notes, diagnostics)
+    return set_table if columns is None else set_table.only(columns)

@@ -8,10 +8,15 @@ diagnostics, a posterior predictive check, posterior summaries.  What a program 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from bambi_anova.design.advice import check_design
 from bambi_anova.errors import DroppedUnitWarning, UnsupportedCellWarning
+from bambi_anova.estimates.accuracy import verdict
+from bambi_anova.estimates.quantity_table import check_rope
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.prediction.predictive_check import predictive_check
+from bambi_anova.present.markup import escape_markdown
 from bambi_anova.present.methods_text import (
     describe_check,
     describe_computation,
@@ -20,16 +25,15 @@ from bambi_anova.present.methods_text import (
     describe_priors,
 )
 from bambi_anova.present.results_text import (
-    Settings,
+    Reported,
     describe_covariates,
     describe_estimates,
     describe_factor,
-    describe_interactions,
+    describe_interaction,
     describe_units,
 )
-
-if TYPE_CHECKING:
-    from bambi_anova.result import Result
+from bambi_anova.screening.screen import warn_of_trials
+from bambi_anova.tables.interval import Interval
 
 #: Posterior draws that the predictive check replicates.
 CHECKED = 1000
@@ -68,36 +72,80 @@ class Report(str):
         return str(self)
 
 
-def make_report(result: Result, settings: Settings, random_seed: int | None) -> Report:
-    """Write the report; see ``Result.report``."""
-    by, groups = ("unit", "units") if result.design.units else ("cell", "cells")
-    check = result.predictive_check(
-        by, ci_prob=settings.ci_prob, draws=CHECKED, random_seed=random_seed
-    )
+def report(
+    posterior: Posterior,
+    population: str = "super",
+    scale: str = "response",
+    ci_prob: float = 0.95,
+    ci_kind: str = "hdi",
+    rope: tuple[float, float] | None = None,
+    random_seed: int | None = 0,
+) -> Report:
+    """Write Methods and Results in plain words.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    population, scale, ci_prob, ci_kind
+        As in ``means``.
+    rope : (float, float), optional
+        Differences too small to matter; the posterior's share among them is given.
+    random_seed : int, optional
+        Of the predictive check.
+
+    Returns
+    -------
+    Report
+        A ``str`` of Markdown, with the attributes ``methods``, ``results`` and ``left``.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument has a value that it cannot take.
+
+    Examples
+    --------
+    >>> print(result.report())  # doctest: +SKIP
+    """
+    rope = None if rope is None else check_rope(rope)
+    reported = Reported(population, scale, Interval(ci_prob, ci_kind), rope)
+    by, groups = ("unit", "units") if posterior.design.units else ("cell", "cells")
+    check = predictive_check(posterior, by, ci_prob=ci_prob, draws=CHECKED, random_seed=random_seed)
     methods = (
-        describe_data(result),
-        f"{describe_model(result)} {describe_priors(result.priors)}",
-        describe_computation(result),
-        describe_check(check, groups, settings.ci_prob),
+        describe_data(posterior),
+        f"{describe_model(posterior)} {describe_priors(posterior.priors)}",
+        describe_computation(posterior),
+        describe_check(check, groups, ci_prob),
     )
-    shown = result.design.factors or result.design.rows.covariates
-    results = [describe_estimates(result, settings)] if shown else []
-    if not result.verdict.trusted:
-        results.insert(0, _warning(result))
-    results += [describe_factor(result, name, settings) for name in result.design.levels]
-    if result.design.factors:
-        results.append(describe_interactions(result, settings))
-    results += [describe_covariates(result, settings), describe_units(result, settings)]
-    return Report(_paragraphs(methods), _paragraphs(results), _left(result, settings))
+    return Report(
+        _paragraphs(methods),
+        _paragraphs(_results(posterior, reported)),
+        "\n".join(f"- {item}" for item in _left(posterior, reported)),
+    )
 
 
-def _paragraphs(parts) -> str:
+def _results(posterior: Posterior, reported: Reported) -> Iterable[str]:
+    design = posterior.design
+    if not verdict(posterior).trusted:
+        yield _warning(posterior)
+    if design.factors or design.rows.covariates:
+        yield describe_estimates(posterior, reported)
+    for name in design.levels:
+        yield describe_factor(posterior, name, reported)
+    for term in design.terms:
+        if len(term.factors) > 1 and not term.covariate:
+            yield describe_interaction(posterior, term.factors, reported)
+    yield describe_covariates(posterior, reported)
+    yield describe_units(posterior, reported)
+
+
+def _paragraphs(parts: Iterable[str]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _warning(result: Result) -> str:
-    reasons = "; ".join(result.verdict.reasons)
-    quick = result.sampling.weighting is not None
+def _warning(posterior: Posterior) -> str:
+    reasons = escape_markdown("; ".join(verdict(posterior).reasons))
+    quick = posterior.sampling.weighting is not None
     what = "a quick fit, to be confirmed by NUTS" if quick else "to be sampled for longer"
     return (
         f"**This fit is not trusted** ({what}): {reasons}. Numbers are provisional; those that "
@@ -105,19 +153,18 @@ def _warning(result: Result) -> str:
     )
 
 
-def _left(result: Result, settings: Settings) -> str:
-    """List what the guidelines ask for and a program cannot supply."""
-    items = [
-        "why a Bayesian analysis, and why these priors",
-        "how sensitive the conclusions are to the priors (refit with others)",
-        "the random seed, and where data and code can be had",
-    ]
-    if settings.rope is None:
-        items.append("which differences are too small to matter, if decisions are made (`rope`)")
-    if result.sampling.weighting is not None:
-        items.append("a full fit by NUTS, compared with this one by `compare_fits`")
+def _left(posterior: Posterior, reported: Reported) -> Iterable[str]:
+    """Yield what the guidelines ask for and a program cannot supply."""
+    yield "why a Bayesian analysis, and why these priors"
+    yield "how sensitive the conclusions are to the priors (refit with others)"
+    yield "the random seed, and where data and code can be had"
+    if reported.rope is None:
+        yield "which differences are too small to matter, if decisions are made (`rope`)"
+    if posterior.sampling.weighting is not None:
+        yield "a full fit by NUTS, compared with this one by `compare_fits`"
+    warnings = check_design(posterior.design, posterior.family)
     told = (DroppedUnitWarning, UnsupportedCellWarning)
-    for warning in check_design(result.design, result.family):
+    for warning in (*warnings, *warn_of_trials(posterior.specification)):
         if not isinstance(warning, told):
-            items.append(f"an answer to what the check of the design asks: {warning}")
-    return "\n".join(f"- {item}" for item in items)
+            asked = escape_markdown(warning)
+            yield f"an answer to what the check of the design asks: {asked}"

@@ -490,9 +490,8 @@ def test_what_the_model_does_not_replicate_is_orange(quick_fit, monkeypatch):
     check = result.predictive_check("unit", draws=200, random_seed=1)
     strange = check.assign(tail_probability=[0.001, *check["tail_probability"][1:]])
     monkeypatch.setattr(
-        type(result),
-        "predictive_check",
-        lambda self, by, units, prob, *rest: strange.rename(
+        "bambi_anova.plots.replicated.predictive_check",
+        lambda fit, by, units, prob, *rest: strange.rename(
             columns=lambda name: name.replace("hdi95", f"hdi{100 * prob:g}")
         ),
     )

@@ -104,14 +104,23 @@ def test_an_interaction_of_few_contrasts_is_written_out(quick_fit, report_of):
     assert f"**condition {TIMES} trial_type.** {text}" in report_of("memory").results
 
 
-def test_an_interaction_of_many_contrasts_has_the_sd_of_its_effects(quick_fit, report_of):
-    table = quick_fit("oats").anova(scale="response")
-    (text,) = [
-        f"The sd of its effects was {mean} (95% HDI {ends})"
-        for row, mean, ends in written(table)
-        if row["term"] == "variety:nitrogen"
-    ]
-    assert f"**variety {TIMES} nitrogen.** {text}" in report_of("oats").results
+def test_of_many_interaction_contrasts_the_largest_is_given(quick_fit, report_of):
+    table = quick_fit("oats").contrasts("variety:nitrogen", scale="response")
+    largest = contrast_texts(table)[int(table["mean"].abs().to_numpy().argmax())]
+    text = f"**variety {TIMES} nitrogen.** Of 18 contrasts the largest was {largest}"
+    assert text in report_of("oats").results
+
+
+def test_simple_effects_of_each_factor_have_intervals(quick_fit, report_of):
+    for factor, other in (("condition", "trial_type"), ("trial_type", "condition")):
+        table = quick_fit("memory").contrasts(factor, by=other, scale="response")
+        texts = [
+            text.replace(" = ", f" at {level} = ")
+            for text, level in zip(contrast_texts(table), table[other], strict=True)
+        ]
+        assert len(texts) == 2
+        start = f"Simple effects of {factor}: {texts[0]}); {texts[1]})."
+        assert start in report_of("memory").results
 
 
 @pytest.mark.parametrize("name", [*DESIGNS, "no factors"])

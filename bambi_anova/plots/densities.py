@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.contrasts import contrasts
+from bambi_anova.estimates.draws_of import draws_of
 from bambi_anova.plots.style import (
     COLOURS,
     GREY,
@@ -24,6 +26,7 @@ from bambi_anova.plots.style import (
     make_figure,
     stacked,
 )
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import check_interval
 from bambi_anova.present.naming import joined, minus, population_name, scale_name
 from bambi_anova.tables.rounding import MINUS, interval, number, percentage, row_decimals
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from bambi_anova.result import Result
 
 Array = np.ndarray
 
@@ -127,7 +129,7 @@ def plot_posterior(
 
 
 def plot_posteriors(
-    result: Result,
+    posterior: Posterior,
     term: str | None = None,
     method: str | Mapping = "pairwise",
     by: str | Sequence[str] | None = None,
@@ -146,7 +148,7 @@ def plot_posteriors(
 
     Parameters
     ----------
-    result : Result
+    posterior : Posterior
     term : str, optional
         As in ``Result.contrasts``; the model's first factor by default.
     method, by, population, scale, ci_prob, ci_kind
@@ -165,9 +167,9 @@ def plot_posteriors(
     --------
     >>> plot_posteriors(result, "condition", rope=(-0.1, 0.1))  # doctest: +SKIP
     """
-    term = next(iter(result.design.levels), "") if term is None else term
-    table = result.contrasts(term, method, by, population, scale, ci_prob, ci_kind, **options)
-    draws = result.draws_of("contrasts", term, method, by, population, scale, **options)
+    term = next(iter(posterior.design.levels), "") if term is None else term
+    table = contrasts(posterior, term, method, by, population, scale, ci_prob, ci_kind, **options)
+    draws = draws_of(posterior, "contrasts", term, method, by, population, scale, **options)
     null = float(draws.attrs["null"])
     columns = min(len(table), 3)
     rows = -(-len(table) // columns)
@@ -197,8 +199,8 @@ def plot_posteriors(
         )
         ax.tick_params(labelbottom=True)
     what = "difference" if null == 0 else "ratio"
-    figure.supxlabel(f"{what} ({scale_name(result, scale)})", fontsize=10)
-    head = f"{joined(term.split(':'))}; {population_name(population, result)}".rstrip("; ")
+    figure.supxlabel(f"{what} ({scale_name(posterior, scale)})", fontsize=10)
+    head = f"{joined(term.split(':'))}; {population_name(population, posterior)}".rstrip("; ")
     head_caption(figure, head, size[0])
     return figure
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.accuracy import verdict
 from bambi_anova.plots.forest import LABEL_WIDTH, draw_forest
 from bambi_anova.plots.style import (
     COLOURS,
@@ -21,19 +22,20 @@ from bambi_anova.plots.style import (
     make_axes,
     wrapped,
 )
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.prediction.predictive_check import predictive_check
 from bambi_anova.present.naming import joined, response_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bambi_anova.result import Result
 
 #: Most units that are named on the axis.
 NAMED = 12
 
 
 def plot_predictive(
-    result: Result,
+    posterior: Posterior,
     by: str = "cell",
     units: str = "these",
     ci_prob: float = 0.95,
@@ -47,7 +49,7 @@ def plot_predictive(
 
     Parameters
     ----------
-    result : Result
+    posterior : Posterior
     by, units, ci_prob, ci_kind, draws, random_seed
         As in ``Result.predictive_check``; ``by`` is "cell", "unit" or a unit term.
     ax : matplotlib.axes.Axes, optional
@@ -73,7 +75,7 @@ def plot_predictive(
     # The same seed gives both intervals the same replicates.
     seed = int(np.random.default_rng(random_seed).integers(2**31))
     table, inner = (
-        result.predictive_check(by, units, prob, ci_kind, draws, seed).assign(
+        predictive_check(posterior, by, units, prob, ci_kind, draws, seed).assign(
             trusted=True, supported=True
         )
         for prob in (ci_prob, INNER)
@@ -81,15 +83,15 @@ def plot_predictive(
     outside = ((table["tail_probability"] - 0.5).abs() > ci_prob / 2).to_numpy()
     ordered = by != "cell" if ordered is None else ordered
     draw = _draw_ordered if ordered else _draw_forest
-    ax = draw(result, table, inner, outside, by, ci_kind, ax)
-    verdict = "" if result.verdict.trusted else "from a fit that is not trusted"
+    ax = draw(posterior, table, inner, outside, by, ci_kind, ax)
+    doubt = "" if verdict(posterior).trusted else "from a fit that is not trusted"
     caption(
         ax,
-        f"replicates of {units} units" if result.design.units else "replicates",
+        f"replicates of {units} units" if posterior.design.units else "replicates",
         interval_name(ci_prob, ci_kind, INNER),
         f"diamonds: observed, {int(outside.sum())} of {len(table)} in the outer "
         f"{100 * (1 - ci_prob):.2g}% (orange)",
-        verdict,
+        doubt,
         side="left" if ordered else "right",
     )
     return ax
@@ -111,7 +113,7 @@ def group_labels(table: pd.DataFrame) -> list[str]:
 
 
 def _draw_forest(
-    result: Result,
+    posterior: Posterior,
     table: pd.DataFrame,
     inner: pd.DataFrame,
     outside: np.ndarray,
@@ -119,18 +121,18 @@ def _draw_forest(
     ci_kind: str,
     ax: Axes | None,
 ) -> Axes:
-    names = list(result.design.levels) if by == "cell" else _unit(result, by).split(":")
+    names = list(posterior.design.levels) if by == "cell" else _unit(posterior, by).split(":")
     heads = [joined(names) or "all rows"] * len(table)
     colours = [COLOURS[5]] * len(table)
     ax = draw_forest(ax, table, inner, heads, group_labels(table), colours, ci_kind)
     at = np.asarray(ax.collections[-1].get_offsets())[:, 1]
     _diamonds(ax, table["observed"], at, outside)
-    ax.set_xlabel(wrapped(f"mean response ({response_name(result)})", LABEL_WIDTH))
+    ax.set_xlabel(wrapped(f"mean response ({response_name(posterior)})", LABEL_WIDTH))
     return ax
 
 
 def _draw_ordered(
-    result: Result,
+    posterior: Posterior,
     table: pd.DataFrame,
     inner: pd.DataFrame,
     outside: np.ndarray,
@@ -140,7 +142,7 @@ def _draw_ordered(
 ) -> Axes:
     order = table["observed"].sort_values(kind="stable").index
     table, inner, outside = table.loc[order], inner.loc[order], outside[order]
-    unit = by if by == "cell" else _unit(result, by)
+    unit = by if by == "cell" else _unit(posterior, by)
     ax = make_axes(ax, (min(3.0 + 0.11 * len(table), 9.0), 3.7))
     at = np.arange(len(table))
     draw_intervals(ax, table, inner, at, [COLOURS[5]] * len(table), ci_kind, upright=True)
@@ -154,13 +156,13 @@ def _draw_ordered(
     ax.set_xlim(-0.8, len(table) - 0.2)
     kind = "cells" if by == "cell" else "units"
     ax.set_xlabel(f"{joined(unit.split(':'))}, ordered ({len(table)} {kind})")
-    ax.set_ylabel(f"mean response ({response_name(result)})")
+    ax.set_ylabel(f"mean response ({response_name(posterior)})")
     return ax
 
 
-def _unit(result: Result, by: str) -> str:
+def _unit(posterior: Posterior, by: str) -> str:
     """Return the unit term that ``by`` stands for."""
-    return min(result.design.units, key=lambda one: one.size).name if by == "unit" else by
+    return min(posterior.design.units, key=lambda one: one.size).name if by == "unit" else by
 
 
 def _diamonds(ax: Axes, x, y, outside: np.ndarray) -> None:

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from bambi_anova.design.design import RESIDUAL
+from bambi_anova.estimates.anova import anova
 from bambi_anova.plots.forest import LABEL_WIDTH, draw_forest
 from bambi_anova.plots.style import COLOURS, GREY, INNER, caption, interval_name, marks, wrapped
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import bound_names
 from bambi_anova.present.naming import joined, population_name, scale_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bambi_anova.result import Result
-
 
 def plot_anova(
-    result: Result,
+    posterior: Posterior,
     population: str = "super",
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
@@ -32,7 +32,7 @@ def plot_anova(
 
     Parameters
     ----------
-    result : Result
+    posterior : Posterior
     population, ci_prob, ci_kind, scale
         As in ``Result.anova``.
     ax : matplotlib.axes.Axes, optional
@@ -51,11 +51,11 @@ def plot_anova(
     >>> plot_anova(result)  # doctest: +SKIP
     """
     table, inner = (
-        _with_residual(result.anova(population, scale, prob, ci_kind), ci_kind)
+        _with_residual(anova(posterior, population, scale, prob, ci_kind), ci_kind)
         for prob in (ci_prob, INNER)
     )
     # The coarsest units first, as in the formula; terms of crossed units and the residual last.
-    units = [unit.name for unit in result.design.units]
+    units = [unit.name for unit in posterior.design.units]
     place = {name: units.index(name) if name in units else len(units) for name in table["stratum"]}
     place[RESIDUAL] = len(units) + 1
     order = table["stratum"].map(place).sort_values(kind="stable").index
@@ -65,12 +65,12 @@ def plot_anova(
     colours = [COLOURS[0] if kind == "fixed" else GREY for kind in table["kind"]]
     ax = draw_forest(ax, table, inner, heads, labels, colours, ci_kind)
     ax.set_xlim(left=0)
-    about = f"sd of the effects ({scale_name(result, scale)}); df in brackets"
+    about = f"sd of the effects ({scale_name(posterior, scale)}); df in brackets"
     ax.set_xlabel(wrapped(about, LABEL_WIDTH))
     residual = "residual: its superpopulation sd" if (table["kind"] == "residual").any() else ""
     intervals = interval_name(ci_prob, ci_kind, INNER)
     caption(
-        ax, population_name(population, result), intervals, residual, marks(table), side="right"
+        ax, population_name(population, posterior), intervals, residual, marks(table), side="right"
     )
     return ax
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bambi_anova.errors import ArgumentError
-from bambi_anova.names import scaled_terms, sigma_name
+from bambi_anova.estimates.accuracy import trust
 from bambi_anova.plots.style import COLOURS, GREY, PALE, caption, make_axes, stacked
 from bambi_anova.posterior.importance import Weighting
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import MAX_PARETO_K, MIN_ESS
 from bambi_anova.present.naming import joined
 
@@ -21,19 +22,18 @@ if TYPE_CHECKING:
     from arviz_plots import PlotCollection
     from matplotlib.axes import Axes
 
-    from bambi_anova.result import Result
 
 Array = np.ndarray
 
 
 def plot_chains(
-    result: Result, kind: str = "rank", backend: str = "matplotlib", **kwargs: Any
+    posterior: Posterior, kind: str = "rank", backend: str = "matplotlib", **kwargs: Any
 ) -> PlotCollection:
     """Draw the chains of every scalar parameter: ranks or traces beside their densities.
 
     Parameters
     ----------
-    result : Result
+    posterior : Posterior
         Of Markov chains.
     kind : {"rank", "trace"}
         ``arviz_plots.plot_rank_dist`` or ``arviz_plots.plot_trace_dist``.
@@ -63,12 +63,12 @@ def plot_chains(
     }
     if kind not in kinds:
         raise ArgumentError(f"kind={kind!r}: expected one of {tuple(kinds)}")
-    if result.sampling.weighting is not None:
+    if posterior.sampling.weighting is not None:
         raise ArgumentError(
-            f"plot_chains: a {result.sampling.method} fit has independent draws and no chains; "
+            f"plot_chains: a {posterior.sampling.method} fit has independent draws and no chains; "
             "plot_weights shows what its importance weights are worth"
         )
-    chains = _scalars(result)
+    chains = _scalars(posterior)
     tree = xr.DataTree.from_dict({"posterior": chains})
     options: dict[str, Any] = {"compact": False, "color": list(COLOURS)}
     if backend == "matplotlib":
@@ -77,22 +77,20 @@ def plot_chains(
     return kinds[kind](tree, backend=backend, **(options | kwargs))
 
 
-def _scalars(result: Result) -> xr.Dataset:
+def _scalars(posterior: Posterior) -> xr.Dataset:
     """Return the scalar parameters under names that fit beside a panel."""
-    posterior = result.idata["posterior"].to_dataset()
-    known = {
-        sigma_name(term): f"sd of {joined(name.split(':'))}"
-        for name, term in scaled_terms(result.design).items()
-    }
+    draws = posterior.idata["posterior"].to_dataset()
+    sigmas = posterior.draws.sigmas
+    known = {f"1|{name}_sigma": f"sd of {joined(name.split(':'))}" for name in sigmas}
     names = {
         str(name): stacked(known.get(str(name), str(name)), 16)
-        for name in posterior
-        if posterior[name].dims == ("chain", "draw")
+        for name in draws
+        if draws[name].dims == ("chain", "draw")
     }
-    return posterior[list(names)].rename(names)
+    return draws[list(names)].rename(names)
 
 
-def plot_weights(result: Result, ax: Axes | None = None) -> Axes:
+def plot_weights(posterior: Posterior, ax: Axes | None = None) -> Axes:
     """Draw the importance weights of a quick fit, largest first, with their Pareto k.
 
     Of good weights none stands out: the largest is a small share of all, and the curve bends
@@ -100,7 +98,7 @@ def plot_weights(result: Result, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    result : Result
+    posterior : Posterior
         Of a quick fit.
     ax : matplotlib.axes.Axes, optional
 
@@ -117,11 +115,11 @@ def plot_weights(result: Result, ax: Axes | None = None) -> Axes:
     --------
     >>> plot_weights(model.fit("laplace"))  # doctest: +SKIP
     """
-    weighting = result.sampling.weighting
+    weighting = posterior.sampling.weighting
     if weighting is None:
         raise ArgumentError(
-            f"plot_weights: a {result.sampling.method} fit has chains and no importance weights; "
-            "plot_chains shows them"
+            f"plot_weights: a {posterior.sampling.method} fit has chains and no importance "
+            "weights; plot_chains shows them"
         )
     ax = make_axes(ax, (5.2, 3.6))
     good = weighting.pareto_k <= MAX_PARETO_K
@@ -152,12 +150,12 @@ def kept_weights(weighting: Weighting) -> Array:
     return np.sort(weight / weight.mean())[::-1]
 
 
-def plot_trust(result: Result, ax: Axes | None = None) -> Axes:
+def plot_trust(posterior: Posterior, ax: Axes | None = None) -> Axes:
     """Draw the effective sample size of every quantity against what is asked of it.
 
     Parameters
     ----------
-    result : Result
+    posterior : Posterior
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -170,7 +168,7 @@ def plot_trust(result: Result, ax: Axes | None = None) -> Axes:
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    table = result.trust()
+    table = trust(posterior)
     table = table[table["sd"] > 0].reset_index(drop=True)
     size = table[["ess_bulk", "ess_tail"]].min(axis=1)
     kind = table["quantity"].str.extract(r"^(mean|deflection) ", expand=False).fillna("parameter")

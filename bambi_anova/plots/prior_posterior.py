@@ -15,6 +15,7 @@ from bambi_anova.plots.style import (
     make_figure,
     wrapped,
 )
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.present.naming import joined
 from bambi_anova.priors.defaults import Prior
 from bambi_anova.priors.distributions import distribution
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from bambi_anova.result import Result
 
 Array = np.ndarray
 
@@ -32,13 +32,13 @@ SHOWN = 0.99
 
 
 def plot_priors(
-    result: Result, columns: int = 3, figure: Figure | SubFigure | None = None
+    posterior: Posterior, columns: int = 3, figure: Figure | SubFigure | None = None
 ) -> Figure | SubFigure:
     """Draw the prior and the posterior of each sigma, a panel each.
 
     Parameters
     ----------
-    result : Result
+    posterior : Posterior
     columns : int
         Panels in a row.
     figure : matplotlib.figure.Figure, optional
@@ -51,7 +51,7 @@ def plot_priors(
     --------
     >>> plot_priors(result)  # doctest: +SKIP
     """
-    panels = _panels(result)
+    panels = _panels(posterior)
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     size = (3.1 * columns + 0.4, 2.3 * rows + 0.6)
@@ -63,21 +63,21 @@ def plot_priors(
         ax.set_visible(False)
     # Beside the first panel there is room on the right, where densities have come down.
     grid[0].legend(frameon=False, fontsize=8.5, loc="upper right")
-    scale = "" if result.link.name == "identity" else f", {result.link.name} scale"
+    scale = "" if posterior.link.name == "identity" else f", {posterior.link.name} scale"
     figure.supxlabel(f"standard deviation{scale}", fontsize=10)
     head_caption(figure, f"axes hold {100 * SHOWN:g}% of each posterior", size[0])
     return figure
 
 
-def _panels(result: Result) -> list[tuple[str, Prior, Array]]:
+def _panels(posterior: Posterior) -> list[tuple[str, Prior, Array]]:
     """Return title, prior and draws of every sigma that has a prior."""
     panels = [
-        (f"sd of {joined(name.split(':'))}", prior, result.draws.sigmas[name])
-        for name, prior in result.priors.sigmas.items()
+        (f"sd of {joined(name.split(':'))}", prior, posterior.draws.sigmas[name])
+        for name, prior in posterior.priors.sigmas.items()
     ]
-    residual = result.priors.auxiliary.get("sigma")
+    residual = posterior.priors.auxiliary.get("sigma")
     if isinstance(residual, Prior):
-        panels.append(("residual sd", residual, result.draws.auxiliary["sigma"]))
+        panels.append(("residual sd", residual, posterior.draws.auxiliary["sigma"]))
     return panels
 
 

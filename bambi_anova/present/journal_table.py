@@ -1,4 +1,4 @@
-"""A tidy table -> a sheet that a reader of a journal understands: rounded text, marks, notes.
+"""A tidy table -> one that a reader of a journal understands: rounded text, marks, notes.
 
 Letters: K rows.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from bambi_anova.errors import ArgumentError
+from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.posterior.populations import POPULATION_NAMES
 from bambi_anova.present.naming import TIMES, joined, minus
 from bambi_anova.tables.rounding import decimals, interval, number, percentage, row_decimals
@@ -22,8 +22,16 @@ UNSUPPORTED = "\N{DOUBLE DAGGER}"
 #: What a trusted quantity's Monte Carlo error is at most, in sds: an effective size of 400.
 WORST_ERROR = 0.05
 
-_BOUND = re.compile(r"^(?P<of>sigma_|share_)?(?P<kind>hdi|eti)(?P<prob>[\d.]+)_lb$")
-_DIAGNOSTICS = ("mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat", "pareto_k")
+_BOUND = re.compile(r"(?P<of>sigma_|share_)?(?P<kind>hdi|eti)(?P<prob>[\d.e-]+)_[lu]b")
+#: Diagnostics, and how each is written.
+_DIAGNOSTICS: dict[str, Callable[[float], str]] = {
+    "mcse_mean": "{:.2g}".format,
+    "mcse_sd": "{:.2g}".format,
+    "ess_bulk": lambda value: number(value, 0),
+    "ess_tail": lambda value: number(value, 0),
+    "r_hat": lambda value: number(value, 3),
+    "pareto_k": lambda value: number(value, 2),
+}
 _SHARES = {
     "pd": "P(direction)",
     "below_rope": "Below ROPE",
@@ -50,13 +58,17 @@ _WORDS = {
     "pareto_k": "Pareto k",
 }
 #: Columns that say nothing to a reader: errors of shares, and what marks and heads say better.
-_HIDDEN = ("kind", "supported", "trusted", "mcse_rope", "mcse_comp_val")
+_HIDDEN = {"kind", "supported", "trusted", "mcse_rope", "mcse_comp_val"}
+_SUMMARIES = {"mean", "median", "sd", "sigma", "share", "sigma_sd", "share_sd"}
+_NO_LABELS = {*_SUMMARIES, *_HIDDEN, *_SHARES, *_DIAGNOSTICS}
+#: Columns that the notes say once, where all rows agree.
+_SAID_ONCE = ("population", "scale", "comp_val")
 _INTERVALS = {"hdi": "highest-density interval", "eti": "equal-tailed interval"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a sheet: its label, its K texts, what it stands under and to which side."""
+    """A column of texts: its label, its K texts, what it stands under and to which side."""
 
     label: str
     cells: tuple[str, ...]
@@ -65,7 +77,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class JournalTable:
     """A table of texts, ready to be set.
 
     Attributes
@@ -84,10 +96,31 @@ class Sheet:
     groups: tuple[str, ...]
     notes: tuple[str, ...]
 
+    def only(self, names: Sequence[str]) -> JournalTable:
+        """Return the table with some of its columns, named by their label or what is above it.
 
-def make_sheet(
+        Raises
+        ------
+        ArgumentError
+            If there is no such column.
+
+        Examples
+        --------
+        >>> table = JournalTable("", (Column("Mean", ("1",)), Column("SD", ("2",))), (), ())
+        >>> [column.label for column in table.only(["SD"]).columns]
+        ['SD']
+        """
+        known = {name for column in self.columns for name in (column.label, column.spanner)} - {""}
+        for name in names:
+            if name not in known:
+                raise ArgumentError(f"columns: {name!r} is not one{nearest(str(name), known)}")
+        chosen = [c for c in self.columns if c.label in names or c.spanner in names]
+        return replace(self, columns=tuple(chosen))
+
+
+def journal_table(
     table: pd.DataFrame, title: str = "", notes: Sequence[str] = (), diagnostics: bool = False
-) -> Sheet:
+) -> JournalTable:
     """Set a table of a result as text.
 
     Parameters
@@ -102,7 +135,7 @@ def make_sheet(
 
     Returns
     -------
-    Sheet
+    JournalTable
 
     Raises
     ------
@@ -113,7 +146,7 @@ def make_sheet(
     --------
     >>> table = pd.DataFrame({"contrast": ["x - y"], "mean": [0.4172], "sd": [0.0391]})
     >>> table = table.assign(hdi95_lb=0.3401, hdi95_ub=0.4911, mcse_mean=0.0012, trusted=True)
-    >>> [column.cells for column in make_sheet(table).columns[1:]]
+    >>> [column.cells for column in journal_table(table).columns[1:]]
     [('0.42',), ('0.04',), ('[0.34, 0.49]',)]
     """
     missing = {"mean", "sd", "mcse_mean", "trusted"} - set(table.columns)
@@ -129,31 +162,16 @@ def make_sheet(
         labels = [column for column in labels if column.label != "Term"]
         title = title if groups else f"{title} of {terms[0]}" if title else terms[0]
     columns = (*_marked(labels, table), *_numbers(table, diagnostics))
-    return Sheet(title, columns, groups, (*notes, *_notes(table, columns)))
+    return JournalTable(title, columns, groups, (*notes, *_notes(table, columns)))
 
 
 def _labels(table: pd.DataFrame) -> Iterator[Column]:
     """Return what the rows are about: texts, and numbers that are not summaries."""
-    for name in table.columns:
-        if name in (
-            "mean",
-            "median",
-            "sd",
-            "sigma",
-            "share",
-            "sigma_sd",
-            "share_sd",
-            *_HIDDEN,
-            *_SHARES,
-        ):
+    for name, values in table.items():
+        if name in _NO_LABELS or _BOUND.fullmatch(str(name)):
             continue
-        if name in _DIAGNOSTICS or re.match(
-            r"^(sigma_|share_)?(hdi|eti)[\d.]+_(lb|ub)$", str(name)
-        ):
+        if name in _SAID_ONCE and _constant(values):
             continue
-        values = table[name]
-        if name in ("population", "scale", "comp_val") and _constant(values):
-            continue  # said once, in the notes
         numeric = pd.api.types.is_numeric_dtype(values)
         texts = [f"{value:g}" if numeric else _text(str(name), value) for value in values]
         yield Column(_WORDS.get(str(name), str(name)), tuple(texts), numeric=numeric)
@@ -178,11 +196,9 @@ def _marked(labels: list[Column], table: pd.DataFrame) -> list[Column]:
         ("" if good else UNTRUSTED) + ("" if backed else UNSUPPORTED)
         for good, backed in zip(table["trusted"], supported, strict=True)
     ]
-    if not labels:
-        labels = [Column("", ("",) * len(table), numeric=False)]
-    first = labels[0]
+    first, *rest = labels or [Column("", ("",) * len(table), numeric=False)]
     cells = tuple(f"{cell}{mark}" for cell, mark in zip(first.cells, marks, strict=True))
-    return [Column(first.label, cells, first.spanner, first.numeric), *labels[1:]]
+    return [replace(first, cells=cells), *rest]
 
 
 def _numbers(table: pd.DataFrame, diagnostics: bool) -> Iterator[Column]:
@@ -203,9 +219,9 @@ def _numbers(table: pd.DataFrame, diagnostics: bool) -> Iterator[Column]:
             own = np.array([decimals(WORST_ERROR * sd, sd) for sd in sds])
             yield Column("Mean", _each(number, scale * table[name], own), head)
             yield from _intervals(table, f"{name}_", own, head, scale)
-    for name in _DIAGNOSTICS if diagnostics else ():
+    for name, write in _DIAGNOSTICS.items() if diagnostics else ():
         if name in table and table[name].notna().any():
-            yield Column(_WORDS[name], tuple(_diagnostic(name, value) for value in table[name]))
+            yield Column(_WORDS[name], _each(write, table[name]))
 
 
 def _each(write: Callable[..., str], *columns) -> tuple[str, ...]:
@@ -222,8 +238,8 @@ def _intervals(
     table: pd.DataFrame, prefix: str, places: np.ndarray, spanner: str, scale: float = 1
 ) -> Iterator[Column]:
     for name in table.columns:
-        found = _BOUND.match(str(name))
-        if found and (found["of"] or "") == prefix:
+        found = _BOUND.fullmatch(str(name))
+        if found and (found["of"] or "") == prefix and str(name).endswith("_lb"):
             lower, upper = scale * table[name], scale * table[f"{str(name)[:-3]}_ub"]
             label = f"{found['prob']}% {found['kind'].upper()}"
             yield Column(label, _each(interval, lower, upper, places), spanner)
@@ -233,19 +249,12 @@ def _constant(values: pd.Series) -> bool:
     return bool((values == values.iloc[0]).all())
 
 
-def _diagnostic(name: str, value: float) -> str:
-    if name.startswith("ess"):
-        return number(value, 0)
-    return f"{value:.2g}" if name.startswith("mcse") else number(value, 3 if name == "r_hat" else 2)
-
-
 def _notes(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[str]:
-    for name in ("population", "scale"):
+    for name in _SAID_ONCE:
         if name in table and _constant(table[name]):
-            value = str(table[name].iloc[0])
-            yield f"{_WORDS[name]}: {POPULATION_NAMES.get(value, value)}."
-    if "comp_val" in table and _constant(table["comp_val"]):
-        yield f"Comparison value: {table['comp_val'].iloc[0]:g}."
+            value = table[name].iloc[0]
+            text = f"{value:g}" if name == "comp_val" else POPULATION_NAMES.get(value, value)
+            yield f"{_WORDS[name]}: {text}."
     for kind, words in _INTERVALS.items():
         if any(column.label.endswith(f"% {kind.upper()}") for column in columns):
             yield f"{kind.upper()}: {words}."
