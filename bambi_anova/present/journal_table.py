@@ -5,7 +5,6 @@ Letters: K rows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +14,7 @@ import pandas as pd
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.posterior.populations import POPULATION_NAMES
 from bambi_anova.present.naming import TIMES, joined, minus
+from bambi_anova.tables import columns
 from bambi_anova.tables.rounding import decimals, interval, number, percentage, row_decimals
 
 UNTRUSTED = "\N{DAGGER}"
@@ -22,8 +22,7 @@ UNSUPPORTED = "\N{DOUBLE DAGGER}"
 #: What a trusted quantity's Monte Carlo error is at most, in sds: an effective size of 400.
 WORST_ERROR = 0.05
 
-_BOUND = re.compile(r"(?P<of>sigma_|share_)?(?P<kind>hdi|eti)(?P<prob>[\d.e-]+)_[lu]b")
-#: Diagnostics, and how each is written.
+#: How diagnostics are written.
 _DIAGNOSTICS: dict[str, Callable[[float], str]] = {
     "mcse_mean": "{:.2g}".format,
     "mcse_sd": "{:.2g}".format,
@@ -32,35 +31,8 @@ _DIAGNOSTICS: dict[str, Callable[[float], str]] = {
     "r_hat": lambda value: number(value, 3),
     "pareto_k": lambda value: number(value, 2),
 }
-_SHARES = {
-    "pd": "P(direction)",
-    "below_rope": "Below ROPE",
-    "in_rope": "In ROPE",
-    "above_rope": "Above ROPE",
-    "above_comp_val": "Above comparison value",
-}
-_WORDS = {
-    "term": "Term",
-    "level": "Level",
-    "contrast": "Contrast",
-    "stratum": "Stratum",
-    "units": "Units",
-    "df": "df",
-    "quantity": "Quantity",
-    "population": "Population",
-    "scale": "Scale",
-    "comp_val": "Comparison value",
-    "mcse_mean": "MCSE",
-    "mcse_sd": "MCSE of SD",
-    "ess_bulk": "Bulk ESS",
-    "ess_tail": "Tail ESS",
-    "r_hat": "R-hat",
-    "pareto_k": "Pareto k",
-}
-#: Columns that say nothing to a reader: errors of shares, and what marks and heads say better.
-_HIDDEN = {"kind", "supported", "trusted", "mcse_rope", "mcse_comp_val"}
-_SUMMARIES = {"mean", "median", "sd", "sigma", "share", "sigma_sd", "share_sd"}
-_NO_LABELS = {*_SUMMARIES, *_HIDDEN, *_SHARES, *_DIAGNOSTICS}
+#: What is no label: summaries, and what marks and heads say better than a column would.
+_NO_LABELS = {columns.ESTIMATE, columns.SHARE, columns.ERROR, columns.DIAGNOSTIC, columns.JUDGEMENT}
 #: Columns that the notes say once, where all rows agree.
 _SAID_ONCE = ("population", "scale", "comp_val")
 _INTERVALS = {"hdi": "highest-density interval", "eti": "equal-tailed interval"}
@@ -159,22 +131,22 @@ def journal_table(
     if "term" in table and "share" not in table:
         terms = [_term(name) for name in table["term"]]
         groups = tuple(terms) if len(set(terms)) > 1 else ()
-        labels = [column for column in labels if column.label != "Term"]
+        labels = [column for column in labels if column.label != _title("term")]
         title = title if groups else f"{title} of {terms[0]}" if title else terms[0]
-    columns = (*_marked(labels, table), *_numbers(table, diagnostics))
-    return JournalTable(title, columns, groups, (*notes, *_notes(table, columns)))
+    shown = (*_marked(labels, table), *_numbers(table, diagnostics))
+    return JournalTable(title, shown, groups, (*notes, *_notes(table, shown)))
 
 
 def _labels(table: pd.DataFrame) -> Iterator[Column]:
     """Return what the rows are about: texts, and numbers that are not summaries."""
     for name, values in table.items():
-        if name in _NO_LABELS or _BOUND.fullmatch(str(name)):
+        if columns.kind_of(str(name)) in _NO_LABELS or name == "kind":
             continue
         if name in _SAID_ONCE and _constant(values):
             continue
         numeric = pd.api.types.is_numeric_dtype(values)
         texts = [f"{value:g}" if numeric else _text(str(name), value) for value in values]
-        yield Column(_WORDS.get(str(name), str(name)), tuple(texts), numeric=numeric)
+        yield Column(_title(str(name)), tuple(texts), numeric=numeric)
 
 
 def _text(name: str, value: object) -> str:
@@ -210,36 +182,43 @@ def _numbers(table: pd.DataFrame, diagnostics: bool) -> Iterator[Column]:
     if not anova:
         yield Column("SD", _each(number, table["sd"], places))
     yield from _intervals(table, "", places, spanner)
-    for name, text in _SHARES.items():
-        if name in table and not (name == "pd" and _idle(table)):
-            yield Column(text, _each(percentage, table[name], table["ess_bulk"]))
-    for name, scale, head in (("sigma", 1, "Superpopulation SD"), ("share", 100, "% of variance")):
+    for name in () if anova else map(str, table.columns):
+        if columns.kind_of(name) == columns.SHARE and not (name == "pd" and _idle(table)):
+            yield Column(_title(name), _each(percentage, table[name], table["ess_bulk"]))
+    for name, scale in (("sigma", 1), ("share", 100)):
         if name in table:
+            head = _title(name)
             sds = scale * table[f"{name}_sd"]
             own = np.array([decimals(WORST_ERROR * sd, sd) for sd in sds])
             yield Column("Mean", _each(number, scale * table[name], own), head)
             yield from _intervals(table, f"{name}_", own, head, scale)
     for name, write in _DIAGNOSTICS.items() if diagnostics else ():
         if name in table and table[name].notna().any():
-            yield Column(_WORDS[name], _each(write, table[name]))
+            yield Column(_title(name), _each(write, table[name]))
 
 
-def _each(write: Callable[..., str], *columns) -> tuple[str, ...]:
-    return tuple(write(*row) for row in zip(*columns, strict=True))
+def _title(name: str) -> str:
+    """Return what a column is called in print; users' own columns keep their names."""
+    known = columns.COLUMNS.get(name)
+    return known.title or name if known else name
+
+
+def _each(write: Callable[..., str], *values) -> tuple[str, ...]:
+    return tuple(write(*row) for row in zip(*values, strict=True))
 
 
 def _idle(table: pd.DataFrame) -> bool:
-    """Whether the direction is no question: of sds, and of means that are far from zero."""
+    """Whether the direction is no question: of means that are far from zero."""
     compares = {"contrast", "level", "slope"} & set(table.columns)
-    return "share" in table or (not compares and bool((table["pd"] == 1).all()))
+    return not compares and bool((table["pd"] == 1).all())
 
 
 def _intervals(
     table: pd.DataFrame, prefix: str, places: np.ndarray, spanner: str, scale: float = 1
 ) -> Iterator[Column]:
     for name in table.columns:
-        found = _BOUND.fullmatch(str(name))
-        if found and (found["of"] or "") == prefix and str(name).endswith("_lb"):
+        found = columns.bound(str(name))
+        if found and (found["of"], found["side"]) == (prefix, "lb"):
             lower, upper = scale * table[name], scale * table[f"{str(name)[:-3]}_ub"]
             label = f"{found['prob']}% {found['kind'].upper()}"
             yield Column(label, _each(interval, lower, upper, places), spanner)
@@ -249,18 +228,18 @@ def _constant(values: pd.Series) -> bool:
     return bool((values == values.iloc[0]).all())
 
 
-def _notes(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[str]:
+def _notes(table: pd.DataFrame, shown: Sequence[Column]) -> Iterator[str]:
     for name in _SAID_ONCE:
         if name in table and _constant(table[name]):
             value = table[name].iloc[0]
             text = f"{value:g}" if name == "comp_val" else POPULATION_NAMES.get(value, value)
-            yield f"{_WORDS[name]}: {text}."
+            yield f"{_title(name)}: {text}."
     for kind, words in _INTERVALS.items():
-        if any(column.label.endswith(f"% {kind.upper()}") for column in columns):
+        if any(column.label.endswith(f"% {kind.upper()}") for column in shown):
             yield f"{kind.upper()}: {words}."
-    if any(column.label == _SHARES["pd"] for column in columns):
+    if any(column.label == _title("pd") for column in shown):
         yield "P(direction): posterior probability of the sign of the mean."
-    if any("ROPE" in column.label for column in columns):
+    if any("ROPE" in column.label for column in shown):
         yield "ROPE: region of practical equivalence."
     if not table["trusted"].all():
         yield f"{UNTRUSTED} Not trusted: the draws do not settle it to within 0.15 sd."
