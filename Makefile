@@ -20,7 +20,7 @@ help:
 	@echo "make bench      where the seconds of a fit go"
 
 demo: $(READY)
-	$(BIN)/bambi-anova demo --out demo-output
+	$(BIN)/bambi-anova demo --out demo-output --overwrite
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

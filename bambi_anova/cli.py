@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bambi_anova.errors import AnovaError, AnovaWarning, DataError, UnsupportedError
+import bambi_anova
+from bambi_anova.errors import AnovaError, AnovaWarning, ArgumentError, UnsupportedError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
     from bambi_anova.result import Result
 
 DEMO_FORMULA = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
+
+#: What messages say to a caller of Python, and what that is here.
+_OPTIONS = {
+    r"\bdropna=True": "--dropna",
+    r"\binference_method='(\w+)'": r"--method \1",
+    r"\bfamily='(\w+)'": r"--family \1",
+    r"^(draws|tune|chains)=": r"--\1 ",
+    r"^random_seed=": "--seed ",
+}
 
 #: Columns that fill a line without saying more than the header already did.
 _QUIET = {"population", "scale", "mcse_mean", "ess_bulk", "ess_tail", "r_hat", "pd", "sd"}
@@ -39,17 +50,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             options.run(options)
         except (AnovaError, OSError) as error:
-            print(f"bambi-anova: {error}", file=sys.stderr)
+            _say(error)
             return 2
         except KeyboardInterrupt:
-            print("bambi-anova: interrupted", file=sys.stderr)
+            _say("interrupted")
             return 130
     return 0
+
+
+def _say(message: object) -> None:
+    """Say something on the side, in the words of the command line."""
+    text = str(message)
+    for words, option in _OPTIONS.items():
+        text = re.sub(words, option, text)
+    print(f"bambi-anova: {text}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bambi-anova", description="Bayesian split-plot and mixed-design ANOVA."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {bambi_anova.__version__}"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -58,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="analyse a data file")
     fit.set_defaults(run=_fit)
     fit.add_argument("formula", help='such as "y ~ A * B + Error(subject/B)"')
-    fit.add_argument("data", type=Path, help="a .csv or .parquet file")
+    fit.add_argument("data", type=Path, help="a .csv, .tsv, .parquet or .xlsx file")
     fit.add_argument("--family", default="gaussian")
     fit.add_argument("--link")
     fit.add_argument("--categorical", nargs="+", default=[], metavar="COLUMN")
@@ -67,7 +89,10 @@ def _parser() -> argparse.ArgumentParser:
         "--contrasts", nargs="+", metavar="TERM", help="terms to contrast (default: every factor)"
     )
     for command, out in ((demo, Path("demo-output")), (fit, None)):
-        command.add_argument("--out", type=Path, default=out, metavar="DIR", help="where to write")
+        command.add_argument("--out", type=Path, default=out, metavar="DIR", help="to write to")
+        command.add_argument(
+            "--overwrite", action="store_true", help="write to DIR even if there are files in it"
+        )
         command.add_argument(
             "--method", help="inference method (default: a quick fit, then NUTS to confirm it)"
         )
@@ -93,26 +118,12 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _fit(options: argparse.Namespace) -> None:
-    _analyse(options, _read(options.data))
+    from bambi_anova.data.files import read_data
 
-
-def _read(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
-        ".csv": pd.read_csv,
-        ".parquet": pd.read_parquet,
-        ".pq": pd.read_parquet,
-    }
-    if path.suffix.lower() not in readers:
-        raise DataError(f"{path}: expected a .csv or .parquet file")
-    try:
-        return readers[path.suffix.lower()](path)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file") from error
-    except (ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()
-        raise DataError(f"{path} cannot be read: {reason[0] if reason else error!r}") from error
+    data, notes = read_data(options.data)
+    for note in notes:
+        _say(f"note: {note}")
+    _analyse(options, data)
 
 
 def _analyse(options: argparse.Namespace, data: pd.DataFrame) -> None:
@@ -131,12 +142,24 @@ def _analyse(options: argparse.Namespace, data: pd.DataFrame) -> None:
     terms = options.contrasts or list(model.design.levels)
     for term in terms:
         Grid(model.design.levels).factors(term)  # complain before the fit, not after it
+    if options.out is not None:
+        _require_free(options.out, options.overwrite)
     result = _fit_model(model, options)
     tables = _tables(result, terms)
     for title, table in tables.items():
         print(f"{title.replace('_', ' ')}\n{_compact(table)}\n")
     if options.out is not None:
         _write(result, tables, options.out)
+
+
+def _require_free(out: Path, overwrite: bool) -> None:
+    """Refuse a directory whose files would be lost, before anything is computed."""
+    if out.exists() and not out.is_dir():
+        raise ArgumentError(f"--out {out}: expected a directory, found a file")
+    if not overwrite and out.exists() and any(out.iterdir()):
+        raise ArgumentError(
+            f"--out {out}: there are files in it; name another directory, or pass --overwrite"
+        )
 
 
 def _fit_model(model: Model, options: argparse.Namespace) -> Result:
@@ -157,7 +180,7 @@ def _fit_model(model: Model, options: argparse.Namespace) -> Result:
     except UnsupportedError as error:
         if options.quick:
             raise
-        print(f"bambi-anova: note: {error}", file=sys.stderr)
+        _say(f"note: {error}")
         return _shown(model.fit(**settings))
     if options.quick:
         return quick
@@ -222,7 +245,7 @@ def _write(result: Result, tables: dict[str, pd.DataFrame], out: Path) -> None:
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     if issubclass(category, AnovaWarning):
-        print(f"bambi-anova: note: {message}", file=sys.stderr)
+        _say(f"note: {message}")
 
 
 if __name__ == "__main__":

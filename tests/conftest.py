@@ -2,6 +2,7 @@
 
 import warnings
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from bambi_anova.design.design import build_design
 from bambi_anova.errors import AnovaWarning
 from bambi_anova.families.base import get_family
 from bambi_anova.formula.parse import parse_formula
+from bambi_anova.screening.screen import warn_of_trials
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")
@@ -47,7 +49,9 @@ def check(build):
 
     def check(text, data, family="gaussian", **options):
         design = build(text, data, family, **options)
-        found = check_design(design, get_family(family))
+        known = get_family(family)
+        trials = warn_of_trials(SimpleNamespace(design=design, family=known))
+        found = [*check_design(design, known), *trials]
         return [(type(warning), str(warning)) for warning in found]
 
     return check

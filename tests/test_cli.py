@@ -1,5 +1,8 @@
 """The command line: what it prints, what it writes, and how it ends."""
 
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 
@@ -22,8 +25,8 @@ def oats_csv(tmp_path):
         (["fit", "yield ~ variety +", "{oats}"], ["cannot be read"]),
         (["fit", "yield ~ variety", "{oats}", "--family", "gausian"], ["gausian", "'gaussian'"]),
         (["fit", "yield ~ variety", "{oats}", "--contrasts", "nitro"], ["'nitro'", "not a factor"]),
-        (["fit", "yield ~ variety", "{oats}", "--method", "magic"], ["magic"]),
-        (["fit", "yield ~ variety", "{oats}", "--draws", "0"], ["draws=0"]),
+        (["fit", "yield ~ variety", "{oats}", "--method", "magic"], ["--method magic"]),
+        (["fit", "yield ~ variety", "{oats}", "--draws", "0"], ["--draws 0: expected"]),
     ],
 )
 def test_bad_input_ends_with_one_line_and_status_2(arguments, words, oats_csv, capsys):
@@ -43,10 +46,45 @@ def test_bad_file_ends_with_one_line_and_status_2(tmp_path, capsys):
 
 
 def test_unknown_file_kind_is_refused(tmp_path, capsys):
-    path = tmp_path / "data.xlsx"
+    path = tmp_path / "data.sav"
     path.write_text("")
     assert main(["fit", "y ~ a", str(path)]) == 2
-    assert ".csv or .parquet" in capsys.readouterr().err
+    assert "expected a file named .csv, .tsv" in capsys.readouterr().err
+
+
+def test_messages_name_options_of_the_command_line(tmp_path, capsys):
+    path = tmp_path / "oats.csv"
+    ba.load_data("oats").assign(acre=[None, *range(71)]).to_csv(path, index=False)
+    assert main(["fit", "yield ~ variety + acre", str(path)]) == 2
+    complaint = capsys.readouterr().err
+    assert "Pass --dropna to leave these rows out" in complaint
+    assert "dropna=True" not in complaint
+
+
+def test_version_and_module(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"bambi-anova {ba.__version__}\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "bambi_anova", "--version"], capture_output=True, text=True
+    )
+    assert done.stdout == f"bambi-anova {ba.__version__}\n"
+
+
+def test_nothing_is_overwritten_unless_told(oats_csv, tmp_path, capsys, monkeypatch):
+    """It is refused before anything is computed."""
+    monkeypatch.setattr(ba.Model, "fit", lambda *args, **kwargs: pytest.fail("a fit"))
+    out = tmp_path / "answers"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    command = ["fit", "yield ~ variety", str(oats_csv), "--out", str(out)]
+    assert main(command) == 2
+    assert "pass --overwrite" in capsys.readouterr().err
+    assert main([*command[:-1], str(oats_csv)]) == 2
+    assert "expected a directory, found a file" in capsys.readouterr().err
+    with pytest.raises(pytest.fail.Exception, match="a fit"):
+        main([*command, "--overwrite"])
 
 
 def test_usage_errors_end_with_status_2(capsys):

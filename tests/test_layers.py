@@ -36,6 +36,7 @@ LAYERS = [
     "classical",
     "analyses",
     "cli",
+    "__main__",
 ]
 
 #: Layers that may touch Bambi, PyMC and the samplers.

@@ -32,6 +32,7 @@ from bambi_anova.estimates.effects import Grid, Key, contrast_effects
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import quantity_table
 from bambi_anova.model import Model
+from bambi_anova.names import effects_name
 from bambi_anova.posterior.populations import SCALES
 from bambi_anova.result import Result
 from bambi_anova.tables.columns import COMPARED_ANALYSES
@@ -269,15 +270,13 @@ def _raw_coefficients(
     fits: _Fits, terms: Mapping[str, FixedTerm], interval: Interval
 ) -> pd.DataFrame:
     """Return differences of the raw coefficients of terms, as if they were contrasts."""
-    from bambi_anova.bambi_model.groups import factor_group_name
-
     result, seconds = fits.of(LITERAL)
     parts = []
     for name, term in terms.items():
         levels = {factor: result.design.levels[factor] for factor in term.factors}
         pairs: dict[Key, Weights] = {f: pairwise_weights(own) for f, own in levels.items()}
         effects = contrast_effects(Grid(levels), pairs)
-        raw = result.idata["posterior"][factor_group_name(term)].to_numpy()  # (H, D, L)
+        raw = result.idata["posterior"][effects_name(term)].to_numpy()  # (H, D, L)
         good = np.ones(len(effects.labels), dtype=bool)
         found = Quantities(effects.labels, effects.of(raw), good, "none", "link")
         parts.append(quantity_table(found, result.sampling, interval).assign(term=name))

@@ -17,6 +17,7 @@ from bambi_anova.bambi_model.groups import Group, make_groups
 from bambi_anova.bambi_model.likelihoods import CollapsedGaussian, bambi_family, weighted_family
 from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.families.base import Family
+from bambi_anova.names import INTERCEPT
 from bambi_anova.priors.defaults import Prior
 from bambi_anova.specification import Specification
 
@@ -41,7 +42,7 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
         Built, with the sufficient rows as its data.
     """
     design, family, priors = specification.design, specification.family, specification.priors
-    collapsed, literal = specification.collapsed, specification.overparameterized
+    collapsed, free = specification.collapsed, specification.overparameterized
     frame = make_frame(design, collapsed, family)
     groups = make_groups(design, family)
     covariates = [t.covariate for t in design.terms if t.covariate and not t.factors]
@@ -53,13 +54,13 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
     described = formulae.model_description(text)
     slopes = [term.name for term in described.common_terms if term.name.startswith("I(")]
     names = [group.name for group in described.group_terms]
-    bambi_priors = {"Intercept": _to_bambi(priors.intercept)}
+    bambi_priors = {INTERCEPT: _to_bambi(priors.intercept)}
     aliases = {}
     for slope, name in zip(slopes, covariates, strict=True):
         bambi_priors[slope] = _to_bambi(priors.covariates[name])
         aliases[slope] = name
     for name, group in zip(names, groups, strict=True):
-        bambi_priors[name] = _group_prior(group, priors.sigmas[group.key], literal)
+        bambi_priors[name] = _group_prior(group, priors.sigmas[group.key], free)
         if name != group.name:
             aliases[name] = group.name
     bambi_priors |= {name: _to_bambi(prior) for name, prior in priors.auxiliary.items()}
@@ -101,8 +102,8 @@ def _to_bambi(prior: Prior | float):
     return prior.given if prior.given is not None else bmb.Prior(prior.name, **prior.args)
 
 
-def _group_prior(group: Group, sigma: Prior, literal: bool) -> bmb.Prior:
-    if literal:
+def _group_prior(group: Group, sigma: Prior, free: bool) -> bmb.Prior:
+    if free:
         return bmb.Prior("Normal", mu=0, sigma=_to_bambi(sigma))
     kind = type(group.effects).__name__
     return bmb.Prior(kind, dist=group.effects, sigma=_to_bambi(sigma), noncentered=False)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bambi_anova.data.rows import Coded
 from bambi_anova.design.design import Design, Unit
 from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.families.base import Family
 from bambi_anova.formula.parse import quote
+from bambi_anova.names import effects_labels
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def make_frame(design: Design, collapsed: Collapsed, family: Family) -> BambiFra
     for unit in [*design.units, *(slope.unit for slope in design.slopes)]:
         if not is_complete(unit, design):
             codes = unit.codes[collapsed.first]
-            data[unit.name] = _ordered(codes, unit_labels(unit, design))
+            data[unit.name] = _ordered(codes, effects_labels(unit, design))
     offset = None
     if collapsed.offset is not None:
         offset = _free("log_exposure" if family.response == "count" else "offset", data)
@@ -57,21 +57,9 @@ def _ordered(codes: np.ndarray, levels: Sequence) -> pd.Categorical:
 
 def is_complete(unit: Unit, design: Design) -> bool:
     """Whether every combination of the unit's variables occurs, as Bambi's ``a:b`` assumes."""
-    levels = [len(coded(design, name).levels) for name in unit.variables]
+    coded = {**design.rows.factors, **design.rows.groupings}
+    levels = [len(coded[name].levels) for name in unit.variables]
     return unit.size == int(np.prod(levels, dtype=np.int64))
-
-
-def unit_labels(unit: Unit, design: Design) -> list[str]:
-    """Return the units' labels in the order of their codes, as Bambi writes them."""
-    parts = [coded(design, name) for name in unit.variables]
-    columns = [np.array(part.labels, dtype=object)[part.codes[unit.first]] for part in parts]
-    return [":".join(labels) for labels in zip(*columns, strict=True)]
-
-
-def coded(design: Design, name: str) -> Coded:
-    """Return a categorical variable of the design, factor or grouping."""
-    groupings = design.rows.groupings
-    return groupings[name] if name in groupings else design.rows.factors[name]
 
 
 def _add_response(

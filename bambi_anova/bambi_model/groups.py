@@ -6,17 +6,17 @@ Letters: J units, G groups of units.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
 from bambi_anova.bambi_model.effects import Anchor, Children, UnitEffects, ZeroSumEffects
-from bambi_anova.bambi_model.frame import is_complete, unit_labels
+from bambi_anova.bambi_model.frame import is_complete
 from bambi_anova.bambi_model.geometry import link_means, term_information, unit_information
 from bambi_anova.design.design import Design, FixedTerm, Slope, Unit
-from bambi_anova.design.zero_sum import zero_sum_basis
+from bambi_anova.design.margins import effects_basis, row_levels
 from bambi_anova.families.base import Family
-from bambi_anova.formula.parse import Term, quote, term_name
+from bambi_anova.formula.parse import Term, quote
+from bambi_anova.names import INTERCEPT, effects_labels, effects_name
 
 Array = np.ndarray
 
@@ -59,29 +59,23 @@ def make_groups(design: Design, family: Family) -> list[Group]:
     ]
 
 
-def factor_group_name(term: FixedTerm) -> str:
-    """Return the name of a factor term's effects in the PyMC model."""
-    return f"{term.covariate or 1}|{term_name(term.factors)}"
-
-
 def _factor_group(term: FixedTerm, design: Design, family: Family) -> Group:
-    factors = [design.rows.factors[name] for name in term.factors]
-    labels = tuple(":".join(levels) for levels in product(*(f.labels for f in factors)))
+    labels = tuple(effects_labels(term, design))
     expr, weight = _expression(term.covariate, design)
     information = term_information(term, design, family, len(labels))
     return Group(
         term.name,
-        factor_group_name(term),
+        effects_name(term),
         f"({expr}|{_grouping(term.factors)})",
         labels,
-        ZeroSumEffects(zero_sum_basis(*(len(f.levels) for f in factors)), weight * information),
+        ZeroSumEffects(effects_basis(term.factors, design, False), weight * information),
     )
 
 
 def _unit_group(unit: Unit, design: Design, family: Family) -> Group:
     parent = _parent(unit, design)
     children = tuple(
-        Children(f"1|{child.name}", unit.codes[child.first])
+        Children(effects_name(child), unit.codes[child.first])
         for child in design.units
         if _parent(child, design) is unit
     )
@@ -100,9 +94,9 @@ def _unit_group(unit: Unit, design: Design, family: Family) -> Group:
     )
     return Group(
         unit.name,
-        f"1|{unit.name}",
+        effects_name(unit),
         f"(1|{_unit_grouping(unit, design)})",
-        tuple(unit_labels(unit, design)),
+        tuple(effects_labels(unit, design)),
         effects,
     )
 
@@ -119,7 +113,7 @@ def _anchored(unit: Unit, design: Design, family: Family) -> tuple[Array, list[A
     location = link_means(codes, design, family)
     anchors = [_anchor(term, design, first) for term in terms]
     if unit is _intercept_unit(design):
-        anchors = [Anchor("Intercept", None), *anchors]
+        anchors = [Anchor(INTERCEPT, None), *anchors]
     else:
         location = location - location.mean()
     return codes[unit.first], anchors, location
@@ -152,9 +146,9 @@ def _slope_group(slope: Slope, design: Design, family: Family) -> Group:
     information = weight * _mean_in(groups, unit_information(unit, design, family))
     return Group(
         slope.name,
-        slope.name,
+        effects_name(slope),
         f"({expr}|{_unit_grouping(unit, design)})",
-        tuple(unit_labels(unit, design)),
+        tuple(effects_labels(slope, design)),
         UnitEffects(groups, information, np.zeros(unit.size), tuple(anchors)),
     )
 
@@ -170,10 +164,7 @@ def _factors_of(terms: list[FixedTerm]) -> Term:
 
 def _anchor(term: FixedTerm, design: Design, rows: Array) -> Anchor:
     """Refer to a term's effects at the levels that it has in some rows."""
-    factors = [design.rows.factors[name] for name in term.factors]
-    shape = tuple(len(factor.levels) for factor in factors)
-    index = np.ravel_multi_index(tuple(factor.codes[rows] for factor in factors), shape)
-    return Anchor(factor_group_name(term), index)
+    return Anchor(effects_name(term), row_levels(term.factors, design)[rows])
 
 
 def _expression(covariate: str | None, design: Design) -> tuple[str, float]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.accuracy import trust
+from bambi_anova.names import scaled_terms, sigma_name
 from bambi_anova.plots.style import COLOURS, GREY, PALE, caption, make_axes, stacked
 from bambi_anova.posterior.importance import Weighting
 from bambi_anova.posterior.posterior import Posterior
@@ -80,8 +81,10 @@ def plot_chains(
 def _scalars(posterior: Posterior) -> xr.Dataset:
     """Return the scalar parameters under names that fit beside a panel."""
     draws = posterior.idata["posterior"].to_dataset()
-    sigmas = posterior.draws.sigmas
-    known = {f"1|{name}_sigma": f"sd of {joined(name.split(':'))}" for name in sigmas}
+    known = {
+        sigma_name(term): f"sd of {joined(name.split(':'))}"
+        for name, term in scaled_terms(posterior.design).items()
+    }
     names = {
         str(name): stacked(known.get(str(name), str(name)), 16)
         for name in draws

@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from bambi_anova.bambi_model.groups import factor_group_name
 from bambi_anova.design.design import Design
+from bambi_anova.design.margins import cell_levels
 from bambi_anova.families.base import with_derived
+from bambi_anova.names import INTERCEPT, effects_name, scaled_terms, sigma_name
 from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.populations import cell_means
 from bambi_anova.posterior.posterior import Posterior
@@ -27,44 +28,35 @@ def extract_draws(posterior: xr.Dataset, specification: Specification) -> Draws:
     def values(name: str) -> Array:
         return posterior[name].transpose("chain", "draw", ...).to_numpy()
 
-    sample_shape = values("Intercept").shape
-    terms = [term for term in design.terms if term.factors]
-    names = {term.name: factor_group_name(term) for term in terms}
-    names |= {unit.name: f"1|{unit.name}" for unit in design.units}
-    names |= {slope.name: slope.name for slope in design.slopes}
+    sample_shape = values(INTERCEPT).shape
     auxiliary = {
         name: values(name) if isinstance(prior, Prior) else np.full(sample_shape, prior)
         for name, prior in priors.auxiliary.items()
     }
     return Draws(
         cells=_cells(values, design),
-        units={unit.name: values(f"1|{unit.name}") for unit in design.units},
-        sigmas={key: values(f"{name}_sigma") for key, name in names.items()},
+        units={unit.name: values(effects_name(unit)) for unit in design.units},
+        sigmas={key: values(sigma_name(term)) for key, term in scaled_terms(design).items()},
         auxiliary=with_derived(auxiliary),
         slopes={name: _cells(values, design, name) for name in design.rows.covariates},
-        unit_slopes={slope.name: values(slope.name) for slope in design.slopes},
+        unit_slopes={slope.name: values(effects_name(slope)) for slope in design.slopes},
     )
 
 
 def _cells(values, design: Design, covariate: str | None = None) -> Array:
     """Add up the factor terms on the grid, shape (H, D, C): of the mean, or of a slope."""
-    axes = {factor.name: axis for axis, factor in enumerate(design.factors)}
-    sample_shape = values("Intercept").shape
+    sample_shape = values(INTERCEPT).shape
     cells = np.zeros((*sample_shape, design.grid.shape[1]))
     if covariate is None:
-        cells += values("Intercept")[..., None]
+        cells += values(INTERCEPT)[..., None]
     # A covariate stands at its mean, where its centred value and so its slopes vanish.
     for term in design.terms:
         if term.covariate != covariate:
             continue
-        if not term.factors:
-            cells += values(str(covariate))[..., None]
-            continue
-        order = [axes[name] for name in term.factors]
-        level = np.ravel_multi_index(
-            tuple(design.grid[order]), tuple(design.shape[i] for i in order)
+        effects = values(effects_name(term))
+        cells += (
+            effects[..., cell_levels(term.factors, design)] if term.factors else effects[..., None]
         )
-        cells += values(factor_group_name(term))[..., level]
     return cells
 
 

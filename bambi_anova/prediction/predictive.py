@@ -234,9 +234,9 @@ def prior_predictive(
     whole_number("draws", draws)
     specification = model.specification if isinstance(model, Posterior) else model
     design, priors = specification.design, specification.priors
-    family, literal = specification.family, specification.overparameterized
+    family = specification.family
     rng = generator(random_seed)
-    prior = draw_prior(design, priors, literal, draws, rng)
+    prior = draw_prior(specification, draws, rng)
     predictor = read_predictor(prior, design, priors)
     rows = replicate_rows(design, family, specification.collapsed)
     made = replicates(predictor, rows, family, specification.link, "prior", rng)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bambi_anova.arguments import whole_number
-from bambi_anova.bambi_model.groups import factor_group_name
-from bambi_anova.design.design import Design, FixedTerm, Unit
+from bambi_anova.design.design import Design, Unit
+from bambi_anova.design.margins import row_levels
+from bambi_anova.names import INTERCEPT, ModelTerm, effects_name, sigma_name
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.priors.defaults import Prior, Priors
 
@@ -167,18 +168,22 @@ def read_predictor(posterior: xr.Dataset, design: Design, priors: Priors) -> Pre
         covariate = design.rows.covariates[name]
         return covariate.values - covariate.mean
 
-    intercept = posterior["Intercept"].transpose("chain", "draw")
-    fixed = [FixedPart(same, ones, values("Intercept"))]
+    intercept = posterior[INTERCEPT].transpose("chain", "draw")
+    fixed = [FixedPart(same, ones, values(INTERCEPT))]
     for term in design.terms:
-        name = factor_group_name(term) if term.factors else str(term.covariate)
-        codes = level_codes(term, design) if term.factors else same
-        fixed.append(FixedPart(codes, centred(term.covariate), values(name)))
-    terms: list[tuple[str, str, Unit, str | None]]
-    terms = [(u.name, f"1|{u.name}", u, None) for u in design.units]
-    terms += [(s.name, s.name, s.unit, s.covariate) for s in design.slopes]
+        codes = row_levels(term.factors, design) if term.factors else same
+        fixed.append(FixedPart(codes, centred(term.covariate), values(effects_name(term))))
+    terms: list[tuple[ModelTerm, Unit, str | None]] = [(u, u, None) for u in design.units]
+    terms += [(s, s.unit, s.covariate) for s in design.slopes]
     units = [
-        UnitTerm(key, unit.codes, centred(by), values(name), values(f"{name}_sigma")[:, 0])
-        for key, name, unit, by in terms
+        UnitTerm(
+            term.name,
+            unit.codes,
+            centred(by),
+            values(effects_name(term)),
+            values(sigma_name(term))[:, 0],
+        )
+        for term, unit, by in terms
     ]
     draws = intercept.size
     auxiliary = {
@@ -187,10 +192,3 @@ def read_predictor(posterior: xr.Dataset, design: Design, priors: Priors) -> Pre
     }
     chains, each = intercept.shape
     return Predictor((chains, each), tuple(fixed), tuple(units), auxiliary)
-
-
-def level_codes(term: FixedTerm, design: Design) -> Array:
-    """Return the level of a factor term in each row, shape (N,)."""
-    factors = [design.rows.factors[name] for name in term.factors]
-    shape = tuple(len(factor.levels) for factor in factors)
-    return np.ravel_multi_index(tuple(factor.codes for factor in factors), shape)

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.bambi_model.any_prior import distribution_of
-from bambi_anova.bambi_model.groups import factor_group_name
 from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.contrasts import contrast_quantities
 from bambi_anova.estimates.deflections import deflection_quantities
+from bambi_anova.names import INTERCEPT, scaled_terms, sigma_name
 from bambi_anova.posterior.populations import check_population
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.pointwise import total_log_likelihood
@@ -123,13 +123,11 @@ def log_priors(posterior: xr.Dataset, design: Design, priors: Priors) -> dict[st
         By the parameter's name: "Intercept", covariates, "sd of term" and auxiliary parameters.
         Parameters held at a value have no prior.
     """
-    names: dict[str, tuple[str, Prior]] = {"Intercept": ("Intercept", priors.intercept)}
+    names: dict[str, tuple[str, Prior]] = {INTERCEPT: (INTERCEPT, priors.intercept)}
     names |= {name: (name, prior) for name, prior in priors.covariates.items()}
-    variables = {term.name: factor_group_name(term) for term in design.terms if term.factors}
-    variables |= {unit.name: f"1|{unit.name}" for unit in design.units}
-    variables |= {slope.name: slope.name for slope in design.slopes}
+    terms = scaled_terms(design)
     for key, prior in priors.sigmas.items():
-        names[f"sd of {key}"] = (f"{variables[key]}_sigma", prior)
+        names[f"sd of {key}"] = (sigma_name(terms[key]), prior)
     for name, own in priors.auxiliary.items():
         if isinstance(own, Prior):
             names[name] = (name, own)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from bambi_anova.design.zero_sum import zero_sum_basis
+from bambi_anova.design.margins import zero_sum_basis
 from bambi_anova.result import Result
 
 Array = np.ndarray

@@ -13,42 +13,10 @@ from hypothesis import strategies as st
 from scipy import linalg, stats
 
 from bambi_anova.bambi_model.effects import Anchor, Children, UnitEffects, ZeroSumEffects
-from bambi_anova.design.zero_sum import zero_sum_basis
+from bambi_anova.design.margins import zero_sum_basis
 
 SIGMAS = [1e-3, 0.3, 1.0, 30.0]
 INFORMATION = [0.0, 1e-3, 2.0, 1e8]
-
-
-# -- The basis ---------------------------------------------------------------------------------
-
-
-@given(st.lists(st.integers(2, 5), min_size=1, max_size=3))
-@settings(max_examples=30)
-def test_the_basis_is_orthonormal_and_sums_to_zero_along_each_axis(levels):
-    basis = zero_sum_basis(*levels)
-    size = int(np.prod(levels))
-    assert basis.shape == (size, int(np.prod([n - 1 for n in levels])))
-    np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-12)
-    for axis in range(len(levels)):
-        sums = basis.reshape(*levels, -1).sum(axis=axis)
-        np.testing.assert_allclose(sums, 0, atol=1e-12)
-
-
-@pytest.mark.parametrize("levels", [(2, 3), (4, 2, 3)])
-def test_the_basis_of_an_interaction_is_the_kronecker_product_of_its_factors(levels):
-    expected = np.ones((1, 1))
-    for size in levels:
-        expected = np.kron(expected, zero_sum_basis(size))
-    np.testing.assert_allclose(zero_sum_basis(*levels), expected)
-
-
-@pytest.mark.parametrize("levels", [(2,), (5,), (2, 3), (3, 2, 2)])
-def test_the_basis_spans_what_deflecting_leaves(levels):
-    deflect = np.ones((1, 1))
-    for size in levels:
-        deflect = np.kron(deflect, np.eye(size) - 1 / size)
-    basis = zero_sum_basis(*levels)
-    np.testing.assert_allclose(basis @ basis.T, deflect, atol=1e-12)
 
 
 # -- The density, exactly ----------------------------------------------------------------------

@@ -11,12 +11,13 @@ import numpy as np
 from scipy import sparse
 
 from bambi_anova.design.design import Design, FixedTerm, Slope, Unit, nested
+from bambi_anova.design.margins import effects_basis, row_levels
 from bambi_anova.design.sufficient import Collapsed
-from bambi_anova.design.zero_sum import zero_sum_basis
 from bambi_anova.engine.latent.model import CoreBlock, LatentModel, LeafBlock
 from bambi_anova.engine.latent.scales import make_scale
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.families.likelihoods import make_likelihood
+from bambi_anova.names import INTERCEPT
 from bambi_anova.priors.defaults import Prior, Priors
 from bambi_anova.specification import Specification
 
@@ -145,13 +146,13 @@ class _Builder:
         leaves = sum(parts[len(self._core_parts) :], sparse.csr_array(width))
         return sparse.csr_array(sparse.hstack([core, leaves], format="csr"))
 
-    def add_fixed(self, literal: bool) -> None:
+    def add_fixed(self, overparameterized: bool) -> None:
         """Add the intercept, slopes and factor terms."""
-        mean, sd = _normal("Intercept", self.priors.intercept)
-        self._add_core("Intercept", np.ones((len(self.rows), 1)), mean, sd)
+        mean, sd = _normal(INTERCEPT, self.priors.intercept)
+        self._add_core(INTERCEPT, np.ones((len(self.rows), 1)), mean, sd)
         for term in self.design.terms:
             if term.factors:
-                self._add_term(term, literal)
+                self._add_term(term, overparameterized)
             elif term.covariate:
                 mean, sd = _normal(term.covariate, self.priors.covariates[term.covariate])
                 self._add_core(term.covariate, self._covariate(term.covariate), mean, sd)
@@ -175,12 +176,9 @@ class _Builder:
         else:
             self._place_leaves(entity)
 
-    def _add_term(self, term: FixedTerm, literal: bool) -> None:
-        factors = [self.design.rows.factors[name] for name in term.factors]
-        shape = tuple(len(factor.levels) for factor in factors)
-        codes = tuple(factor.codes[self.rows] for factor in factors)
-        basis = np.eye(int(np.prod(shape))) if literal else zero_sum_basis(*shape)
-        columns = basis[np.ravel_multi_index(codes, shape)]
+    def _add_term(self, term: FixedTerm, overparameterized: bool) -> None:
+        basis = effects_basis(term.factors, self.design, overparameterized)
+        columns = basis[row_levels(term.factors, self.design)[self.rows]]
         if term.covariate:
             columns = columns * self._covariate(term.covariate)
         self._add_core(term.name, columns, scale=self._scale_of[term.name], basis=basis)

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bambi_anova.bambi_model.frame import unit_labels
-from bambi_anova.bambi_model.groups import factor_group_name
 from bambi_anova.design.design import Design
-from bambi_anova.engine.latent.model import CoreBlock, LatentModel
+from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.families.base import with_derived
+from bambi_anova.names import (
+    INTERCEPT,
+    effects_dimension,
+    effects_labels,
+    effects_name,
+    scaled_terms,
+    sigma_name,
+)
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
@@ -57,40 +62,24 @@ def bambi_posterior(
     import xarray as xr
 
     design, collapsed = specification.design, specification.collapsed
+    terms = scaled_terms(design)
     sample = ("chain", "draw")
     chains, draws = latent.sample_shape
     coords: dict[str, object] = {"chain": np.arange(chains), "draw": np.arange(draws)}
     variables: dict[str, tuple] = {}
 
-    def add(name: str, grouping: str, labels: list[str], effects: Array) -> None:
-        dim = f"{grouping}__factor_dim"
-        coords[dim] = np.array(labels, dtype=object)
-        variables[name] = ((*sample, dim), _last(effects))
-
-    blocks = {block.key: block for block in model.core}
-    for key, block in blocks.items():
-        if block.basis is None and block.stop - block.start == 1 and key not in _unit_keys(design):
-            variables[key] = (sample, latent.core[block.start])
+    for block in model.core:
+        if block.key not in terms:  # the intercept, slopes of covariates
+            variables[block.key] = (sample, latent.core[block.start])
     for name, values in with_derived(package_auxiliary(model, latent)).items():
         variables[name] = (sample, values)
-    effects_names = _effect_names(design)
     for scale, values in zip(model.scales, latent.values, strict=True):
         if scale.name not in model.auxiliary:
-            variables[f"{effects_names[scale.name]}_sigma"] = (sample, values)
-    for term in design.terms:
-        if term.factors:
-            factors = [design.rows.factors[name] for name in term.factors]
-            labels = [":".join(levels) for levels in product(*(f.labels for f in factors))]
-            effects = _term_effects(blocks[term.name], latent.core)
-            name = effects_names[term.name]
-            # Bambi names the dimension of a slope's effects after the slope too.
-            add(name, name if term.covariate else name.removeprefix("1|"), labels, effects)
-    for unit in design.units:
-        effects = _unit_effects(model, latent, unit.name)
-        add(f"1|{unit.name}", unit.name, unit_labels(unit, design), effects)
-    for slope in design.slopes:
-        effects = _unit_effects(model, latent, slope.name)
-        add(slope.name, slope.name, unit_labels(slope.unit, design), effects)
+            variables[sigma_name(terms[scale.name])] = (sample, values)
+    for key, term in terms.items():
+        dim = effects_dimension(term)
+        coords[dim] = np.array(effects_labels(term, design), dtype=object)
+        variables[effects_name(term)] = ((*sample, dim), _last(_effects(model, latent, key)))
     posterior = xr.Dataset(variables, coords)
     observed = xr.Dataset({design.formula.response.variable: (("__obs__",), collapsed.values)})
     return xr.DataTree.from_dict({"posterior": posterior, "observed_data": observed})
@@ -115,12 +104,13 @@ def read_posterior(
             posterior[name].transpose("chain", "draw", ...).to_numpy(), (0, 1), (-2, -1)
         )
 
-    names = _effect_names(design)
+    terms = scaled_terms(design)
     scales = [
-        values(scale.name if scale.name in model.auxiliary else f"{names[scale.name]}_sigma")
+        values(scale.name if scale.name in model.auxiliary else sigma_name(terms[scale.name]))
         for scale in model.scales
     ]
-    sample = values("Intercept").shape
+    names = {key: effects_name(term) for key, term in terms.items()}
+    sample = values(INTERCEPT).shape
     core = np.empty((model.core_size, *sample))
     for block in model.core:
         effects = values(names.get(block.key, block.key)).reshape(-1, *sample)
@@ -143,32 +133,15 @@ def package_auxiliary(model: LatentModel, latent: LatentDraws) -> dict[str, Arra
     }
 
 
-def _unit_keys(design: Design) -> set[str]:
-    return {unit.name for unit in design.units} | {slope.name for slope in design.slopes}
-
-
-def _effect_names(design: Design) -> dict[str, str]:
-    """Return Bambi's name of the effects that each scale governs."""
-    names = {term.name: factor_group_name(term) for term in design.terms if term.factors}
-    names |= {unit.name: f"1|{unit.name}" for unit in design.units}
-    return names | {slope.name: slope.name for slope in design.slopes}
-
-
 def _last(values: Array) -> Array:
     """Move the first axis to the end; a view."""
     return np.moveaxis(values, 0, -1)
 
 
-def _term_effects(block: CoreBlock, core: Array) -> Array:
-    """Return the effects of a term's levels, shape (L, H, D)."""
-    coordinates = core[block.start : block.stop]
-    assert block.basis is not None  # for the type checker: factor terms have one
-    return np.tensordot(block.basis, coordinates, axes=1)
-
-
-def _unit_effects(model: LatentModel, latent: LatentDraws, key: str) -> Array:
-    """Return effects of shape (J, H, D), from the leaves or from the core."""
+def _effects(model: LatentModel, latent: LatentDraws, key: str) -> Array:
+    """Return the effects of a term's levels or units, shape (L, H, D) or (J, H, D)."""
     if key in latent.units:
         return latent.units[key]
     block = next(block for block in model.core if block.key == key)
-    return latent.core[block.start : block.stop]
+    coordinates = latent.core[block.start : block.stop]
+    return coordinates if block.basis is None else np.tensordot(block.basis, coordinates, axes=1)

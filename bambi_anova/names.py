@@ -1,0 +1,82 @@
+"""A term of a design -> its variables, their dimensions and labels in the PyMC model.
+
+Whatever has a standard deviation of its own is a group-level term to Bambi, factors as well as
+units: the effects of ``A:B`` are ``1|A:B``, those of ``A:x`` with a covariate x are ``x|A``.
+Whoever writes or reads draws under Bambi's names asks here.
+
+Letters: L levels of a term.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from bambi_anova.design.design import Design, FixedTerm, Slope, Unit
+from bambi_anova.formula.parse import Term, term_name
+
+INTERCEPT = "Intercept"
+ModelTerm = FixedTerm | Unit | Slope
+
+
+def scaled_terms(design: Design) -> dict[str, ModelTerm]:
+    """Return the terms that have a standard deviation, by their names in ``Priors.sigmas``."""
+    terms: list[ModelTerm] = [term for term in design.terms if term.factors]
+    return {term.name: term for term in [*terms, *design.units, *design.slopes]}
+
+
+def effects_name(term: ModelTerm) -> str:
+    """Return the name of a term's effects; of a covariate without factors, that of its slope.
+
+    Examples
+    --------
+    >>> effects_name(FixedTerm("A:B", ("A", "B"), None, ("residual",), 24, 2))
+    '1|A:B'
+    """
+    covariate, variables = _parts(term)
+    return f"{covariate or 1}|{term_name(variables)}" if variables else str(covariate)
+
+
+def sigma_name(term: ModelTerm) -> str:
+    """Return the name of the standard deviation of a term's effects.
+
+    Examples
+    --------
+    >>> sigma_name(FixedTerm("A:B", ("A", "B"), None, ("residual",), 24, 2))
+    '1|A:B_sigma'
+    """
+    return f"{effects_name(term)}_sigma"
+
+
+def effects_dimension(term: ModelTerm) -> str:
+    """Return the name of the dimension of a term's effects.
+
+    Examples
+    --------
+    >>> effects_dimension(FixedTerm("A:B", ("A", "B"), None, ("residual",), 24, 2))
+    'A:B__factor_dim'
+    """
+    return f"{effects_name(term).removeprefix('1|')}__factor_dim"
+
+
+def effects_labels(term: ModelTerm, design: Design) -> list[str]:
+    """Return the labels of a term's L effects: combinations of levels, or units."""
+    coded = {**design.rows.factors, **design.rows.groupings}
+    parts = [coded[name] for name in _parts(term)[1]]
+    if isinstance(term, FixedTerm):
+        return [":".join(levels) for levels in product(*(part.labels for part in parts))]
+    first = term.first if isinstance(term, Unit) else term.unit.first
+    columns = [np.array(part.labels, dtype=object)[part.codes[first]] for part in parts]
+    return [":".join(labels) for labels in zip(*columns, strict=True)]
+
+
+def _parts(term: ModelTerm) -> tuple[str | None, Term]:
+    """Return the covariate of a term, and the variables whose combinations have effects."""
+    match term:
+        case Unit():
+            return None, term.variables
+        case Slope():
+            return term.covariate, term.unit.variables
+        case _:
+            return term.covariate, term.factors
