@@ -28,7 +28,7 @@ from bambi_anova.classical import ANALYSES, applicable
 from bambi_anova.design.design import FixedTerm
 from bambi_anova.errors import ArgumentError, ConvergenceWarning, NotApplicableError, nearest
 from bambi_anova.estimates.contrast_families import Weights, pairwise_weights
-from bambi_anova.estimates.effects import Grid, Key, contrast_effects
+from bambi_anova.estimates.effects import Grid, Key, contrasts_of_means
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import quantity_table
 from bambi_anova.model import Model
@@ -275,7 +275,7 @@ def _raw_coefficients(
     for name, term in terms.items():
         levels = {factor: result.design.levels[factor] for factor in term.factors}
         pairs: dict[Key, Weights] = {f: pairwise_weights(own) for f, own in levels.items()}
-        effects = contrast_effects(Grid(levels), pairs)
+        effects = contrasts_of_means(Grid(levels), pairs).effects
         raw = result.idata["posterior"][effects_name(term)].to_numpy()  # (H, D, L)
         good = np.ones(len(effects.labels), dtype=bool)
         found = Quantities(effects.labels, effects.of(raw), good, "none", "link")

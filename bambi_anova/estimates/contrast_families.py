@@ -315,3 +315,5 @@ FAMILIES: dict[str, Callable[[Levels], Weights]] = {
     "helmert": _helmert,
     "revhelmert": _revhelmert,
 }
+#: The families that an option is for.
+OPTIONS = {"ref": ("trt_vs_ctrl", "trt_vs_ctrlk"), "scores": ("poly", "opoly")}

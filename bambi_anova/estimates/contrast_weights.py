@@ -14,7 +14,14 @@ import pandas as pd
 
 from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError, nearest
-from bambi_anova.estimates.contrast_families import FAMILIES, Levels, Weights, are_numbers, sides
+from bambi_anova.estimates.contrast_families import (
+    FAMILIES,
+    OPTIONS,
+    Levels,
+    Weights,
+    are_numbers,
+    sides,
+)
 from bambi_anova.estimates.effects import Grid, Key
 
 Array = np.ndarray
@@ -74,11 +81,8 @@ def term_weights(
             for name in factors
         }
     families = [given.replace(".", "_") for given, _ in own.values() if isinstance(given, str)]
-    for argument, value, users in (
-        ("ref", method.ref, ("trt_vs_ctrl", "trt_vs_ctrlk")),
-        ("scores", method.scores, ("poly", "opoly")),
-    ):
-        if value is not None and not set(users) & set(families):
+    for argument, users in OPTIONS.items():
+        if getattr(method, argument) is not None and not set(users) & set(families):
             raise ArgumentError(f"{argument} is for method {' or '.join(map(repr, users))} only")
     return {key: contrast_weights(given, levels) for key, (given, levels) in own.items()}
 

@@ -195,16 +195,6 @@ class Contrasts:
         return Effects(self.labels, self.outer @ self.means)
 
 
-def contrast_effects(
-    grid: Grid,
-    methods: Mapping[Key, Mapping[str, Array]],
-    by: Sequence[str] = (),
-    counts: Array | None = None,
-) -> Effects:
-    """Return ``contrasts_of_means`` as weights on cell means."""
-    return contrasts_of_means(grid, methods, by, counts).effects
-
-
 def contrasts_of_means(
     grid: Grid,
     methods: Mapping[Key, Mapping[str, Array]],
@@ -246,33 +236,6 @@ def contrasts_of_means(
             rows.append({**dict(zip(by, at, strict=True)), "contrast": str(text)})
     labels = pd.DataFrame(rows, index=range(len(rows)))
     return Contrasts(labels, reduce(np.kron, blocks), means.weights[places])
-
-
-def term_basis(grid: Grid, terms: Sequence[Sequence[str]]) -> Array:
-    """Return the columns that a model of these terms can move; shape (C, p).
-
-    The first column is the grand mean; each term adds its deflections.
-    """
-    blocks = [np.ones((grid.weights({}).size, 1))]
-    blocks += [deflection_effects(grid, term).weights.T for term in terms]
-    return np.hstack(blocks)
-
-
-def supported(weights: Array, basis: Array, observed: Array, tolerance: float = 1e-8) -> Array:
-    """Tell which quantities the observed cells determine.
-
-    Parameters
-    ----------
-    weights : ndarray, shape (K, C)
-    basis : ndarray, shape (C, p)
-        Columns of the model's terms, X.
-    observed : ndarray of bool, shape (C,)
-
-    Returns
-    -------
-    ndarray of bool, shape (K,)
-    """
-    return estimable(weights, basis, basis[observed], tolerance)
 
 
 def estimable(weights: Array, points: Array, rows: Array, tolerance: float = 1e-8) -> Array:

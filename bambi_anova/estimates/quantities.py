@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bambi_anova.tables.columns import CONTEXT, of_kind
+
 if TYPE_CHECKING:
     import xarray as xr
 
 Array = np.ndarray
 
 #: Label columns that do not say where a quantity is taken.
-_ABOUT = ("term", "slope", "compare", "standardized_by")
+_ABOUT = of_kind(CONTEXT)
 
 
 @dataclass(frozen=True)

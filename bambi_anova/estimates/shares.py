@@ -14,12 +14,9 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.posterior.importance import FEWEST, Weighting, monte_carlo, tail_shapes
-from bambi_anova.posterior.trust import MAX_PARETO_K, MAX_R_HAT, Sampling
+from bambi_anova.posterior.trust import MAX_PARETO_K, MAX_R_HAT, MAX_SHARE_ERROR, Sampling
 
 Array = np.ndarray
-
-#: Monte Carlo error up to which a share is trusted: that of an even chance at 400 effective draws.
-MAX_SHARE_ERROR = 0.025
 
 
 def shares(holds: Array, sampling: Sampling, effective: Array | float) -> pd.DataFrame:

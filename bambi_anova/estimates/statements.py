@@ -73,7 +73,14 @@ def probability(
     >>> result.probability("`0.6` - `0.4` < 5", "nitrogen")  # doctest: +SKIP
     """
     means, names = _means_by(
-        posterior, term, by, population, scale, weights=weights, at=at, slope=slope
+        posterior,
+        term,
+        by,
+        population=population,
+        scale=scale,
+        weights=weights,
+        at=at,
+        slope=slope,
     )
     return probability_table(means, names, statement, posterior.sampling)
 
@@ -110,7 +117,14 @@ def orders(
     >>> result.orders("variety")  # doctest: +SKIP
     """
     means, names = _means_by(
-        posterior, term, by, population, scale, weights=weights, at=at, slope=slope
+        posterior,
+        term,
+        by,
+        population=population,
+        scale=scale,
+        weights=weights,
+        at=at,
+        slope=slope,
     )
     return orders_table(means, names, posterior.sampling, most)
 
@@ -119,7 +133,6 @@ def _means_by(
     posterior: Posterior,
     term: str | None,
     by: str | Sequence[str] | None,
-    *args: str,
     **options: Any,
 ) -> tuple[Quantities, list[str]]:
     """Return the means of a term at each level of ``by``, and the names of the latter."""
@@ -128,7 +141,7 @@ def _means_by(
     if term is not None:
         factors = grid.factors(term)
         term = ":".join([*factors, *(name for name in names if name not in factors)])
-    means = mean_quantities(posterior, term, *args, **options)
+    means = mean_quantities(posterior, term, **options)
     if not set(means.labels) - {*names, "slope"}:
         raise ArgumentError(f"by={by!r}: leaves term={term!r} no levels to make statements of")
     axes = [n for n in means.labels if n not in grid.levels and n != "slope"]

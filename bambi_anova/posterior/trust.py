@@ -24,6 +24,16 @@ MIN_ESS = 400
 MAX_PARETO_K = 0.7
 #: Monte Carlo error of mean and sd, in posterior sds.
 MAX_ERROR = 0.04
+#: Monte Carlo error of a share of draws: that of an even chance at 400 effective draws.
+MAX_SHARE_ERROR = 0.5 / MIN_ESS**0.5
+
+
+def max_pareto_k(draws: int) -> float:
+    """Return the tail shape up to which that many importance weights have a mean that settles.
+
+    It is min(1 - 1 / log10(draws), 0.7), as in Vehtari et al. (2024, arXiv:1507.02646).
+    """
+    return min(1 - 1 / np.log10(draws), MAX_PARETO_K)
 
 
 @dataclass(frozen=True)

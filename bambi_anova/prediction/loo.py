@@ -24,7 +24,7 @@ from bambi_anova.posterior.importance import FEWEST
 from bambi_anova.posterior.once import once
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import diagnose
-from bambi_anova.posterior.trust import Verdict, judge
+from bambi_anova.posterior.trust import Verdict, judge, max_pareto_k
 from bambi_anova.prediction.grouping import Grouping, grouping
 from bambi_anova.prediction.marginal import group_log_likelihoods
 from bambi_anova.prediction.pointwise import (
@@ -60,7 +60,7 @@ class Loo:
     draws : int
         Posterior draws that were used.
     good_k : float
-        min(1 - 1 / log10(draws), 0.7), as in Vehtari et al. (2024, arXiv:1507.02646).
+        Of ``posterior.trust.max_pareto_k``.
     complaints : tuple of str
         What is wrong with the posterior draws of the log-likelihood of all data.
     """
@@ -201,7 +201,7 @@ def leave_out(posterior: Posterior, groups: Grouping, draws: int | None = None) 
         shaped = log.reshape(len(log), *predictor.sample_shape)
         parts.append(_smoothed(shaped, min(float(efficiency), 1.0)))
     elpd, k, p = np.concatenate(parts, axis=1)
-    good_k = min(1 - 1 / np.log10(size), 0.7)
+    good_k = max_pareto_k(size)
     found = pd.DataFrame({"elpd": elpd, "p": p, "pareto_k": k})
     found = found.iloc[_order(pieces, groups)].reset_index(drop=True)
     rows = np.bincount(groups.codes, minlength=len(groups.labels))

@@ -127,6 +127,12 @@ _APART = (
 )
 COLUMNS: Mapping[str, Column] = {column.name: column for column in (*_BESIDE_FACTORS, *_APART)}
 
+
+def of_kind(kind: str) -> tuple[str, ...]:
+    """Return the columns of a kind, in their order."""
+    return tuple(column.name for column in COLUMNS.values() if column.kind == kind)
+
+
 #: Names that factors and units cannot have: of columns, and of dimensions and variables of draws.
 RESERVED = frozenset(column.name for column in _BESIDE_FACTORS) | {
     "chain",

@@ -17,18 +17,18 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.tables.columns import (
-    COLUMNS,
     CONTEXT,
     DIAGNOSTICS,
     ERROR,
     ESTIMATE,
     SHARE,
     kind_of,
+    of_kind,
 )
 from bambi_anova.tables.rounding import SIGNIFICANT, deserved
 
 #: Columns that stand above the rows where all rows agree.
-SHARED = tuple(column.name for column in COLUMNS.values() if column.kind == CONTEXT)
+SHARED = of_kind(CONTEXT)
 #: Columns that are not printed where they are all there; ``trusted`` sums them up.
 LEFT_OUT = DIAGNOSTICS
 #: Most decimals of a printed number.

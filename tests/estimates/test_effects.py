@@ -12,15 +12,27 @@ from scipy import linalg
 from bambi_anova.estimates.contrast_families import pairwise_weights
 from bambi_anova.estimates.effects import (
     Grid,
-    contrast_effects,
+    contrasts_of_means,
     deflection_effects,
     estimable,
     mean_effects,
-    supported,
-    term_basis,
 )
 
 NAMES = "ABCD"
+
+
+def contrast_effects(*args):
+    return contrasts_of_means(*args).effects
+
+
+def term_basis(grid, terms):
+    """Columns that a model of these terms can move: the grand mean and the terms' deflections."""
+    blocks = [deflection_effects(grid, term).weights.T for term in terms]
+    return np.hstack([np.ones((grid.weights({}).size, 1)), *blocks])
+
+
+def supported(weights, basis, observed):
+    return estimable(weights, basis, basis[observed])
 
 
 def grid_of(shape):
