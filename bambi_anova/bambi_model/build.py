@@ -99,7 +99,8 @@ def _bambi_family(frame: BambiFrame, collapsed: Collapsed, family: Family) -> bm
 def _to_bambi(prior: Prior | float):
     if not isinstance(prior, Prior):
         return prior
-    return prior.given if prior.given is not None else bmb.Prior(prior.name, **prior.args)
+    given = prior.given
+    return given if isinstance(given, bmb.Prior) else bmb.Prior(prior.name, **prior.args)
 
 
 def _group_prior(group: Group, sigma: Prior, free: bool) -> bmb.Prior:

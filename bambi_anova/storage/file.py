@@ -1,79 +1,64 @@
-"""One file for one fit: NetCDF4 that ArviZ opens too, with our own group beside the draws.
+"""Bytes on the disk: written whole or not at all, and believed only if none of them changed.
 
-The file is written under another name and moved into place when it is whole, and it carries a
-digest of everything in it, so that a cut or altered file is refused instead of believed.
+A file is NetCDF4, which is HDF5, with a seal behind its end, where HDF5 does not look::
+
+    HDF5 | name of the format | its number | SHA-256 of all that stands before
+
+The seal is checked before HDF5 sees a byte, because damaged bytes can keep it busy for ever.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import io
 import os
+import stat
+import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
-
-import numpy as np
 
 from bambi_anova.errors import StorageError
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Array = np.ndarray
-
 #: Counts up when older versions of the package could not read what newer ones write.
-FORMAT = 1
-GROUP = "bambi_anova"
+FORMAT = 2
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_NAME = b"bambi_anova fit"
+_HEAD = struct.Struct(f"<{len(_NAME)}sI")
+_SEAL = _HEAD.size + hashlib.sha256().digest_size
 
 
-def write_file(
-    path: str | os.PathLike, idata: xr.DataTree, arrays: dict[str, Array], record: dict[str, Any]
-) -> Path:
-    """Write draws, arrays and a record to one file, or leave what was there.
-
-    Parameters
-    ----------
-    path : path
-    idata : xarray.DataTree
-    arrays : dict of str to ndarray
-        One-dimensional.
-    record : dict
-        What JSON can hold.
+def write_file(path: str | os.PathLike, tree: xr.DataTree) -> Path:
+    """Write a tree of arrays to one file, or leave what was there as it was.
 
     Raises
     ------
     StorageError
-        If the directory does not exist or cannot be written to.
+        If the path is no plain file's or cannot be written to.
     """
-    import xarray as xr
-
     path = _as_path(path)
-    if path.is_dir():
-        raise StorageError(f"path={str(path)!r}: expected a file, found a directory")
-    if not path.parent.is_dir():
-        raise StorageError(
-            f"path={str(path)!r}: there is no directory {str(path.parent)!r}; make it first"
-        )
-    groups = {name: _storable(node.to_dataset()) for name, node in idata.children.items()}
-    groups[GROUP] = xr.Dataset({key: ((f"{key}_size",), own) for key, own in arrays.items()})
-    text = json.dumps(record)
-    groups[GROUP].attrs = {"format": FORMAT, "record": text, "digest": _digest(groups, text)}
-    part = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    if os.path.islink(path):
+        raise _error(path, "it is a symbolic link, which could lead anywhere; name the file itself")
+    if os.path.isdir(path):
+        raise _error(path, "expected a file, found a directory")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise _error(path, "expected a file, found a device or a pipe")
+    if not os.path.isdir(path.parent):
+        raise _error(path, f"there is no directory {str(path.parent)!r}; make it first")
+    content = io.BytesIO()
+    tree.to_netcdf(content, engine="h5netcdf")
     try:
-        xr.DataTree.from_dict(groups).to_netcdf(part, engine="h5netcdf")
-        os.replace(part, path)
-    except OSError as error:
-        raise StorageError(f"path={str(path)!r}: the file cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+        _replace(path, seal(content.getbuffer()))
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise _error(path, f"it cannot be written ({cause}); nothing was changed") from error
     return path
 
 
-def read_file(
-    path: str | os.PathLike,
-) -> tuple[xr.DataTree, dict[str, Array], dict[str, Any]]:
+def read_file(path: str | os.PathLike) -> xr.DataTree:
     """Read what ``write_file`` wrote.
 
     Raises
@@ -84,38 +69,71 @@ def read_file(
     import xarray as xr
 
     path = _as_path(path)
-    name = f"path={str(path)!r}"
-    if not path.is_file():
-        raise StorageError(f"{name}: there is no such file")
-    with path.open("rb") as file:
-        if file.read(len(_SIGNATURE)) != _SIGNATURE:
-            raise StorageError(f"{name}: expected a file made by Result.save, found another kind")
+    if os.path.isdir(path):
+        raise _error(path, "expected a file, found a directory")
+    if not os.path.isfile(path):
+        raise _error(path, "there is no such file")
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-    except Exception as error:  # whatever broken bytes make of the libraries
-        raise StorageError(f"{name}: the file is damaged or cut short ({error})") from error
-    if GROUP not in tree.children or "format" not in tree[GROUP].attrs:
-        raise StorageError(
-            f"{name}: expected a file made by Result.save, found NetCDF without the group "
-            f"{GROUP!r}; open it with arviz.from_netcdf"
+        data = path.read_bytes()
+    except OSError as error:
+        raise _error(path, f"it cannot be read: {error.strerror or error}") from error
+    content = _unsealed(path, data)
+    try:
+        with xr.open_datatree(io.BytesIO(content), engine="h5netcdf") as opened:
+            return opened.load()
+    except Exception as error:  # whatever bytes that were not ours make of the libraries
+        raise _error(path, f"it is no NetCDF ({error})") from error
+
+
+def seal(content: bytes | memoryview, number: int = FORMAT) -> bytes:
+    """Return a file's bytes: the content, and the seal behind it."""
+    data = bytes(content) + _HEAD.pack(_NAME, number)
+    return data + hashlib.sha256(data).digest()
+
+
+def _unsealed(path: Path, data: bytes) -> bytes:
+    """Return the content of a file whose bytes are those that were written."""
+    if not data.startswith(_SIGNATURE):
+        raise _error(path, "expected a file made by Result.save, found another kind")
+    head = data[-_SEAL:][: _HEAD.size]
+    name, number = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", 0)
+    if name != _NAME:
+        raise _error(
+            path,
+            "expected a file made by Result.save, found NetCDF that another program made or "
+            "altered, or that is damaged; arviz.from_netcdf opens what is intact of it",
         )
-    groups = {key: node.to_dataset() for key, node in tree.children.items()}
-    own = groups[GROUP]
-    if int(own.attrs["format"]) > FORMAT:
-        raise StorageError(
-            f"{name}: expected format {FORMAT} or older, found {own.attrs['format']}; the file "
-            "comes from a newer version of bambi-anova: update it"
+    size = hashlib.sha256().digest_size
+    if hashlib.sha256(memoryview(data)[:-size]).digest() != data[-size:]:
+        raise _error(path, "it is damaged: its digest does not fit its contents")
+    if number > FORMAT:
+        raise _error(
+            path,
+            f"expected format {FORMAT} or older, found {number}; the file comes from a newer "
+            "version of bambi-anova: update it",
         )
-    text = own.attrs.get("record", "")
-    if _digest(groups, text) != own.attrs.get("digest"):
-        raise StorageError(f"{name}: the file is damaged: its digest does not fit its contents")
-    del groups[GROUP]
-    return (
-        xr.DataTree.from_dict(groups),
-        {str(key): own[key].to_numpy() for key in own},
-        json.loads(text),
-    )
+    return data[:-_SEAL]
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write data beside a file, and put them in its place once they are on the disk."""
+    part = path.parent / f".{uuid4().hex}.part"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    mode = stat.S_IMODE(path.stat().st_mode) if os.path.exists(path) else 0o666
+    handle = os.open(part, flags, mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _error(path: Path, what: str) -> StorageError:
+    return StorageError(f"path={str(path)!r}: {what}")
 
 
 def _as_path(path: str | os.PathLike) -> Path:
@@ -123,33 +141,3 @@ def _as_path(path: str | os.PathLike) -> Path:
         return Path(path)
     except TypeError:
         raise StorageError(f"path={path!r}: expected the name of a file") from None
-
-
-def _storable(group: xr.Dataset) -> xr.Dataset:
-    """Return a group with labels and attributes that NetCDF can hold."""
-    group = group.copy()
-    for name in group.variables:
-        values = group[name]
-        if values.dtype == object:
-            text = np.array([str(value) for value in values.to_numpy().ravel()], dtype=object)
-            group[name] = values.copy(data=text.reshape(values.shape))
-    kept = (str, int, float, np.integer, np.floating)
-    group.attrs = {str(key): own for key, own in group.attrs.items() if isinstance(own, kept)}
-    for name in group.variables:
-        group[name].attrs, group[name].encoding = {}, {}
-    return group
-
-
-def _digest(groups: dict[str, xr.Dataset], text: str) -> str:
-    """Return a fingerprint of all names and values."""
-    found = hashlib.sha256(text.encode())
-    for key in sorted(groups):
-        group = groups[key]
-        for name in sorted(map(str, group.variables)):
-            values = group[name].to_numpy()
-            if values.dtype.kind in "OUT":
-                content = "\0".join(map(str, values.ravel())).encode()
-            else:
-                content = np.ascontiguousarray(values).tobytes()
-            found.update(f"{key}/{name}{values.shape}".encode() + content)
-    return found.hexdigest()
