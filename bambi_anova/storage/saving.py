@@ -61,7 +61,7 @@ def save(posterior: Posterior, path: str | os.PathLike) -> Path:
         log_evidence=None if evidence is None else vars(evidence),
     )
     try:
-        unpack_specification(record, arrays, posterior.specification.options.namespace)
+        unpack_specification(record, arrays, {})
     except AnovaError as error:
         raise StorageError(f"this model cannot be saved so that it comes back: {error}") from error
     labels = {name: list(map(str, own)) for name, own in posterior.design.levels.items()}
