@@ -3,19 +3,23 @@
 Functions of one panel draw into ``ax`` and return the axes; those of several take ``figure`` and
 return it; those of arviz-plots take ``backend`` and return its ``PlotCollection``.  Captions name
 the population and the interval; hollow markers are not trusted, dashed lines rest on the prior.
+A ``Style`` gives other names and colours, or leaves the captions out.
 """
 
 from bambi_anova.plots.cells import plot_interaction, plot_means
-from bambi_anova.plots.densities import plot_posterior, plot_posteriors
+from bambi_anova.plots.densities import plot_posterior
 from bambi_anova.plots.diagnostics import plot_chains, plot_trust, plot_weights
+from bambi_anova.plots.differences import plot_contrasts, plot_posteriors
 from bambi_anova.plots.fits import plot_fits
-from bambi_anova.plots.forest import plot_contrasts, plot_deflections
+from bambi_anova.plots.forest import plot_deflections
 from bambi_anova.plots.page import plot_page
 from bambi_anova.plots.prior_posterior import plot_priors
 from bambi_anova.plots.replicated import plot_predictive
+from bambi_anova.plots.style import Style
 from bambi_anova.plots.variation import plot_anova
 
 __all__ = [
+    "Style",
     "plot_anova",
     "plot_chains",
     "plot_contrasts",

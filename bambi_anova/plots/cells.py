@@ -1,24 +1,23 @@
-"""Cell means with their intervals over the means of the units; interactions with panels.
-
-Letters: N rows, M observed means.
-"""
+"""Cell means with their intervals over the means of the units; interactions with panels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.means import means
+from bambi_anova.plots.observed import dots_name, observed_means, shows_data
 from bambi_anova.plots.style import (
-    COLOURS,
+    DEFAULT,
     LINE,
     MARKERS,
+    Style,
     caption,
     draw_intervals,
     head_caption,
@@ -30,17 +29,16 @@ from bambi_anova.plots.style import (
     wrapped,
 )
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.present.naming import joined, population_name, scale_name
+from bambi_anova.present.naming import population_name, scale_name
+from bambi_anova.tables.interval import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-
-Array = np.ndarray
-
-#: Characters of a level's name on one line below the axis.
+#: Characters of a level's name on one line below the axis, and of one in the legend.
 WIDTH = 16
+LEGEND_WIDTH = 22
 
 
 def plot_means(
@@ -51,6 +49,8 @@ def plot_means(
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
     ax: Axes | None = None,
+    *,
+    style: Style = DEFAULT,
 ) -> Axes:
     """Draw the means of a term with their intervals, over the means of the units.
 
@@ -63,6 +63,7 @@ def plot_means(
     population, scale, ci_prob, ci_kind
         As in ``Result.means``.
     ax : matplotlib.axes.Axes, optional
+    style : Style
 
     Returns
     -------
@@ -83,21 +84,14 @@ def plot_means(
             f"term={term!r}: expected one or two factors of this model; "
             "plot_interaction takes up to four"
         )
-    table = means(posterior, ":".join(shown), population, scale, ci_prob, ci_kind)
-    levels = [wrapped(level, WIDTH) for level in posterior.design.levels[shown[-1]]]
-    ax = make_axes(ax, (_width(posterior, shown), 3.9 + LINE * lines(levels)))
-    observed = observed_means(posterior, shown) if _shows_data(posterior, scale) else None
-    _draw(ax, posterior, table, observed, shown, ci_kind)
-    ax.set_ylabel(scale_name(posterior, scale))
+    found = _cells(posterior, shown, population, scale, Interval(ci_prob, ci_kind), style)
+    levels = [wrapped(style.label(level), WIDTH) for level in found.levels[shown[-1]]]
+    ax = make_axes(ax, (_width(found, shown), 3.9 + LINE * lines(levels)))
+    _draw(ax, found, shown)
+    ax.set_ylabel(style.label(scale_name(posterior, scale)))
     if len(shown) == 2:
-        _legend(ax, shown[0])
-    caption(
-        ax,
-        population_name(population, posterior),
-        interval_name(ci_prob, ci_kind),
-        "" if observed is None else dots_name(posterior),
-        marks(table),
-    )
+        _legend(ax, style.label(shown[0]))
+    caption(ax, style, found.caption)
     return ax
 
 
@@ -109,6 +103,8 @@ def plot_interaction(
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
     figure: Figure | SubFigure | None = None,
+    *,
+    style: Style = DEFAULT,
 ) -> Figure | SubFigure:
     """Draw the cell means of up to four factors, the third and fourth in panels.
 
@@ -121,6 +117,7 @@ def plot_interaction(
     population, scale, ci_prob, ci_kind
         As in ``Result.means``.
     figure : matplotlib.figure.Figure, optional
+    style : Style
 
     Returns
     -------
@@ -136,40 +133,30 @@ def plot_interaction(
     >>> plot_interaction(result, "group:task:session")  # doctest: +SKIP
     """
     shown = written_factors(posterior, term, most=4)
-    table = means(posterior, ":".join(shown), population, scale, ci_prob, ci_kind)
-    levels = posterior.design.levels
+    found = _cells(posterior, shown, population, scale, Interval(ci_prob, ci_kind), style)
     inside = [*shown[:1], *shown[-1:]] if len(shown) > 1 else shown
     across, down = (*shown[1:-1], None, None)[:2]
-    columns = levels[across] if across else ("",)
-    rows = levels[down] if down else ("",)
+    columns = found.levels[across] if across else ("",)
+    rows = found.levels[down] if down else ("",)
+    labels = [wrapped(style.label(level), WIDTH) for level in found.levels[shown[-1]]]
     size = (
-        len(columns) * max(_width(posterior, inside) - 1.0, 2.0) + 2.6,
-        len(rows) * 2.7
-        + 1.2
-        + LINE * lines([wrapped(level, WIDTH) for level in levels[shown[-1]]]),
+        len(columns) * max(_width(found, inside) - 1.0, 2.0) + 2.6,
+        len(rows) * 2.7 + 1.2 + LINE * lines(labels),
     )
     figure = make_figure(figure, size)
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
-    observed = observed_means(posterior, shown) if _shows_data(posterior, scale) else None
     for (i, row), (j, column) in product(enumerate(rows), enumerate(columns)):
         ax = make_axes(grid[i, j], size)
         here = {name: level for name, level in ((across, column), (down, row)) if name}
-        raw = None if observed is None else _at(observed, here)
-        _draw(ax, posterior, _at(table, here), raw, inside, ci_kind)
+        _draw(ax, found.at(here), inside)
         if here:
-            ax.set_title(_panel_name(here), fontsize=9.5)
+            ax.set_title(_panel_name(here, style), fontsize=9.5)
         if i < len(rows) - 1:
             ax.set_xlabel("")
-    figure.supylabel(scale_name(posterior, scale), fontsize=10)
+    figure.supylabel(style.label(scale_name(posterior, scale)), fontsize=10)
     if len(shown) > 1:
-        _legend(grid[0, -1], shown[0])
-    parts = [
-        population_name(population, posterior),
-        interval_name(ci_prob, ci_kind),
-        "" if observed is None else dots_name(posterior),
-        marks(table),
-    ]
-    head_caption(figure, "; ".join(part for part in parts if part), size[0])
+        _legend(grid[0, -1], style.label(shown[0]))
+    head_caption(figure, style, found.caption, size[0])
     return figure
 
 
@@ -194,38 +181,70 @@ def written_factors(posterior: Posterior, term: str | None, most: int) -> list[s
     return names
 
 
-def _draw(
-    ax: Axes,
+@dataclass(frozen=True)
+class _Cells:
+    """What is drawn: means, the units' observed means under them, and in which way."""
+
+    table: pd.DataFrame
+    observed: pd.DataFrame | None
+    levels: Mapping[str, tuple]
+    interval: Interval
+    style: Style
+    caption: tuple[str, ...]
+
+    def at(self, here: Mapping[str, Any]) -> _Cells:
+        """Return the part at some levels of some factors."""
+        table, observed = self.table, self.observed
+        for name, level in here.items():
+            table = table[table[name] == level]
+            observed = None if observed is None else observed[observed[name] == level]
+        return replace(self, table=table, observed=observed)
+
+
+def _cells(
     posterior: Posterior,
-    table: pd.DataFrame,
-    observed: pd.DataFrame | None,
     shown: Sequence[str],
-    ci_kind: str,
-) -> None:
+    population: str,
+    scale: str,
+    interval: Interval,
+    style: Style,
+) -> _Cells:
+    table = means(posterior, ":".join(shown), population, scale, **interval.options)
+    observed = observed_means(posterior, shown) if shows_data(posterior, scale) else None
+    about = (
+        population_name(population, posterior),
+        interval_name(interval),
+        "" if observed is None else dots_name(posterior, style),
+        marks(table),
+    )
+    return _Cells(table, observed, posterior.design.levels, interval, style, about)
+
+
+def _draw(ax: Axes, found: _Cells, shown: Sequence[str]) -> None:
     """Draw the means of one panel; ``shown`` is the factor in colour, if any, and on the axis."""
-    axis = shown[-1]
-    levels = list(posterior.design.levels[axis])
-    groups = list(posterior.design.levels[shown[0]]) if len(shown) == 2 else [None]
+    axis, style = shown[-1], found.style
+    levels = list(found.levels[axis])
+    groups = list(found.levels[shown[0]]) if len(shown) == 2 else [None]
     jitter = np.random.default_rng(0)
     step = 0.62 / len(groups)
     for i, group in enumerate(groups):
-        here = {} if group is None else {shown[0]: group}
-        part = _at(table, here)
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        part = found if group is None else found.at({shown[0]: group})
+        colour, marker = style.colour(i), MARKERS[i % len(MARKERS)]
         x = np.arange(len(levels)) + (i - (len(groups) - 1) / 2) * step
-        if observed is not None:
-            raw = _at(observed, here)
-            at = x[[levels.index(level) for level in raw[axis]]]
-            spread = jitter.uniform(-0.28, 0.28, len(raw)) * step
-            ax.scatter(
-                at + spread, raw["mean"], s=13, color=colour, alpha=0.32, linewidths=0, zorder=1
-            )
-        ax.plot(x, part["mean"], color=colour, linewidth=1, alpha=0.8, zorder=2)
-        ax.plot([], [], color=colour, marker=marker, linewidth=1, label=f"{group}")
-        draw_intervals(ax, part, None, x, [colour] * len(x), ci_kind, marker, upright=True)
-    ax.set_xticks(np.arange(len(levels)), [wrapped(level, WIDTH) for level in levels])
+        if part.observed is not None:
+            at = x[[levels.index(level) for level in part.observed[axis]]]
+            at = at + jitter.uniform(-0.28, 0.28, len(at)) * step
+            raw = part.observed["mean"]
+            ax.scatter(at, raw, s=13, color=colour, alpha=0.32, linewidths=0, zorder=1)
+        ax.plot(x, part.table["mean"], color=colour, linewidth=1, alpha=0.8, zorder=2)
+        ax.plot([], [], color=colour, marker=marker, linewidth=1, label=style.label(group))
+        colours = [colour] * len(x)
+        draw_intervals(
+            ax, part.table, None, x, colours, found.interval, marker=marker, upright=True
+        )
+    ax.set_xticks(np.arange(len(levels)), [wrapped(style.label(one), WIDTH) for one in levels])
     ax.set_xlim(-0.5, len(levels) - 0.5)
-    ax.set_xlabel(axis)
+    ax.set_xlabel(style.label(axis))
 
 
 def _legend(ax: Axes, title: str) -> None:
@@ -233,8 +252,8 @@ def _legend(ax: Axes, title: str) -> None:
     handles, labels = ax.get_legend_handles_labels()
     ax.legend(
         handles,
-        [wrapped(label, 22) for label in labels],
-        title=wrapped(title, 22),
+        [wrapped(label, LEGEND_WIDTH) for label in labels],
+        title=wrapped(title, LEGEND_WIDTH),
         frameon=False,
         loc="upper left",
         bbox_to_anchor=(1.0, 1.0),
@@ -243,79 +262,16 @@ def _legend(ax: Axes, title: str) -> None:
     )
 
 
-def _width(posterior: Posterior, shown: Sequence[str]) -> float:
-    levels = posterior.design.levels
-    groups = len(levels[shown[0]]) if len(shown) == 2 else 1
-    longest = max(
-        len(part) for level in levels[shown[-1]] for part in wrapped(level, WIDTH).split("\n")
-    )
+def _width(found: _Cells, shown: Sequence[str]) -> float:
+    """Return the inches that the means of one panel need, its legend included."""
+    levels = found.levels[shown[-1]]
+    groups = len(found.levels[shown[0]]) if len(shown) == 2 else 1
+    names = [wrapped(found.style.label(level), WIDTH) for level in levels]
+    longest = max(len(line) for name in names for line in name.split("\n"))
     each = max(0.55 + 0.3 * groups, 0.085 * longest + 0.25)
-    return 1.5 + len(levels[shown[-1]]) * each + (1.2 if len(shown) == 2 else 0)
+    return 1.5 + len(levels) * each + (1.2 if len(shown) == 2 else 0)
 
 
-def _panel_name(here: Mapping[str, Any]) -> str:
-    return "\n".join(wrapped(f"{name}: {level}", 40) for name, level in here.items())
-
-
-def _at(table: pd.DataFrame, here: Mapping[str, Any]) -> pd.DataFrame:
-    for name, level in here.items():
-        table = table[table[name] == level]
-    return table
-
-
-def _shows_data(posterior: Posterior, scale: str) -> bool:
-    """Whether observed means can be laid over: on the response scale, and not of 0s and 1s."""
-    on_scale = scale == "response" or posterior.link.name == "identity"
-    return on_scale and bool(
-        posterior.design.units or posterior.design.rows.response.trials is None
-    )
-
-
-def finest_unit(design: Design) -> tuple[str, ...]:
-    """Return the variables that tell the finest units apart; none if there are no units."""
-    return max((unit.own for unit in design.units), key=len, default=())
-
-
-def dots_name(posterior: Posterior) -> str:
-    """Say what the raw dots are."""
-    design = posterior.design
-    unit = finest_unit(design)
-    if not unit:
-        return f"dots: {len(design.rows.data)} observations"
-    return f"dots: means of {len(design.rows.codes(unit)[1])} units ({joined(unit)})"
-
-
-def observed_means(posterior: Posterior, factors: Sequence[str]) -> pd.DataFrame:
-    """Return each finest unit's observed mean at each combination of the factors' levels.
-
-    Parameters
-    ----------
-    posterior : Posterior
-    factors : sequence of str
-
-    Returns
-    -------
-    pandas.DataFrame
-        The factors' columns, ``mean`` and ``weight`` (trials, exposure or rows behind it): M
-        rows; the N rows themselves if the model has no units.
-
-    Examples
-    --------
-    >>> observed_means(result, ["condition"])  # doctest: +SKIP
-    """
-    rows = posterior.design.rows
-    unit = finest_unit(posterior.design)
-    codes, first = rows.codes((*unit, *factors))
-    if not unit:
-        codes = first = np.arange(len(rows.data))
-    response = rows.response
-    weights = response.trials
-    if weights is None:
-        weights = np.ones(len(codes)) if rows.offset is None else np.exp(rows.offset)
-    total = np.bincount(codes, weights)
-    columns = {}
-    for name in factors:
-        coded = rows.factors[name]
-        columns[name] = [coded.levels[code] for code in coded.codes[first]]
-    mean = np.bincount(codes, response.values) / total
-    return pd.DataFrame({**columns, "mean": mean, "weight": total})
+def _panel_name(here: Mapping[str, Any], style: Style) -> str:
+    names = (f"{style.label(name)}: {style.label(level)}" for name, level in here.items())
+    return "\n".join(wrapped(name, 40) for name in names)

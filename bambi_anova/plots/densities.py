@@ -1,45 +1,31 @@
-"""Posterior densities of contrasts with interval, ROPE and comparison value.
+"""The posterior density of a quantity with its interval, ROPE and comparison value.
 
 After ``plotPost`` of Kruschke (2015, doi:10.1016/B978-0-12-405888-0.09999-2): the point summary,
 the interval on the axis, the shares on either side of a value and in a region of practical
 equivalence.
-
-Letters: H chains, D draws, K quantities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bambi_anova.errors import ArgumentError
-from bambi_anova.estimates.contrasts import contrasts
-from bambi_anova.estimates.draws_of import draws_of
-from bambi_anova.plots.style import (
-    COLOURS,
-    GREY,
-    density,
-    head_caption,
-    make_axes,
-    make_figure,
-    stacked,
-)
-from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.summary import check_interval
-from bambi_anova.present.naming import joined, minus, population_name, scale_name
-from bambi_anova.tables.rounding import MINUS, interval, number, percentage, row_decimals
+from bambi_anova.arguments import one_of
+from bambi_anova.estimates.quantity_table import check_rope
+from bambi_anova.plots.style import DEFAULT, GREY, Style, density, make_axes, stacked
+from bambi_anova.tables.interval import Interval
+from bambi_anova.tables.rounding import MINUS, deserved, number, percentage
+from bambi_anova.tables.rounding import interval as bracketed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
 
 Array = np.ndarray
 
 KINDS = ("density", "histogram")
-POINTS = ("mean", "median", "mode")
 BINS = 40
 
 
@@ -57,6 +43,8 @@ def plot_posterior(
     places: int | None = None,
     effective: float | None = None,
     ax: Axes | None = None,
+    *,
+    style: Style = DEFAULT,
 ) -> Axes:
     """Draw the posterior of one quantity.
 
@@ -80,6 +68,7 @@ def plot_posterior(
     effective : float, optional
         Effective sample size, which limits the digits of shares; the number of draws by default.
     ax : matplotlib.axes.Axes, optional
+    style : Style
 
     Returns
     -------
@@ -97,112 +86,33 @@ def plot_posterior(
     """
     from arviz_stats.base import array_stats
 
-    check_interval(ci_prob, ci_kind)
-    for argument, value, known in (("kind", kind, KINDS), ("point", point, POINTS)):
-        if value not in known:
-            raise ArgumentError(f"{argument}={value!r}: expected one of {known}")
+    interval = Interval(ci_prob, ci_kind)
+    one_of("kind", kind, KINDS)
+    one_of("point", point, _POINTS)
     flat = np.asarray(draws, dtype=float).ravel()
-    if places is None:
-        places = 2 - int(np.floor(np.log10(flat.std()))) if flat.std() > 0 else 3
+    places = deserved(flat.std()) if places is None else places
     effective = flat.size if effective is None else effective
-    bounds = (array_stats.hdi if ci_kind == "hdi" else array_stats.eti)(flat, ci_prob)
+    low, high = getattr(array_stats, ci_kind)(flat, ci_prob)
     doubts = [
         word for word, good in (("not trusted", trusted), ("prior only", supported)) if not good
     ]
     ax = make_axes(ax, (4.4, 3.1))
-    top = _draw_shape(ax, flat, kind, GREY if doubts else COLOURS[0])
+    top = _draw_shape(ax, flat, kind, GREY if doubts else style.colour(0))
     if comp_val is not None:
-        _write_comparison(ax, flat, comp_val, top, effective)
+        _write_comparison(ax, flat, comp_val, top, effective, style.colour(2))
     if rope is not None:
-        _write_rope(ax, flat, rope, top, effective)
+        _write_rope(ax, flat, check_rope(rope), top, effective, style.colour(1))
     centre = _POINTS[point](flat)
     _write(ax, centre, 1.04 * top, f"{point} {number(centre, places)}", "black")
-    ends = f"{100 * ci_prob:g}% {ci_kind.upper()} {interval(bounds[0], bounds[1], places)}"
-    ax.plot(bounds, [0, 0], color="black", linewidth=4, solid_capstyle="butt", zorder=5)
-    _write(ax, float(np.mean(bounds)), -0.05 * top, ends, "black", below=True)
+    ax.plot([low, high], [0, 0], color="black", linewidth=4, solid_capstyle="butt", zorder=5)
+    ends = f"{interval} {bracketed(low, high, places)}"
+    _write(ax, (low + high) / 2, -0.05 * top, ends, "black", below=True)
     title = stacked(name + (f" ({', '.join(doubts)})" if doubts else ""), 40)
-    ax.set_title(title, fontsize=10, loc="left", color=COLOURS[1] if doubts else "black")
+    ax.set_title(title, fontsize=10, loc="left", color=style.colour(1) if doubts else "black")
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.set_ylim(-0.18 * top, (1.18 + 0.13 * ((comp_val is not None) + (rope is not None))) * top)
     return ax
-
-
-def plot_posteriors(
-    posterior: Posterior,
-    term: str | None = None,
-    method: str | Mapping = "pairwise",
-    by: str | Sequence[str] | None = None,
-    population: str = "super",
-    scale: str = "link",
-    ci_prob: float = 0.95,
-    ci_kind: str = "hdi",
-    rope: tuple[float, float] | None = None,
-    comp_val: float | None = None,
-    kind: str = "density",
-    point: str = "mean",
-    figure: Figure | SubFigure | None = None,
-    **options: Any,
-) -> Figure | SubFigure:
-    """Draw the posterior of each contrast of a term in a panel of its own.
-
-    Parameters
-    ----------
-    posterior : Posterior
-    term : str, optional
-        As in ``Result.contrasts``; the model's first factor by default.
-    method, by, population, scale, ci_prob, ci_kind
-        As in ``Result.contrasts``.
-    rope, comp_val, kind, point
-        As in ``plot_posterior``; the comparison value is "no difference" by default.
-    figure : matplotlib.figure.Figure, optional
-    **options
-        Further arguments of ``Result.contrasts``, such as ``compare="ratio"``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
-    >>> plot_posteriors(result, "condition", rope=(-0.1, 0.1))  # doctest: +SKIP
-    """
-    term = next(iter(posterior.design.levels), "") if term is None else term
-    table = contrasts(posterior, term, method, by, population, scale, ci_prob, ci_kind, **options)
-    draws = draws_of(posterior, "contrasts", term, method, by, population, scale, **options)
-    null = float(draws.attrs["null"])
-    columns = min(len(table), 3)
-    rows = -(-len(table) // columns)
-    size = (4.0 * columns + 0.4, 3.0 * rows + 0.5)
-    figure = make_figure(figure, size)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=len(table) > 1)
-    places = row_decimals(table)
-    for i, ax in enumerate(grid.ravel()):
-        if i >= len(table):
-            ax.set_visible(False)
-            continue
-        row = table.iloc[i]
-        plot_posterior(
-            draws.to_numpy()[..., i],
-            minus(draws["quantity"].to_numpy()[i]),
-            kind,
-            point,
-            ci_prob,
-            ci_kind,
-            rope,
-            null if comp_val is None else comp_val,
-            bool(row["trusted"]),
-            bool(row["supported"]),
-            int(places[i]),
-            float(row["ess_bulk"]),
-            ax,
-        )
-        ax.tick_params(labelbottom=True)
-    what = "difference" if null == 0 else "ratio"
-    figure.supxlabel(f"{what} ({scale_name(posterior, scale)})", fontsize=10)
-    head = f"{joined(term.split(':'))}; {population_name(population, posterior)}".rstrip("; ")
-    head_caption(figure, head, size[0])
-    return figure
 
 
 def _draw_shape(ax: Axes, flat: Array, kind: str, colour: str) -> float:
@@ -232,22 +142,20 @@ def _write(ax: Axes, x: float, y: float, text: str, colour: str, below: bool = F
     )
 
 
-def _write_comparison(ax: Axes, flat: Array, comp_val: float, top: float, effective: float) -> None:
+def _write_comparison(
+    ax: Axes, flat: Array, comp_val: float, top: float, effective: float, colour: str
+) -> None:
     below, above = (flat < comp_val).mean(), (flat > comp_val).mean()
-    colour = COLOURS[2]
     ax.plot([comp_val] * 2, [0, top], color=colour, linewidth=1.4, linestyle=":")
     shares = [percentage(share, effective) for share in (below, above)]
-    text = f"{shares[0]} below {number_of(comp_val)}, {shares[1]} above"
+    text = f"{shares[0]} below {_given(comp_val)}, {shares[1]} above"
     _write(ax, comp_val, 1.16 * top, text, colour)
 
 
 def _write_rope(
-    ax: Axes, flat: Array, rope: tuple[float, float], top: float, effective: float
+    ax: Axes, flat: Array, rope: tuple[float, float], top: float, effective: float, colour: str
 ) -> None:
     low, high = rope
-    if not low < high:
-        raise ArgumentError(f"rope={rope!r}: expected (lower, upper) with lower below upper")
-    colour = COLOURS[1]
     ax.fill_between([low, high], 0, top, color=colour, alpha=0.12, linewidth=0)
     ax.vlines([low, high], 0, top, color=colour, linewidth=1.2, linestyle=(0, (4, 2)))
     inside = ((flat >= low) & (flat <= high)).mean()
@@ -256,7 +164,7 @@ def _write_rope(
     _write(ax, (low + high) / 2, 1.29 * top, text, colour)
 
 
-def number_of(value: float) -> str:
+def _given(value: float) -> str:
     """Write a value that the user gave, as short as it is exact."""
     return f"{value:g}".replace("-", MINUS)
 

@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bambi_anova.arguments import one_of
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.accuracy import trust
 from bambi_anova.names import scaled_terms, sigma_name
-from bambi_anova.plots.style import COLOURS, GREY, PALE, caption, make_axes, stacked
+from bambi_anova.plots.style import (
+    COLOURS,
+    DEFAULT,
+    GREY,
+    PALE,
+    Style,
+    caption,
+    make_axes,
+    stacked,
+)
 from bambi_anova.posterior.importance import Weighting
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import MAX_PARETO_K, MIN_ESS
@@ -62,8 +72,7 @@ def plot_chains(
         "rank": arviz_plots.plot_rank_dist,
         "trace": arviz_plots.plot_trace_dist,
     }
-    if kind not in kinds:
-        raise ArgumentError(f"kind={kind!r}: expected one of {tuple(kinds)}")
+    one_of("kind", kind, kinds)
     if posterior.sampling.weighting is not None:
         raise ArgumentError(
             f"plot_chains: a {posterior.sampling.method} fit has independent draws and no chains; "
@@ -93,7 +102,7 @@ def _scalars(posterior: Posterior) -> xr.Dataset:
     return draws[list(names)].rename(names)
 
 
-def plot_weights(posterior: Posterior, ax: Axes | None = None) -> Axes:
+def plot_weights(posterior: Posterior, ax: Axes | None = None, *, style: Style = DEFAULT) -> Axes:
     """Draw the importance weights of a quick fit, largest first, with their Pareto k.
 
     Of good weights none stands out: the largest is a small share of all, and the curve bends
@@ -104,6 +113,7 @@ def plot_weights(posterior: Posterior, ax: Axes | None = None) -> Axes:
     posterior : Posterior
         Of a quick fit.
     ax : matplotlib.axes.Axes, optional
+    style : Style
 
     Returns
     -------
@@ -126,7 +136,7 @@ def plot_weights(posterior: Posterior, ax: Axes | None = None) -> Axes:
         )
     ax = make_axes(ax, (5.2, 3.6))
     good = weighting.pareto_k <= MAX_PARETO_K
-    colour = COLOURS[0] if good else COLOURS[1]
+    colour = style.colour(0 if good else 1)
     relative = kept_weights(weighting)
     ax.plot(np.arange(1, len(relative) + 1), relative, color=colour, linewidth=1.8)
     ax.set_xscale("log")
@@ -135,13 +145,13 @@ def plot_weights(posterior: Posterior, ax: Axes | None = None) -> Axes:
     ax.text(1.1, 0.97, "average", color=GREY, size=8.5, va="top")
     ax.set_xlabel("rank of the draw kept")
     ax.set_ylabel("weight over average weight")
-    caption(
-        ax,
+    about = (
         f"Pareto k {weighting.pareto_k:.2f}, {'below' if good else 'above'} {MAX_PARETO_K}",
         f"{weighting.effective:.0f} effective settings",
         f"{len(relative)} different draws kept of {weighting.proposed} proposed",
         "" if good else "not to be trusted",
     )
+    caption(ax, style, about)
     return ax
 
 
@@ -153,13 +163,14 @@ def kept_weights(weighting: Weighting) -> Array:
     return np.sort(weight / weight.mean())[::-1]
 
 
-def plot_trust(posterior: Posterior, ax: Axes | None = None) -> Axes:
+def plot_trust(posterior: Posterior, ax: Axes | None = None, *, style: Style = DEFAULT) -> Axes:
     """Draw the effective sample size of every quantity against what is asked of it.
 
     Parameters
     ----------
     posterior : Posterior
     ax : matplotlib.axes.Axes, optional
+    style : Style
 
     Returns
     -------
@@ -181,8 +192,8 @@ def plot_trust(posterior: Posterior, ax: Axes | None = None) -> Axes:
     at = group.map(names.index) + jitter
     ax = make_axes(ax, (5.2, 1.5 + 0.42 * len(names)))
     trusted = table["trusted"]
-    for good, face in ((True, COLOURS[0]), (False, "white")):
-        edge = "white" if good else COLOURS[1]
+    for good, face in ((True, style.colour(0)), (False, "white")):
+        edge = "white" if good else style.colour(1)
         here = trusted == good
         ax.scatter(
             size[here],
@@ -204,12 +215,11 @@ def plot_trust(posterior: Posterior, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("effective sample size\n(the lesser of bulk and tail)")
     doubtful = int((~trusted).sum())
     worst = float(np.nanmax([table["r_hat"].max(), -np.inf]))
-    caption(
-        ax,
+    about = (
         f"{len(table)} quantities, {doubtful or 'none'} not trusted",
         "hollow: not trusted" if doubtful else "",
         f"band: below {MIN_ESS}",
         f"R-hat up to {worst:.3f}" if np.isfinite(worst) else "",
-        side="right",
     )
+    caption(ax, style, about, side="right")
     return ax

@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bambi_anova.errors import ArgumentError
-from bambi_anova.plots.style import COLOURS, GREY, LINE, PALE, caption, lines, make_axes, wrapped
+from bambi_anova.arguments import probability, whole_number
+from bambi_anova.plots.style import (
+    DEFAULT,
+    GREY,
+    LINE,
+    PALE,
+    Style,
+    caption,
+    lines,
+    make_axes,
+    wrapped,
+)
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.summary import check_interval
 from bambi_anova.prediction.compare import compare_fits
 
 if TYPE_CHECKING:
@@ -26,6 +35,8 @@ def plot_fits(
     ci_prob: float = 0.95,
     rows: int = 30,
     ax: Axes | None = None,
+    *,
+    style: Style = DEFAULT,
 ) -> Axes:
     """Draw the intervals of two fits of one model, one above the other, the worst agreement first.
 
@@ -40,6 +51,7 @@ def plot_fits(
     rows : int
         How many quantities to show.
     ax : matplotlib.axes.Axes, optional
+    style : Style
 
     Returns
     -------
@@ -56,14 +68,14 @@ def plot_fits(
     """
     from scipy import special
 
-    if rows < 1:
-        raise ArgumentError(f"rows={rows!r}: expected a whole number from 1 up")
+    whole_number("rows", rows)
+    probability(ci_prob)
     table = compare_fits(quick, full)
     moving = table[table["sd_full"] > 0]
     table = moving.head(rows)
-    check_interval(ci_prob, "eti")
     reach = float(special.ndtri((1 + ci_prob) / 2))
-    labels = [wrapped(f"{row.quantity} {row.population}".strip(), 52) for row in table.itertuples()]
+    quantities = (table["quantity"] + " " + table["population"]).str.strip()
+    labels = [wrapped(style.label(quantity), 52) for quantity in quantities]
     height = 0.12 + LINE * lines(labels)
     ax = make_axes(ax, (7.2, 1.5 + height * len(table)))
     y = np.arange(len(table))
@@ -72,12 +84,12 @@ def plot_fits(
         names = [f"{names[0]}, first", f"{names[1]}, second"]
     # The full fit is the measure: its own mean is 0 and its sd is 1.
     fits = (
-        (table["shift"], table["sd_ratio"], table["trusted_quick"], COLOURS[1], "o", -0.17),
+        (table["shift"], table["sd_ratio"], table["trusted_quick"], style.colour(1), "o", -0.17),
         (
             0 * table["shift"],
             0 * table["sd_ratio"] + 1,
             table["trusted_full"],
-            COLOURS[0],
+            style.colour(0),
             "s",
             0.17,
         ),
@@ -93,14 +105,12 @@ def plot_fits(
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.set_xlabel(f"posterior sds of {names[1]} from its mean")
     hollow = not (table["trusted_quick"].all() and table["trusted_full"].all())
-    caption(
-        ax,
+    about = (
         f"lines: mean ± {reach:.2f} sd ({100 * ci_prob:g}% if normal)",
         f"band: ±{PROMISE:g} sd",
         f"{len(table)} of {len(moving)} quantities, the worst first",
         "hollow: not trusted" if hollow else "",
-        side="right",
-        share=0.75,  # the legend beside the axes leaves the rest
     )
+    caption(ax, style, about, side="right", share=0.75)  # the legend leaves that much
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), borderaxespad=0.2)
     return ax

@@ -1,27 +1,25 @@
-"""Forests: deflections grouped by term, and contrasts, a row a quantity.
+"""Forests: a row a quantity, under headings; deflections grouped by term.
 
 Letters: K rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from bambi_anova.estimates.contrasts import contrasts
 from bambi_anova.estimates.deflections import deflections
-from bambi_anova.estimates.draws_of import draws_of
 from bambi_anova.estimates.effects import Grid
 from bambi_anova.plots.style import (
-    COLOURS,
+    DEFAULT,
     GREY,
-    INNER,
-    PALE,
+    Style,
     caption,
     draw_intervals,
+    inner_of,
     interval_name,
     make_axes,
     marks,
@@ -29,11 +27,11 @@ from bambi_anova.plots.style import (
     wrapped,
 )
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.present.naming import joined, minus, population_name, scale_name
+from bambi_anova.present.naming import population_name, scale_name
+from bambi_anova.tables.interval import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
 
 Array = np.ndarray
 
@@ -53,6 +51,8 @@ def plot_deflections(
     ci_kind: str = "hdi",
     ax: Axes | None = None,
     term: str | None = None,
+    *,
+    style: Style = DEFAULT,
 ) -> Axes:
     """Draw the deflections of every term, or of one, as a forest grouped by term.
 
@@ -64,6 +64,7 @@ def plot_deflections(
     ax : matplotlib.axes.Axes, optional
     term : str, optional
         Factors joined by colons; every factor term by default.
+    style : Style
 
     Returns
     -------
@@ -73,97 +74,28 @@ def plot_deflections(
     --------
     >>> plot_deflections(result)  # doctest: +SKIP
     """
+    interval = Interval(ci_prob, ci_kind)
     table, inner = (
-        deflections(posterior, term, population, scale, prob, ci_kind) for prob in (ci_prob, INNER)
+        deflections(posterior, term, population, scale, **one.options)
+        for one in (interval, inner_of(interval))
     )
     grid = Grid(posterior.design.levels)
-    terms = list(dict.fromkeys(table["term"]))
     labels, heads, colours = [], [], []
-    for i, name in enumerate(terms):
+    for i, name in enumerate(dict.fromkeys(table["term"])):
         factors = grid.factors(name)
-        labels += [joined(row) for row in grid.combinations(factors).itertuples(index=False)]
-        heads += [joined(factors)] * int((table["term"] == name).sum())
-        colours += [COLOURS[i % len(COLOURS)]] * int((table["term"] == name).sum())
-    ax = draw_forest(ax, table, inner, heads, labels, colours, ci_kind)
+        rows = [style.joined(row) for row in grid.combinations(factors).itertuples(index=False)]
+        labels += rows
+        heads += [style.joined(factors)] * len(rows)
+        colours += [style.colour(i)] * len(rows)
+    ax = draw_forest(ax, table, inner, heads, labels, colours, interval)
     ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
-    ax.set_xlabel(wrapped(f"deflection ({scale_name(posterior, scale)})", LABEL_WIDTH))
-    intervals = interval_name(ci_prob, ci_kind, INNER)
-    caption(ax, population_name(population, posterior), intervals, marks(table), side="right")
-    return ax
-
-
-def plot_contrasts(
-    posterior: Posterior,
-    term: str | None = None,
-    method: str | Mapping = "pairwise",
-    by: str | Sequence[str] | None = None,
-    population: str = "super",
-    scale: str = "link",
-    ci_prob: float = 0.95,
-    ci_kind: str = "hdi",
-    rope: tuple[float, float] | None = None,
-    comp_val: float | None = None,
-    ax: Axes | None = None,
-    **options: Any,
-) -> Axes:
-    """Draw contrasts as a forest, with a region of practical equivalence if one is given.
-
-    Parameters
-    ----------
-    posterior : Posterior
-    term : str, optional
-        As in ``Result.contrasts``; every factor of the model in turn by default.
-    method, by, population, scale, ci_prob, ci_kind
-        As in ``Result.contrasts``.
-    rope : (float, float), optional
-        Differences too small to matter: shaded.
-    comp_val : float, optional
-        A value to compare with: a line; by default that of "no difference".
-    ax : matplotlib.axes.Axes, optional
-    **options
-        Further arguments of ``Result.contrasts``, such as ``compare="ratio"``.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> plot_contrasts(result, "nitrogen", rope=(-5, 5))  # doctest: +SKIP
-    """
-    terms = list(posterior.design.levels) if term is None else [term]
-    table, inner = (
-        pd.concat(
-            [
-                contrasts(posterior, t, method, by, population, scale, prob, ci_kind, **options)
-                for t in terms
-            ],
-            ignore_index=True,
-        )
-        for prob in (ci_prob, INNER)
+    label_values(ax, "deflection", style.label(scale_name(posterior, scale)))
+    about = (
+        population_name(population, posterior),
+        interval_name(interval, inner=True),
+        marks(table),
     )
-    draws = draws_of(posterior, "contrasts", terms[0], method, by, population, scale, **options)
-    null = float(draws.attrs["null"])
-    comp_val = null if comp_val is None else comp_val
-    by = [by] if isinstance(by, str) else list(by or [])
-    where = ["; ".join(f"{name}: {row[name]}" for name in by) for row in table.to_dict("records")]
-    names = [joined(str(name).split(":")) for name in table["term"]]
-    heads = [f"{name}, {at}" if at else name for name, at in zip(names, where, strict=True)]
-    order = list(dict.fromkeys(heads))
-    rows = np.argsort([order.index(head) for head in heads], kind="stable")
-    table, inner = table.iloc[rows].reset_index(drop=True), inner.iloc[rows].reset_index(drop=True)
-    heads = [heads[i] for i in rows]
-    colours = [COLOURS[list(dict.fromkeys(names)).index(names[i]) % len(COLOURS)] for i in rows]
-    labels = [minus(name) for name in table["contrast"]]
-    ax = draw_forest(ax, table, inner, heads, labels, colours, ci_kind)
-    if rope is not None:
-        ax.axvspan(*rope, color=PALE, zorder=-1)
-    ax.axvline(comp_val, color=GREY, linewidth=0.8, zorder=0)
-    what = "difference" if null == 0 else "ratio"
-    ax.set_xlabel(wrapped(f"{what} ({scale_name(posterior, scale)})", LABEL_WIDTH))
-    band = "" if rope is None else f"band: ROPE {rope[0]:g} to {rope[1]:g}"
-    intervals = interval_name(ci_prob, ci_kind, INNER)
-    caption(ax, population_name(population, posterior), intervals, band, marks(table), side="right")
+    caption(ax, style, about, side="right")
     return ax
 
 
@@ -174,7 +106,7 @@ def draw_forest(
     heads: Sequence[str],
     labels: Sequence[str],
     colours: Sequence[str],
-    ci_kind: str,
+    interval: Interval,
 ) -> Axes:
     """Draw rows under headings, from the top down.
 
@@ -187,7 +119,7 @@ def draw_forest(
         The heading that each row stands under; rows of one heading follow each other.
     labels, colours : sequence of str
         Of the rows.
-    ci_kind : str
+    interval : Interval
 
     Returns
     -------
@@ -197,7 +129,7 @@ def draw_forest(
     at, ticks, bottom = _places(heads, [stacked(label, WIDTH) for label in labels])
     widest = max(len(line) for text, _, _ in ticks for line in text.split("\n"))
     ax = make_axes(ax, (4.4 + 0.065 * widest, bottom + 0.95))
-    draw_intervals(ax, table, inner, at, colours, ci_kind)
+    draw_intervals(ax, table, inner, at, colours, interval)
     ax.set_yticks([place for _, place, _ in ticks], [text for text, _, _ in ticks])
     for tick, (_, _, is_head) in zip(ax.yaxis.get_major_ticks(), ticks, strict=True):
         tick.label1.set_fontsize(9)
@@ -206,6 +138,11 @@ def draw_forest(
             tick.tick1line.set_visible(False)
     ax.set_ylim(bottom, 0)
     return ax
+
+
+def label_values(ax: Axes, what: str, scale: str) -> None:
+    """Write below a forest what its rows are, and on which scale."""
+    ax.set_xlabel(wrapped(f"{what} ({scale})", LABEL_WIDTH))
 
 
 def _places(

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bambi_anova.plots.style import (
-    COLOURS,
+    DEFAULT,
     GREY,
+    Style,
     density,
     head_caption,
     make_axes,
     make_figure,
+    make_panels,
     wrapped,
 )
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.present.naming import joined
 from bambi_anova.priors.defaults import Prior
 from bambi_anova.priors.distributions import distribution
 
@@ -32,7 +33,11 @@ SHOWN = 0.99
 
 
 def plot_priors(
-    posterior: Posterior, columns: int = 3, figure: Figure | SubFigure | None = None
+    posterior: Posterior,
+    columns: int = 3,
+    figure: Figure | SubFigure | None = None,
+    *,
+    style: Style = DEFAULT,
 ) -> Figure | SubFigure:
     """Draw the prior and the posterior of each sigma, a panel each.
 
@@ -42,6 +47,7 @@ def plot_priors(
     columns : int
         Panels in a row.
     figure : matplotlib.figure.Figure, optional
+    style : Style
 
     Returns
     -------
@@ -51,42 +57,39 @@ def plot_priors(
     --------
     >>> plot_priors(result)  # doctest: +SKIP
     """
-    panels = _panels(posterior)
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
-    size = (3.1 * columns + 0.4, 2.3 * rows + 0.6)
+    found = _sigmas(posterior, style)
+    columns = min(columns, len(found))
+    size = (3.1 * columns + 0.4, 2.3 * -(-len(found) // columns) + 0.6)
     figure = make_figure(figure, size)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax, (name, prior, draws) in zip(grid, panels, strict=False):
-        _draw(make_axes(ax, size), name, prior, draws.ravel())
-    for ax in grid[len(panels) :]:
-        ax.set_visible(False)
+    panels = make_panels(figure, len(found), columns)
+    for ax, (name, prior, draws) in zip(panels, found, strict=True):
+        _draw(make_axes(ax, size), name, prior, draws.ravel(), style)
     # Beside the first panel there is room on the right, where densities have come down.
-    grid[0].legend(frameon=False, fontsize=8.5, loc="upper right")
+    panels[0].legend(frameon=False, fontsize=8.5, loc="upper right")
     scale = "" if posterior.link.name == "identity" else f", {posterior.link.name} scale"
     figure.supxlabel(f"standard deviation{scale}", fontsize=10)
-    head_caption(figure, f"axes hold {100 * SHOWN:g}% of each posterior", size[0])
+    head_caption(figure, style, [f"axes hold {100 * SHOWN:g}% of each posterior"], size[0])
     return figure
 
 
-def _panels(posterior: Posterior) -> list[tuple[str, Prior, Array]]:
+def _sigmas(posterior: Posterior, style: Style) -> list[tuple[str, Prior, Array]]:
     """Return title, prior and draws of every sigma that has a prior."""
-    panels = [
-        (f"sd of {joined(name.split(':'))}", prior, posterior.draws.sigmas[name])
+    found = [
+        (f"sd of {style.term(name)}", prior, posterior.draws.sigmas[name])
         for name, prior in posterior.priors.sigmas.items()
     ]
     residual = posterior.priors.auxiliary.get("sigma")
     if isinstance(residual, Prior):
-        panels.append(("residual sd", residual, posterior.draws.auxiliary["sigma"]))
-    return panels
+        found.append(("residual sd", residual, posterior.draws.auxiliary["sigma"]))
+    return found
 
 
-def _draw(ax: Axes, name: str, prior: Prior, flat: Array) -> None:
+def _draw(ax: Axes, name: str, prior: Prior, flat: Array, style: Style) -> None:
     end = 1.15 * float(np.quantile(flat, SHOWN))
     x, y = density(flat, lower=0.0)
     kept = x <= end
-    ax.fill_between(x[kept], y[kept], color=COLOURS[0], alpha=0.22, linewidth=0)
-    ax.plot(x[kept], y[kept], color=COLOURS[0], linewidth=1.5, label="posterior")
+    ax.fill_between(x[kept], y[kept], color=style.colour(0), alpha=0.22, linewidth=0)
+    ax.plot(x[kept], y[kept], color=style.colour(0), linewidth=1.5, label="posterior")
     title = wrapped(name, 34)
     known = distribution(prior)
     if known is None:
@@ -95,7 +98,7 @@ def _draw(ax: Axes, name: str, prior: Prior, flat: Array) -> None:
         at = np.linspace(end / 400, end, 400)
         with np.errstate(divide="ignore"):  # outside the support
             height = np.exp(known.log_density(at))
-        ax.plot(at, height, color=COLOURS[1], linewidth=1.5, linestyle="--", label="prior")
+        ax.plot(at, height, color=style.colour(1), linewidth=1.5, linestyle="--", label="prior")
     ax.set_title(title, fontsize=9.5, loc="left")
     ax.set_xlim(0, end)
     ax.set_ylim(0, 1.12 * float(y[kept].max()))

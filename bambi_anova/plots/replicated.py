@@ -5,26 +5,31 @@ Letters: G groups (cells or units).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import generator
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.accuracy import verdict
-from bambi_anova.plots.forest import LABEL_WIDTH, draw_forest
+from bambi_anova.plots.forest import draw_forest, label_values
 from bambi_anova.plots.style import (
-    COLOURS,
-    INNER,
+    DEFAULT,
+    Style,
     caption,
     draw_intervals,
+    inner_of,
     interval_name,
     make_axes,
     wrapped,
 )
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictive_check import predictive_check
-from bambi_anova.present.naming import joined, response_name
+from bambi_anova.present.naming import response_name
+from bambi_anova.tables.interval import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +49,8 @@ def plot_predictive(
     random_seed: int | None = None,
     ax: Axes | None = None,
     ordered: bool | None = None,
+    *,
+    style: Style = DEFAULT,
 ) -> Axes:
     """Draw observed mean responses over the intervals of replicated ones.
 
@@ -56,6 +63,7 @@ def plot_predictive(
     ordered : bool, optional
         Whether groups stand side by side, the smallest observed mean first, as units do by
         default; otherwise they are rows of a forest, as cells are.
+    style : Style
 
     Returns
     -------
@@ -72,99 +80,93 @@ def plot_predictive(
     """
     if by == "row":
         raise ArgumentError("by='row': expected 'cell', 'unit' or a unit term; rows are too many")
+    interval = Interval(ci_prob, ci_kind)
     # The same seed gives both intervals the same replicates.
-    seed = int(np.random.default_rng(random_seed).integers(2**31))
+    seed = int(generator(random_seed).integers(2**31))
     table, inner = (
-        predictive_check(posterior, by, units, prob, ci_kind, draws, seed).assign(
-            trusted=True, supported=True
-        )
-        for prob in (ci_prob, INNER)
+        predictive_check(posterior, by, units, **one.options, draws=draws, random_seed=seed)
+        for one in (interval, inner_of(interval))
     )
-    outside = ((table["tail_probability"] - 0.5).abs() > ci_prob / 2).to_numpy()
+    outside = (table["tail_probability"] - 0.5).abs() > ci_prob / 2
+    table = table.assign(trusted=True, supported=True, outside=outside)
     ordered = by != "cell" if ordered is None else ordered
-    draw = _draw_ordered if ordered else _draw_forest
-    ax = draw(posterior, table, inner, outside, by, ci_kind, ax)
-    doubt = "" if verdict(posterior).trusted else "from a fit that is not trusted"
-    caption(
-        ax,
+    unit = min(posterior.design.units, key=lambda one: one.size).name if by == "unit" else by
+    factors = list(posterior.design.levels) if by == "cell" else unit.split(":")
+    response = style.label(response_name(posterior))
+    found = _Check(table, inner, interval, style, unit, factors, response)
+    ax = (_draw_ordered if ordered else _draw_forest)(found, ax)
+    about = (
         f"replicates of {units} units" if posterior.design.units else "replicates",
-        interval_name(ci_prob, ci_kind, INNER),
+        interval_name(interval, inner=True),
         f"diamonds: observed, {int(outside.sum())} of {len(table)} in the outer "
         f"{100 * (1 - ci_prob):.2g}% (orange)",
-        doubt,
-        side="left" if ordered else "right",
+        "" if verdict(posterior).trusted else "from a fit that is not trusted",
     )
+    caption(ax, style, about, side="left" if ordered else "right")
     return ax
 
 
-def group_labels(table: pd.DataFrame) -> list[str]:
-    """Return the name of each group of a check.
+@dataclass(frozen=True)
+class _Check:
+    """A predictive check of G groups, and how it is drawn."""
 
-    Examples
-    --------
-    >>> group_labels(pd.DataFrame({"A": ["a"], "B": ["x"], "units": ["these"], "mean": [1.0]}))
-    ['a × x']
-    """
-    names = list(table.columns)
-    end = names.index("units")
-    if end == 0:
-        return ["all rows"] * len(table)
-    return [joined(row) for row in table[names[:end]].itertuples(index=False)]
+    table: pd.DataFrame
+    inner: pd.DataFrame
+    interval: Interval
+    style: Style
+    by: str
+    variables: Sequence[str]
+    response: str
+
+    def labels(self) -> list[str]:
+        """Return the name of each group, with all that is said of it."""
+        names = list(self.table.columns)
+        own = names[: names.index("units")]
+        if not own:
+            return ["all rows"] * len(self.table)
+        return [self.style.joined(row) for row in self.table[own].itertuples(index=False)]
+
+    def short_labels(self) -> list[str]:
+        """Return the name of each group; of a unit with a column of its own, that."""
+        alone = self.by in self.table
+        return list(map(self.style.label, self.table[self.by])) if alone else self.labels()
+
+    def diamonds(self, ax: Axes, x: Any, y: Any) -> None:
+        """Draw what was observed."""
+        colours = [self.style.colour(1) if out else "black" for out in self.table["outside"]]
+        ax.scatter(x, y, marker="D", s=22, c=colours, edgecolors="white", linewidths=0.6, zorder=6)
+
+    def colours(self) -> list[str]:
+        return [self.style.colour(5)] * len(self.table)
 
 
-def _draw_forest(
-    posterior: Posterior,
-    table: pd.DataFrame,
-    inner: pd.DataFrame,
-    outside: np.ndarray,
-    by: str,
-    ci_kind: str,
-    ax: Axes | None,
-) -> Axes:
-    names = list(posterior.design.levels) if by == "cell" else _unit(posterior, by).split(":")
-    heads = [joined(names) or "all rows"] * len(table)
-    colours = [COLOURS[5]] * len(table)
-    ax = draw_forest(ax, table, inner, heads, group_labels(table), colours, ci_kind)
+def _draw_forest(found: _Check, ax: Axes | None) -> Axes:
+    table = found.table
+    heads = [found.style.joined(found.variables) or "all rows"] * len(table)
+    ax = draw_forest(ax, table, found.inner, heads, found.labels(), found.colours(), found.interval)
     at = np.asarray(ax.collections[-1].get_offsets())[:, 1]
-    _diamonds(ax, table["observed"], at, outside)
-    ax.set_xlabel(wrapped(f"mean response ({response_name(posterior)})", LABEL_WIDTH))
+    found.diamonds(ax, table["observed"], at)
+    label_values(ax, "mean response", found.response)
     return ax
 
 
-def _draw_ordered(
-    posterior: Posterior,
-    table: pd.DataFrame,
-    inner: pd.DataFrame,
-    outside: np.ndarray,
-    by: str,
-    ci_kind: str,
-    ax: Axes | None,
-) -> Axes:
-    order = table["observed"].sort_values(kind="stable").index
-    table, inner, outside = table.loc[order], inner.loc[order], outside[order]
-    unit = by if by == "cell" else _unit(posterior, by)
+def _draw_ordered(found: _Check, ax: Axes | None) -> Axes:
+    order = found.table["observed"].sort_values(kind="stable").index
+    found = replace(found, table=found.table.loc[order], inner=found.inner.loc[order])
+    table = found.table
     ax = make_axes(ax, (min(3.0 + 0.11 * len(table), 9.0), 3.7))
     at = np.arange(len(table))
-    draw_intervals(ax, table, inner, at, [COLOURS[5]] * len(table), ci_kind, upright=True)
-    _diamonds(ax, at, table["observed"], outside)
-    names = table[unit].astype(str) if unit in table else pd.Series(group_labels(table))
-    named = [i for i in at if len(table) <= NAMED or outside[i]]
-    labels = [wrapped(names.iloc[i], 12) for i in named]
+    draw_intervals(ax, table, found.inner, at, found.colours(), found.interval, upright=True)
+    found.diamonds(ax, at, table["observed"])
+    named = [i for i, out in enumerate(table["outside"]) if len(table) <= NAMED or out]
+    names = found.short_labels()
+    labels = [wrapped(names[i], 12) for i in named]
     # Those outside are the first and the last in this order, side by side.
     crowded = len(named) > 6 or len(table) > NAMED
     ax.set_xticks(named, labels, rotation=90 if crowded else 0, fontsize=8)
     ax.set_xlim(-0.8, len(table) - 0.2)
-    kind = "cells" if by == "cell" else "units"
-    ax.set_xlabel(f"{joined(unit.split(':'))}, ordered ({len(table)} {kind})")
-    ax.set_ylabel(f"mean response ({response_name(posterior)})")
+    cells = found.by == "cell"
+    name = "cell" if cells else found.style.joined(found.variables)
+    ax.set_xlabel(f"{name}, ordered ({len(table)} {'cells' if cells else 'units'})")
+    ax.set_ylabel(f"mean response ({found.response})")
     return ax
-
-
-def _unit(posterior: Posterior, by: str) -> str:
-    """Return the unit term that ``by`` stands for."""
-    return min(posterior.design.units, key=lambda one: one.size).name if by == "unit" else by
-
-
-def _diamonds(ax: Axes, x, y, outside: np.ndarray) -> None:
-    colours = [COLOURS[1] if out else "black" for out in outside]
-    ax.scatter(x, y, marker="D", s=22, c=colours, edgecolors="white", linewidths=0.6, zorder=6)

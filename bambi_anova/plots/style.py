@@ -1,21 +1,24 @@
-"""What all figures share: colours, axes, captions, and how doubtful quantities look.
+"""What all figures share: colours, names, axes, captions, and how doubtful quantities look.
 
 A filled marker is trusted; a hollow one is not; a dashed line rests on the prior alone.  Colours
 are those of Okabe and Ito, which colour-blind readers can tell apart; shapes repeat what they say.
+
+Letters: K rows.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from bambi_anova.posterior.summary import bound_names
-from bambi_anova.present.naming import TIMES
+from bambi_anova.present.naming import TIMES, joined, minus
+from bambi_anova.tables.interval import Interval
 from bambi_anova.tables.rounding import MINUS
 
 if TYPE_CHECKING:
@@ -36,6 +39,59 @@ CAPTION_SIZE = 8.5
 LINE = 0.16
 
 
+@dataclass(frozen=True)
+class Style:
+    """How a figure looks: other names, other colours, no caption.
+
+    Attributes
+    ----------
+    labels : mapping of str to str
+        What is written for a name: of the response, a factor, a level, a unit.
+    colours : sequence of str
+        Taken in turn.
+    caption : bool
+        Whether population, interval and marks are written above the axes.
+
+    Examples
+    --------
+    >>> style = Style(labels={"trial_type": "Trial", "x": "easy", "y": "hard"}, caption=False)
+    >>> style.label("trial_type"), style.contrast("x - y") == f"easy {MINUS} hard"
+    ('Trial', True)
+    >>> plot_means(result, style=style)  # doctest: +SKIP
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    colours: Sequence[str] = COLOURS
+    caption: bool = True
+
+    def label(self, text: object) -> str:
+        """Return what is written for a text, word by word if it is not a name itself."""
+        text = str(text)
+        if text in self.labels or not self.labels:
+            return self.labels.get(text, text)
+        names = "|".join(re.escape(name) for name in sorted(self.labels, key=len, reverse=True))
+        return re.sub(rf"(?<!\w)(?:{names})(?!\w)", lambda found: self.labels[found[0]], text)
+
+    def joined(self, names: Iterable[object]) -> str:
+        """Return what is written for an interaction or a combination of levels."""
+        return joined([self.label(name) for name in names])
+
+    def term(self, term: object) -> str:
+        """Return what is written for a term."""
+        return self.joined(str(term).split(":"))
+
+    def contrast(self, name: object) -> str:
+        """Return what is written for a contrast."""
+        return self.label(minus(name))
+
+    def colour(self, place: int) -> str:
+        """Return the colour of the first, second, ... of several."""
+        return self.colours[place % len(self.colours)]
+
+
+DEFAULT = Style()
+
+
 def make_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     """Return the axes to draw into, new ones of a size in inches if none are given."""
     if ax is None:
@@ -53,6 +109,15 @@ def make_figure(figure: Figure | SubFigure | None, size: tuple[float, float]) ->
 
         return plt.figure(figsize=size, layout="constrained")
     return figure
+
+
+def make_panels(figure: Figure | SubFigure, count: int, columns: int, **options: Any) -> list[Axes]:
+    """Return so many axes in so many columns; what is left of the last row stays empty."""
+    rows = -(-count // columns)
+    grid = figure.subplots(rows, columns, squeeze=False, **options).ravel()
+    for ax in grid[count:]:
+        ax.set_visible(False)
+    return list(grid[:count])
 
 
 def root(figure: Figure | SubFigure) -> Figure:
@@ -113,43 +178,50 @@ def lines(labels: Sequence[str]) -> int:
     return max((label.count("\n") + 1 for label in labels), default=1)
 
 
-def caption(ax: Axes, *parts: str, side: str = "left", share: float = 0.94) -> None:
-    """Write what the figure shows above it: population, interval, marks.
+def caption(
+    ax: Axes, style: Style, parts: Iterable[str], side: str = "left", share: float = 0.94
+) -> None:
+    """Write what the axes show above them: population, interval, marks.
 
     On the right side it may also stand above the names of a forest's rows, and takes a share of
     the figure's width.
     """
+    if not style.caption:
+        return
     share = ax.get_position().width if side == "left" else share
-    sentence = "; ".join(part for part in parts if part)
-    text = wrapped(sentence, max(int(15 * share * _width(ax)), 24))
+    figure: Any = ax.get_figure()
+    inches = float(figure.bbox.width / root(figure).dpi)
+    text = wrapped(_sentence(parts), max(int(15 * share * inches), 24))
     place: Any = side
     ax.set_title(text, loc=place, fontsize=CAPTION_SIZE, color=GREY)
 
 
-def head_caption(figure: Figure | SubFigure, text: str, inches: float) -> None:
+def head_caption(
+    figure: Figure | SubFigure, style: Style, parts: Iterable[str], inches: float
+) -> None:
     """Write what a figure of several panels shows above them."""
+    if not style.caption:
+        return
     # Part of a page carries a letter in its corner.
     x = 0.01 if figure is root(figure) else 0.03
-    text = wrapped(text, max(int(15 * inches), 24))
+    text = wrapped(_sentence(parts), max(int(15 * inches), 24))
     figure.suptitle(text, fontsize=CAPTION_SIZE, color=GREY, x=x, ha="left")
 
 
-def _width(ax: Axes) -> float:
-    figure: Any = ax.get_figure()
-    return float(figure.bbox.width / root(figure).dpi)
+def _sentence(parts: Iterable[str]) -> str:
+    return "; ".join(part for part in parts if part)
 
 
-def interval_name(ci_prob: float, ci_kind: str, inner: float | None = None) -> str:
+def interval_name(interval: Interval, inner: bool = False) -> str:
     """Return what the lines of an interval stand for.
 
     Examples
     --------
-    >>> interval_name(0.95, "hdi", inner=0.5)
+    >>> interval_name(Interval(0.95, "hdi"), inner=True)
     'lines: 50% and 95% HDI'
     """
-    probabilities = [inner] if inner is not None and inner < ci_prob else []
-    shares = " and ".join(f"{100 * p:g}%" for p in [*probabilities, ci_prob])
-    return f"line{'s' if probabilities else ''}: {shares} {ci_kind.upper()}"
+    half = f"{100 * INNER:g}% and " if inner and interval.prob > INNER else ""
+    return f"line{'s' if half else ''}: {half}{interval}"
 
 
 def marks(table: pd.DataFrame) -> str:
@@ -168,13 +240,19 @@ def marks(table: pd.DataFrame) -> str:
     return "; ".join(words)
 
 
+def inner_of(interval: Interval) -> Interval:
+    """Return the interval of the thick lines."""
+    return Interval(INNER, interval.kind)
+
+
 def draw_intervals(
     ax: Axes,
     table: pd.DataFrame,
     inner: pd.DataFrame | None,
     at: Array,
     colours: Sequence[str],
-    ci_kind: str,
+    interval: Interval,
+    *,
     marker: str = "o",
     upright: bool = False,
 ) -> None:
@@ -184,23 +262,23 @@ def draw_intervals(
     ----------
     ax : matplotlib.axes.Axes
     table : pandas.DataFrame
-        With ``mean``, bounds, ``trusted`` and ``supported``.
+        K rows with ``mean``, bounds, ``trusted`` and ``supported``.
     inner : pandas.DataFrame or None
         The same rows with the inner interval.
     at : ndarray, shape (K,)
         Where the rows stand on the other axis.
     colours : sequence of str
-    ci_kind : str
+    interval : Interval
     marker : str
     upright : bool
         Whether values go up the y axis.
     """
     line: Any = ax.vlines if upright else ax.hlines
-    lower, upper = bound_names(table, ci_kind)
+    lower, upper = interval.bounds
     dashes = ["solid" if good else (0, (3, 2)) for good in table["supported"]]
     line(at, table[lower], table[upper], colors=colours, linewidth=1.3, linestyles=dashes)
     if inner is not None:
-        low, high = bound_names(inner, ci_kind)
+        low, high = inner_of(interval).bounds
         line(at, inner[low], inner[high], colors=colours, linewidth=3.6, alpha=0.85)
     faces = [
         colour if good else "white"

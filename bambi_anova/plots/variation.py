@@ -9,10 +9,19 @@ import pandas as pd
 from bambi_anova.design.design import RESIDUAL
 from bambi_anova.estimates.anova import anova
 from bambi_anova.plots.forest import LABEL_WIDTH, draw_forest
-from bambi_anova.plots.style import COLOURS, GREY, INNER, caption, interval_name, marks, wrapped
+from bambi_anova.plots.style import (
+    DEFAULT,
+    GREY,
+    Style,
+    caption,
+    inner_of,
+    interval_name,
+    marks,
+    wrapped,
+)
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.summary import bound_names
-from bambi_anova.present.naming import joined, population_name, scale_name
+from bambi_anova.present.naming import population_name, scale_name
+from bambi_anova.tables.interval import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +34,8 @@ def plot_anova(
     ci_kind: str = "hdi",
     ax: Axes | None = None,
     scale: str = "link",
+    *,
+    style: Style = DEFAULT,
 ) -> Axes:
     """Draw the finite-population sd of every source of variation, stratum by stratum.
 
@@ -36,6 +47,7 @@ def plot_anova(
     population, ci_prob, ci_kind, scale
         As in ``Result.anova``.
     ax : matplotlib.axes.Axes, optional
+    style : Style
 
     Returns
     -------
@@ -50,9 +62,10 @@ def plot_anova(
     --------
     >>> plot_anova(result)  # doctest: +SKIP
     """
+    interval = Interval(ci_prob, ci_kind)
     table, inner = (
-        _with_residual(anova(posterior, population, scale, prob, ci_kind), ci_kind)
-        for prob in (ci_prob, INNER)
+        _with_residual(anova(posterior, population, scale, **one.options), one)
+        for one in (interval, inner_of(interval))
     )
     # The coarsest units first, as in the formula; terms of crossed units and the residual last.
     units = [unit.name for unit in posterior.design.units]
@@ -60,37 +73,39 @@ def plot_anova(
     place[RESIDUAL] = len(units) + 1
     order = table["stratum"].map(place).sort_values(kind="stable").index
     table, inner = table.loc[order], inner.loc[order]
-    heads = [f"stratum: {_text(name)}" for name in table["stratum"]]
-    labels = [_label(row) for row in table.to_dict("records")]
-    colours = [COLOURS[0] if kind == "fixed" else GREY for kind in table["kind"]]
-    ax = draw_forest(ax, table, inner, heads, labels, colours, ci_kind)
+    ax = draw_forest(
+        ax,
+        table,
+        inner,
+        [f"stratum: {style.term(name)}" for name in table["stratum"]],
+        [_label(row, style) for row in table.to_dict("records")],
+        [style.colour(0) if kind == "fixed" else GREY for kind in table["kind"]],
+        interval,
+    )
     ax.set_xlim(left=0)
-    about = f"sd of the effects ({scale_name(posterior, scale)}); df in brackets"
+    about = f"sd of the effects ({style.label(scale_name(posterior, scale))}); df in brackets"
     ax.set_xlabel(wrapped(about, LABEL_WIDTH))
     residual = "residual: its superpopulation sd" if (table["kind"] == "residual").any() else ""
-    intervals = interval_name(ci_prob, ci_kind, INNER)
-    caption(
-        ax, population_name(population, posterior), intervals, residual, marks(table), side="right"
+    parts = (
+        population_name(population, posterior),
+        interval_name(interval, inner=True),
+        residual,
+        marks(table),
     )
+    caption(ax, style, parts, side="right")
     return ax
 
 
-def _with_residual(table: pd.DataFrame, ci_kind: str) -> pd.DataFrame:
+def _with_residual(table: pd.DataFrame, interval: Interval) -> pd.DataFrame:
     """Put the residual's sigma where the others have the sd of their effects."""
-    table = table.copy()
-    columns = ["mean", *bound_names(table, ci_kind)]
     missing = table["mean"].isna()
-    for name in columns:
-        table.loc[missing, name] = table.loc[
-            missing, "sigma" if name == "mean" else f"sigma_{name}"
-        ]
-    return table
+    lower, upper = interval.bounds
+    sigmas = {"mean": "sigma", lower: f"sigma_{lower}", upper: f"sigma_{upper}"}
+    return table.assign(
+        **{name: table[name].mask(missing, table[sigma]) for name, sigma in sigmas.items()}
+    )
 
 
-def _text(name: object) -> str:
-    return joined(str(name).split(":"))
-
-
-def _label(row: dict) -> str:
-    what = {"unit": "units: ", "residual": "", "fixed": ""}[row["kind"]]
-    return f"{what}{_text(row['term'])} ({row['df']})"
+def _label(row: dict, style: Style) -> str:
+    units = "units: " if row["kind"] == "unit" else ""
+    return f"{units}{style.term(row['term'])} ({row['df']})"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.posterior.importance import Weighting, monte_carlo, tail_shapes
-from bambi_anova.tables.columns import DIAGNOSTICS, FOR_VERDICTS, bound
+from bambi_anova.tables.columns import DIAGNOSTICS, FOR_VERDICTS
 from bambi_anova.tables.interval import DEFAULT, Interval
 
 Array = np.ndarray
@@ -121,17 +121,3 @@ def _chain_worth(draws: Array) -> dict[str, Array]:
             "ess_tail": array_stats.ess(draws, **axes, method="tail", prob=(0.05, 0.95)),
             "r_hat": array_stats.rhat(draws, **axes, method="rank"),
         }
-
-
-def bound_names(table: pd.DataFrame, ci_kind: str) -> list[str]:
-    """Return the columns of a table that hold its interval's bounds, lower first."""
-    return [
-        name
-        for name in map(str, table.columns)
-        if (parts := bound(name)) and (parts["of"], parts["kind"]) == ("", ci_kind)
-    ]
-
-
-def check_interval(ci_prob: float, ci_kind: str) -> None:
-    """Refuse intervals that ArviZ cannot make."""
-    Interval(ci_prob, ci_kind)

@@ -15,7 +15,7 @@ from matplotlib.colors import same_color, to_rgba
 import bambi_anova as ba
 from bambi_anova import plots
 from bambi_anova.errors import AnovaWarning, ArgumentError
-from bambi_anova.plots.cells import observed_means
+from bambi_anova.plots.observed import observed_means
 from bambi_anova.plots.style import COLOURS, density, stacked
 from bambi_anova.posterior.trust import Sampling
 from bambi_anova.present.naming import MINUS, TIMES
@@ -491,8 +491,8 @@ def test_what_the_model_does_not_replicate_is_orange(quick_fit, monkeypatch):
     strange = check.assign(tail_probability=[0.001, *check["tail_probability"][1:]])
     monkeypatch.setattr(
         "bambi_anova.plots.replicated.predictive_check",
-        lambda fit, by, units, prob, *rest: strange.rename(
-            columns=lambda name: name.replace("hdi95", f"hdi{100 * prob:g}")
+        lambda fit, by, units, ci_prob, **rest: strange.rename(
+            columns=lambda name: name.replace("hdi95", f"hdi{100 * ci_prob:g}")
         ),
     )
     ax = plots.plot_predictive(result, "unit")

@@ -1,0 +1,243 @@
+"""Contrasts: as a forest, or each as a posterior density in a panel of its own.
+
+Letters: H chains, D draws, K contrasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.estimates.contrasts import contrasts
+from bambi_anova.estimates.draws_of import draws_of
+from bambi_anova.plots.densities import plot_posterior
+from bambi_anova.plots.forest import draw_forest, label_values
+from bambi_anova.plots.style import (
+    DEFAULT,
+    GREY,
+    PALE,
+    Style,
+    caption,
+    head_caption,
+    inner_of,
+    interval_name,
+    make_figure,
+    make_panels,
+    marks,
+)
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.present.naming import population_name, scale_name
+from bambi_anova.tables.interval import Interval
+from bambi_anova.tables.rounding import row_decimals
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+Array = np.ndarray
+
+#: Panels of posteriors side by side.
+COLUMNS = 3
+
+
+def plot_contrasts(
+    posterior: Posterior,
+    term: str | None = None,
+    method: str | Mapping = "pairwise",
+    by: str | Sequence[str] | None = None,
+    population: str = "super",
+    scale: str = "link",
+    ci_prob: float = 0.95,
+    ci_kind: str = "hdi",
+    rope: tuple[float, float] | None = None,
+    comp_val: float | None = None,
+    ax: Axes | None = None,
+    *,
+    style: Style = DEFAULT,
+    **options: Any,
+) -> Axes:
+    """Draw contrasts as a forest, with a region of practical equivalence if one is given.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    term : str, optional
+        As in ``Result.contrasts``; every factor of the model in turn by default.
+    method, by, population, scale, ci_prob, ci_kind
+        As in ``Result.contrasts``.
+    rope : (float, float), optional
+        Differences too small to matter: shaded.
+    comp_val : float, optional
+        A value to compare with: a line; by default that of "no difference".
+    ax : matplotlib.axes.Axes, optional
+    style : Style
+    **options
+        Further arguments of ``Result.contrasts``, such as ``compare="ratio"``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> plot_contrasts(result, "nitrogen", rope=(-5, 5))  # doctest: +SKIP
+    """
+    terms = list(posterior.design.levels) if term is None else [term]
+    asked = _Contrasts(posterior, method, by, population, scale, options)
+    interval = Interval(ci_prob, ci_kind)
+    table, inner = (asked.table(terms, one) for one in (interval, inner_of(interval)))
+    heads = asked.heads(table, style)
+    # Simple effects of a term stand under the levels at which they are taken.
+    order = list(dict.fromkeys(heads))
+    rows = np.argsort([order.index(head) for head in heads], kind="stable")
+    table, inner = table.iloc[rows].reset_index(drop=True), inner.iloc[rows].reset_index(drop=True)
+    place = {name: i for i, name in enumerate(dict.fromkeys(table["term"]))}
+    ax = draw_forest(
+        ax,
+        table,
+        inner,
+        [heads[i] for i in rows],
+        [style.contrast(name) for name in table["contrast"]],
+        [style.colour(place[name]) for name in table["term"]],
+        interval,
+    )
+    if rope is not None:
+        ax.axvspan(*rope, color=PALE, zorder=-1)
+    null, what = asked.null(table)
+    ax.axvline(null if comp_val is None else comp_val, color=GREY, linewidth=0.8, zorder=0)
+    label_values(ax, what, style.label(scale_name(posterior, scale)))
+    about = (
+        population_name(population, posterior),
+        interval_name(interval, inner=True),
+        "" if rope is None else f"band: ROPE {rope[0]:g} to {rope[1]:g}",
+        marks(table),
+    )
+    caption(ax, style, about, side="right")
+    return ax
+
+
+def plot_posteriors(
+    posterior: Posterior,
+    term: str | None = None,
+    method: str | Mapping = "pairwise",
+    by: str | Sequence[str] | None = None,
+    population: str = "super",
+    scale: str = "link",
+    ci_prob: float = 0.95,
+    ci_kind: str = "hdi",
+    rope: tuple[float, float] | None = None,
+    comp_val: float | None = None,
+    kind: str = "density",
+    point: str = "mean",
+    figure: Figure | SubFigure | None = None,
+    *,
+    style: Style = DEFAULT,
+    **options: Any,
+) -> Figure | SubFigure:
+    """Draw the posterior of each contrast of a term in a panel of its own.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    term : str, optional
+        As in ``Result.contrasts``; the model's first factor by default.
+    method, by, population, scale, ci_prob, ci_kind
+        As in ``Result.contrasts``.
+    rope, comp_val, kind, point
+        As in ``plot_posterior``; the comparison value is "no difference" by default.
+    figure : matplotlib.figure.Figure, optional
+    style : Style
+    **options
+        Further arguments of ``Result.contrasts``, such as ``compare="ratio"``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> plot_posteriors(result, "condition", rope=(-0.1, 0.1))  # doctest: +SKIP
+    """
+    terms = [next(iter(posterior.design.levels), "") if term is None else term]
+    asked = _Contrasts(posterior, method, by, population, scale, options)
+    interval = Interval(ci_prob, ci_kind)
+    table, draws = asked.table(terms, interval), asked.draws(terms)
+    null, what = asked.null(table)
+    columns = min(len(table), COLUMNS)
+    size = (4.0 * columns + 0.4, 3.0 * -(-len(table) // columns) + 0.5)
+    figure = make_figure(figure, size)
+    panels = make_panels(figure, len(table), columns, sharex=len(table) > 1)
+    places = row_decimals(table)
+    for i, ax in enumerate(panels):
+        row = table.iloc[i]
+        plot_posterior(
+            draws[i][1],
+            style.contrast(draws[i][0]),
+            kind,
+            point,
+            ci_prob,
+            ci_kind,
+            rope,
+            null if comp_val is None else comp_val,
+            bool(row["trusted"]),
+            bool(row["supported"]),
+            int(places[i]),
+            float(row["ess_bulk"]),
+            ax,
+            style=style,
+        )
+        ax.tick_params(labelbottom=True)
+    figure.supxlabel(f"{what} ({style.label(scale_name(posterior, scale))})", fontsize=10)
+    head = (*map(style.term, terms), population_name(population, posterior))
+    head_caption(figure, style, head, size[0])
+    return figure
+
+
+@dataclass(frozen=True)
+class _Contrasts:
+    """Contrasts of one kind, of any term."""
+
+    posterior: Posterior
+    method: str | Mapping
+    by: str | Sequence[str] | None
+    population: str
+    scale: str
+    options: Mapping[str, Any]
+
+    def _arguments(self, term: str) -> tuple:
+        return term, self.method, self.by, self.population, self.scale
+
+    def table(self, terms: Sequence[str], interval: Interval) -> pd.DataFrame:
+        """Return the contrasts of some terms, one after the other."""
+        options = {**interval.options, **self.options}
+        tables = [contrasts(self.posterior, *self._arguments(one), **options) for one in terms]
+        return pd.concat(tables, ignore_index=True)
+
+    def draws(self, terms: Sequence[str]) -> list[tuple[str, Array]]:
+        """Return the name and the draws of every contrast, shape (H, D) each."""
+        found = []
+        for one in terms:
+            draws = draws_of(self.posterior, "contrasts", *self._arguments(one), **self.options)
+            names, values = draws["quantity"].to_numpy(), draws.to_numpy()
+            found += [(str(name), values[..., i]) for i, name in enumerate(names)]
+        return found
+
+    def heads(self, table: pd.DataFrame, style: Style) -> list[str]:
+        """Return the heading of every row: its term, and the levels at which it is taken."""
+        by = [self.by] if isinstance(self.by, str) else list(self.by or [])
+        return [
+            ", ".join([style.term(row["term"]), *([_where(row, by, style)] if by else [])])
+            for row in table.to_dict("records")
+        ]
+
+    def null(self, table: pd.DataFrame) -> tuple[float, str]:
+        """Return the value that means "no difference", and what the contrasts are."""
+        return (1.0, "ratio") if "compare" in table else (0.0, "difference")
+
+
+def _where(row: Mapping, by: Sequence[str], style: Style) -> str:
+    return "; ".join(f"{style.label(name)}: {style.label(row[name])}" for name in by)
