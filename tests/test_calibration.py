@@ -50,13 +50,13 @@ def test_rank_counts_draws_below_the_truth():
     assert calibrate.ranks(truth, draws, kept, spread=0.5) == {"a": 3, "b": 0}
 
 
-def test_chosen_draws_come_of_different_settings():
-    setting = np.random.default_rng(2).permutation(np.repeat(np.arange(150), 8)).reshape(4, 300)
+def test_chosen_draws_come_of_different_points():
+    point = np.random.default_rng(2).permutation(np.repeat(np.arange(150), 8)).reshape(4, 300)
     result = SimpleNamespace(
         draws=SimpleNamespace(sample_shape=(4, 300)),
-        sampling=SimpleNamespace(weighting=SimpleNamespace(setting=setting)),
+        sampling=SimpleNamespace(weighting=SimpleNamespace(point=point)),
     )
-    chosen = setting.ravel()[calibrate.apart(result, 99)]
+    chosen = point.ravel()[calibrate.apart(result, 99)]
     assert len(np.unique(chosen)) == 99
 
 

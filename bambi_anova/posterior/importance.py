@@ -1,8 +1,8 @@
 """What importance-weighted draws are worth, quantity by quantity.
 
-Quick fits draw settings of the hyperparameters, several draws at each, weigh them and resample.
-The draws that come of one setting depend on each other, copies of one draw most of all; settings
-are independent.  So Monte Carlo errors add up settings, not draws, and effective sample sizes are
+Quick fits draw points of the hyperparameters, several draws at each, weigh them and resample.
+The draws that come of one point depend on each other, copies of one draw most of all; points are
+independent.  So Monte Carlo errors add up points, not draws, and effective sample sizes are
 what they imply.  That the errors themselves can be believed, the Pareto k says: the tail shape
 of weight times distance from the mean (Vehtari et al. 2024, arXiv:1507.02646, section 2.5).
 
@@ -28,8 +28,8 @@ class Weighting:
 
     Attributes
     ----------
-    setting : ndarray of int, shape (H, D)
-        The setting of each draw.
+    point : ndarray of int, shape (H, D)
+        The point of the hyperparameters that each draw comes of.
     proposal : ndarray of int, shape (H, D)
         The proposed draw that it is a copy of.
     log_weight : ndarray, shape (H, D)
@@ -37,12 +37,12 @@ class Weighting:
     pareto_k : float
         Of all proposed draws' ratios.
     effective : float
-        Effective settings.
+        Effective points.
     proposed : int
         How many draws were proposed.
     """
 
-    setting: Array
+    point: Array
     proposal: Array
     log_weight: Array
     pareto_k: float
@@ -66,8 +66,8 @@ def monte_carlo(values: Array, weighting: Weighting) -> dict[str, Array]:
     """
     flat = values.reshape(-1, values.shape[-1])
     size = len(flat)
-    _, setting = np.unique(weighting.setting.ravel(), return_inverse=True)
-    gather = sparse.csr_array((np.ones(size), (setting, np.arange(size))))
+    _, point = np.unique(weighting.point.ravel(), return_inverse=True)
+    gather = sparse.csr_array((np.ones(size), (point, np.arange(size))))
 
     def error(quantity: Array) -> Array:
         sums = gather @ (quantity - quantity.mean(axis=0))

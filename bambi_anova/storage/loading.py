@@ -58,7 +58,7 @@ def _unpack(tree: xr.DataTree, extra_namespace: Mapping[str, Any]) -> Posterior:
 def _unpack_sampling(record: Mapping[str, Any], groups: Mapping[str, xr.Dataset]) -> Sampling:
     weighting = record["weighting"]
     if weighting is not None:
-        names = ("setting", "proposal", "log_weight")
+        names = ("point", "proposal", "log_weight")
         arrays = {name: groups["sample_stats"][name].to_numpy() for name in names}
         weighting = typed(Weighting, {**weighting, **arrays})
     return typed(Sampling, {**record, "weighting": weighting})

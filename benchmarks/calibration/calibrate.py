@@ -157,15 +157,15 @@ def accepted(design: SplitPlot, rng) -> tuple[ba.Model, pd.DataFrame, dict, int]
 def apart(result: Result, count: int) -> Array:
     """Choose draws of a fit that depend on each other as little as may be, shape (L,).
 
-    Draws that come of one setting of the hyperparameters, and copies of one draw, lie next to each
-    other once the draws are sorted by setting.  A step through them takes each setting in
+    Draws that come of one point of the hyperparameters, and copies of one draw, lie next to each
+    other once the draws are sorted by point.  A step through them takes each point in
     proportion to its draws, and twice only if it holds more than one draw in L.
     """
     chains, draws = result.draws.sample_shape
     weighting = result.sampling.weighting
     order = np.arange(chains * draws)
     if weighting is not None:
-        order = np.argsort(weighting.setting.ravel(), kind="stable")
+        order = np.argsort(weighting.point.ravel(), kind="stable")
     return order[((np.arange(count) + 0.5) * len(order) / count).astype(int)]
 
 

@@ -11,16 +11,16 @@ from bambi_anova.posterior.summary import diagnose
 from bambi_anova.posterior.trust import Sampling, is_trusted
 
 CHAINS, DRAWS = 4, 500
-SETTINGS, EACH = 480, 4
+POINTS, EACH = 480, 4
 REPETITIONS = 300
 
 
-def weighting(setting, proposal, log_weight):
-    return Weighting(setting, proposal, log_weight, 0.1, 100.0, SETTINGS * EACH)
+def weighting(point, proposal, log_weight):
+    return Weighting(point, proposal, log_weight, 0.1, 100.0, POINTS * EACH)
 
 
 def independent(shape=(CHAINS, DRAWS)):
-    """The weighting of draws that are all proposed draws of settings of their own."""
+    """The weighting of draws that are all proposed draws of points of their own."""
     number = np.arange(np.prod(shape)).reshape(shape)
     return weighting(number, number, np.zeros(shape))
 
@@ -36,7 +36,7 @@ def resample(weights, rng):
     return chosen
 
 
-#: How much of the proposal's variance the draws of a setting share.
+#: How much of the proposal's variance the draws of a point share.
 SHARED = {"alone": 0.0, "together": 0.6, "alike": 0.98}
 PROPOSAL_SD, TARGET_MEAN = 1.3, 0.6
 
@@ -48,8 +48,8 @@ def repetitions(name):
     found = {key: [] for key in ("mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail")}
     shared = SHARED[name]
     for _ in range(REPETITIONS):
-        x = np.sqrt(shared) * rng.normal(size=(SETTINGS, 1))
-        x = PROPOSAL_SD * (x + np.sqrt(1 - shared) * rng.normal(size=(SETTINGS, EACH)))
+        x = np.sqrt(shared) * rng.normal(size=(POINTS, 1))
+        x = PROPOSAL_SD * (x + np.sqrt(1 - shared) * rng.normal(size=(POINTS, EACH)))
         log_weight = stats.norm.logpdf(x, TARGET_MEAN) - stats.norm.logpdf(x, 0, PROPOSAL_SD)
         chosen = resample(np.exp(log_weight), rng)
         draws = x.ravel()[chosen]
@@ -86,7 +86,7 @@ def test_the_effective_size_is_what_the_errors_imply(name):
 
 
 def test_errors_that_take_draws_for_independent_are_too_small():
-    """The negative control: settings are what counts."""
+    """The negative control: points are what counts."""
     found = repetitions("alike")
     naive = 1 / np.sqrt(CHAINS * DRAWS)
     assert naive < 0.6 * found["mean"].std()
@@ -118,14 +118,14 @@ def test_copies_of_draws_count_once():
     np.testing.assert_allclose(found["mcse_mean"], expected, rtol=1e-6)
 
 
-def test_the_labels_of_settings_do_not_matter():
+def test_the_labels_of_points_do_not_matter():
     rng = np.random.default_rng(4)
-    setting = rng.integers(0, 50, (CHAINS, DRAWS))
+    point = rng.integers(0, 50, (CHAINS, DRAWS))
     proposal = np.arange(CHAINS * DRAWS).reshape(CHAINS, DRAWS)
-    values = rng.normal(size=(CHAINS, DRAWS, 1)) + (setting % 7)[..., None]
-    one = monte_carlo(values, weighting(setting, proposal, np.zeros(setting.shape)))
-    renamed = rng.permutation(1000)[setting] * 13
-    other = monte_carlo(values, weighting(renamed, proposal, np.zeros(setting.shape)))
+    values = rng.normal(size=(CHAINS, DRAWS, 1)) + (point % 7)[..., None]
+    one = monte_carlo(values, weighting(point, proposal, np.zeros(point.shape)))
+    renamed = rng.permutation(1000)[point] * 13
+    other = monte_carlo(values, weighting(renamed, proposal, np.zeros(point.shape)))
     for key, expected in one.items():
         np.testing.assert_allclose(other[key], expected)
 
@@ -140,10 +140,10 @@ def test_errors_scale_with_the_quantity_and_not_with_its_place():
 
 def test_effective_sizes_of_the_bulk_hold_under_monotone_maps():
     rng = np.random.default_rng(6)
-    setting = np.repeat(np.arange(CHAINS * DRAWS // 4), 4).reshape(CHAINS, DRAWS)
-    x = rng.normal(size=CHAINS * DRAWS // 4)[setting] + 0.3 * rng.normal(size=(CHAINS, DRAWS))
+    point = np.repeat(np.arange(CHAINS * DRAWS // 4), 4).reshape(CHAINS, DRAWS)
+    x = rng.normal(size=CHAINS * DRAWS // 4)[point] + 0.3 * rng.normal(size=(CHAINS, DRAWS))
     values = np.stack([x, np.exp(x), np.exp(3 * x)], axis=-1)
-    found = monte_carlo(values, weighting(setting, independent().proposal, np.zeros(x.shape)))
+    found = monte_carlo(values, weighting(point, independent().proposal, np.zeros(x.shape)))
     np.testing.assert_allclose(found["ess_bulk"], found["ess_bulk"][0])
     np.testing.assert_allclose(found["ess_tail"], found["ess_tail"][0])
 
@@ -263,11 +263,11 @@ def test_a_constant_added_to_log_weights_changes_nothing():
 
 def test_weights_on_one_draw_leave_nothing_to_trust():
     rng = np.random.default_rng(15)
-    log_weight = rng.normal(size=SETTINGS * EACH)
+    log_weight = rng.normal(size=POINTS * EACH)
     log_weight[7] += 30
     chosen = resample(special.softmax(log_weight), rng)
     assert set(chosen[0]) == {7}
-    x = rng.normal(size=SETTINGS * EACH)[chosen][..., None]
+    x = rng.normal(size=POINTS * EACH)[chosen][..., None]
     where = weighting(chosen // EACH, chosen, log_weight[chosen])
     table = diagnose(x, where)
     trusted = is_trusted(table, Sampling("laplace", 0, 1.0, weighting=where))

@@ -13,8 +13,8 @@ from benchmarks.trust.reference import read_reference
 
 
 def weighting(k=0.1):
-    setting = np.arange(40).reshape(4, 10)
-    return Weighting(setting, setting, np.zeros((4, 10)), k, 40.0, 40)
+    point = np.arange(40).reshape(4, 10)
+    return Weighting(point, point, np.zeros((4, 10)), k, 40.0, 40)
 
 
 def quick(k=0.1):

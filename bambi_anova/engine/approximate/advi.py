@@ -8,8 +8,8 @@ draws z, so that the objective is smooth and L-BFGS applies (Giordano, Ingram & 
 JMLR 25(18), arXiv:2304.05527).  With a full covariance the optimum can fit itself to the draws: so
 the ELBO is computed again with fresh ones, and where it falls short the draws are doubled and the
 climb goes on (Burroni, Domke & Sheldon 2024, arXiv:2211.00802).  The normal, one for each mode,
-becomes a Student t proposal; ``quick`` learns from pilot draws, draws core and leaves given the
-hyperparameters, and weighs all by the exact joint density.
+becomes a Student t proposal; ``importance_sampling`` learns from pilot draws, draws core and
+blocks given the hyperparameters, and weighs all by the exact joint density.
 
 Letters: H hyperparameters, G draws, T = H + H (H + 1) / 2 parameters of a normal.
 """
@@ -21,19 +21,19 @@ from typing import Any
 import numpy as np
 from scipy import optimize
 
-from bambi_anova.engine.approximate.explore import LogDensity, Peak, find_peaks
-from bambi_anova.engine.approximate.landscape import Landscape
+from bambi_anova.engine.approximate.differences import LogDensity, differences
+from bambi_anova.engine.approximate.modes import Peak, find_peaks
 from bambi_anova.engine.approximate.normals import (
     FINE,
     Normal,
-    differences,
+    best_of_modes,
     elbo_terms,
     even_noise,
-    modes,
 )
 from bambi_anova.engine.approximate.proposal import Proposal
-from bambi_anova.engine.approximate.quick import fit_quick
+from bambi_anova.engine.approximate.quick_fit import fit_quick
 from bambi_anova.engine.approximate.tails import propose_normals
+from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.request import Request
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.posterior.posterior import Posterior
@@ -63,7 +63,7 @@ def fit_advi(specification: Specification, request: Request) -> Posterior:
     return fit_quick(specification, request, propose_by_elbo)
 
 
-def propose_by_elbo(landscape: Landscape, rng: np.random.Generator) -> list[Proposal]:
+def propose_by_elbo(target: Target, rng: np.random.Generator) -> list[Proposal]:
     """Return a proposal for the normal with the highest ELBO around each mode.
 
     Raises
@@ -71,12 +71,12 @@ def propose_by_elbo(landscape: Landscape, rng: np.random.Generator) -> list[Prop
     UnsupportedError
         If no normal has a finite ELBO.
     """
-    if not landscape.model.scales:
-        return propose_normals(landscape, [Normal(np.zeros(0), np.zeros((0, 0)))], [0.0])
-    starts = landscape.prior_draws(rng, STARTS)
-    modes_sought = 1 if landscape.is_large else 3
-    normals, elbos = find_normals(landscape.log_marginal, starts, rng, modes_sought)
-    return propose_normals(landscape, normals, elbos)
+    if not target.model.scales:
+        return propose_normals(target, [Normal(np.zeros(0), np.zeros((0, 0)))], [0.0])
+    starts = target.prior_draws(rng, STARTS)
+    modes_sought = 1 if target.is_large else 3
+    normals, elbos = find_normals(target.log_marginal, starts, rng, modes_sought)
+    return propose_normals(target, normals, elbos)
 
 
 def find_normals(
@@ -108,7 +108,7 @@ def find_normals(
             f"{len(peaks)} modes has a finite ELBO; look for extreme values in the response, give "
             "narrower priors, or use inference_method='nuts'"
         )
-    return modes([normal for normal, _ in found], [elbo for _, elbo in found])
+    return best_of_modes([normal for normal, _ in found], [elbo for _, elbo in found])
 
 
 def fit_normal(

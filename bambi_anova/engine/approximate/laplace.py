@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bambi_anova.engine.approximate.explore import cut_slices, find_arms, find_peaks
-from bambi_anova.engine.approximate.landscape import Landscape
+from bambi_anova.engine.approximate.modes import cut_slices, find_peaks, find_ridges
 from bambi_anova.engine.approximate.proposal import (
     Plain,
     Proposal,
@@ -20,7 +19,9 @@ from bambi_anova.engine.approximate.proposal import (
     propose_from_slices,
     share,
 )
-from bambi_anova.engine.approximate.quick import fit_quick
+from bambi_anova.engine.approximate.quick_fit import fit_quick
+from bambi_anova.engine.approximate.tails import cover_core
+from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.request import Request
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.specification import Specification
@@ -28,8 +29,6 @@ from bambi_anova.specification import Specification
 #: Points drawn from the prior to start climbing from.
 STARTS = 32
 STARTS_LARGE = 8
-#: Share of draws whose core is given more room, where it may need it.
-ROOM = 0.3
 
 
 def fit_laplace(specification: Specification, request: Request) -> Posterior:
@@ -37,24 +36,21 @@ def fit_laplace(specification: Specification, request: Request) -> Posterior:
     return fit_quick(specification, request, propose_by_slices)
 
 
-def propose_by_slices(landscape: Landscape, rng: np.random.Generator) -> list[Proposal]:
+def propose_by_slices(target: Target, rng: np.random.Generator) -> list[Proposal]:
     """Return a proposal for each mode of the hyperparameters' marginal posterior."""
-    size = landscape.model.core_size
-    if not landscape.model.scales:
+    size = target.model.core.size
+    if not target.model.scales:
         return [propose(Plain(), np.zeros(0), np.zeros((0, 0)), size)]
-    f = landscape.log_marginal
+    f = target.log_marginal
     # With thousands of coordinates evaluations are dear, and the posterior is close to normal.
-    large = landscape.is_large
-    starts = landscape.prior_draws(rng, STARTS_LARGE if large else STARTS)
+    large = target.is_large
+    starts = target.prior_draws(rng, STARTS_LARGE if large else STARTS)
     peaks = find_peaks(f, starts, keep=1 if large else 3)
     slices = [cut_slices(f, peak) for peak in peaks]
     for peak, own in zip(tuple(peaks), tuple(slices), strict=True):
-        arms = [] if large else find_arms(f, peak, own, landscape.model.variance_scales)
-        peaks += arms
-        slices += [cut_slices(f, arm) for arm in arms]
+        ridges = [] if large else find_ridges(f, peak, own, target.model.variance_scales)
+        peaks += ridges
+        slices += [cut_slices(f, ridge) for ridge in ridges]
     proposals = [propose_from_slices(p, s, size) for p, s in zip(peaks, slices, strict=True)]
     shared = share(proposals, [peak.log_mass for peak in peaks])
-    if landscape.model.likelihood.quadratic:
-        return shared
-    room = landscape.core_room(peaks[0].u)
-    return [part for proposal in shared for part in proposal.with_room(room, ROOM)]
+    return cover_core(target, shared, peaks[0].u)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from bambi_anova.engine.approximate.explore import LogDensity
+from bambi_anova.engine.approximate.differences import LogDensity
 
 Array = np.ndarray
 
@@ -97,27 +97,9 @@ def elbo_terms(log_density: LogDensity, normals: Sequence[Normal], noise: Array)
     return heights - np.array([normal.log_density(noise) for normal in normals])
 
 
-def differences(log_density: LogDensity, points: Array, widths: Array) -> tuple[Array, Array]:
-    """Return values (G,) and gradients (H, G) at points (H, G), in one batch.
-
-    Parameters
-    ----------
-    log_density : callable
-        (H, G) -> (G,).
-    points : ndarray, shape (H, G)
-    widths : ndarray, shape (H, G)
-        Those of the difference quotients; a sign says on which side.
-    """
-    size, count = points.shape
-    steps = np.concatenate([np.zeros((size, 1)), np.eye(size)], axis=1)
-    moved = points[:, None, :] + steps[:, :, None] * widths[:, None, :]
-    values = log_density(moved.reshape(size, -1)).reshape(size + 1, count)
-    with np.errstate(invalid="ignore"):
-        gradients = (values[1:] - values[0]) / widths
-    return values[0], np.where(np.isfinite(gradients), gradients, 0.0)
-
-
-def modes(normals: Sequence[Normal], elbos: Sequence[float]) -> tuple[list[Normal], list[float]]:
+def best_of_modes(
+    normals: Sequence[Normal], elbos: Sequence[float]
+) -> tuple[list[Normal], list[float]]:
     """Return the best normal of each mode that matters, the best first, and their ELBOs."""
     kept: list[int] = []
     for index in np.argsort(-np.asarray(elbos)):

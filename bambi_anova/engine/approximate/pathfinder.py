@@ -5,8 +5,8 @@ density, the latent coordinates being integrated out by Laplace's approximation.
 it from several draws of the prior; every point of a path, with the inverse Hessian that the path
 has taught so far, is a normal approximation, and the one with the highest ELBO stands for the path
 (Zhang, Carpenter, Gelman & Vehtari 2022, JMLR 23(306), arXiv:2108.03782, algorithms 1 to 4).  The
-paths' normals become a mixture of Student t proposals; ``quick`` learns from pilot draws, draws
-core and leaves given the hyperparameters, and weighs all by the exact joint density.
+paths' normals become a mixture of Student t proposals; ``importance_sampling`` learns from pilot
+draws, draws core and blocks given the hyperparameters, and weighs all by the exact density.
 
 Our own, because pymc-extras is no dependency and its Pathfinder, on all coordinates at once, takes
 minutes where this takes a fraction of a second; here all paths advance in step, so that
@@ -21,25 +21,25 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bambi_anova.engine.approximate.explore import (
+from bambi_anova.engine.approximate.differences import (
     LogDensity,
-    choose_starts,
+    differences,
     finite_heights,
     positive,
     second_differences,
 )
-from bambi_anova.engine.approximate.landscape import Landscape
+from bambi_anova.engine.approximate.modes import choose_starts
 from bambi_anova.engine.approximate.normals import (
     FINE,
     Normal,
-    differences,
+    best_of_modes,
     elbo_terms,
     even_noise,
-    modes,
 )
 from bambi_anova.engine.approximate.proposal import Proposal
-from bambi_anova.engine.approximate.quick import fit_quick
+from bambi_anova.engine.approximate.quick_fit import fit_quick
 from bambi_anova.engine.approximate.tails import propose_normals
+from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.request import Request
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.posterior.posterior import Posterior
@@ -72,7 +72,7 @@ def fit_pathfinder(specification: Specification, request: Request) -> Posterior:
     return fit_quick(specification, request, propose_by_paths)
 
 
-def propose_by_paths(landscape: Landscape, rng: np.random.Generator) -> list[Proposal]:
+def propose_by_paths(target: Target, rng: np.random.Generator) -> list[Proposal]:
     """Return a proposal for each distinct normal that the paths find.
 
     Raises
@@ -80,13 +80,13 @@ def propose_by_paths(landscape: Landscape, rng: np.random.Generator) -> list[Pro
     UnsupportedError
         If no path climbs to a finite ELBO.
     """
-    if not landscape.model.scales:
+    if not target.model.scales:
         nothing = Normal(np.zeros(0), np.zeros((0, 0)))
-        return propose_normals(landscape, [nothing], [0.0])
-    starts = landscape.prior_draws(rng, STARTS)
-    paths = PATHS_LARGE if landscape.is_large else PATHS
-    normals, elbos = find_normals(landscape.log_marginal, starts, rng, paths)
-    return propose_normals(landscape, normals, elbos)
+        return propose_normals(target, [nothing], [0.0])
+    starts = target.prior_draws(rng, STARTS)
+    paths = PATHS_LARGE if target.is_large else PATHS
+    normals, elbos = find_normals(target.log_marginal, starts, rng, paths)
+    return propose_normals(target, normals, elbos)
 
 
 def find_normals(
@@ -118,7 +118,7 @@ def find_normals(
             "approximation of the hyperparameters; look for extreme values in the response, give "
             "narrower priors, or use inference_method='nuts'"
         )
-    return modes([normal for normal, _ in found], [elbo for _, elbo in found])
+    return best_of_modes([normal for normal, _ in found], [elbo for _, elbo in found])
 
 
 @dataclass

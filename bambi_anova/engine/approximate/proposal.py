@@ -6,7 +6,7 @@ t for t, and a normal for the noise given t, cover the posterior; their mean and
 learnt from weighted draws (adaptive importance sampling; Cornuet et al. 2012,
 doi:10.1111/j.1467-9469.2011.00756.x).
 
-Letters: H hyperparameters, P core coordinates, G settings, R draws a setting, N = G R draws.
+Letters: H hyperparameters, P core coordinates, G points, R draws a point, N = G R draws.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 from scipy import linalg, special
 
-from bambi_anova.engine.approximate.explore import Peak
+from bambi_anova.engine.approximate.modes import Peak
 from bambi_anova.engine.approximate.slices import Slice
 
 Array = np.ndarray
@@ -154,8 +154,8 @@ class Proposal:
         wide = replace(self, factor=width * self.factor, freedom=DEFENSIVE_FREEDOM)
         return self._with_share(1 - part), wide._with_share(part)
 
-    def with_room(self, covariance: Array, part: float) -> tuple[Proposal, ...]:
-        """Return the proposal and one whose noise has another covariance and ``part`` of the share.
+    def with_wider_core(self, covariance: Array, part: float) -> tuple[Proposal, ...]:
+        """Return the proposal and one whose noise has a wider covariance and ``part`` of the share.
 
         Only the proposal itself if the covariance is hardly more than the identity.
         """

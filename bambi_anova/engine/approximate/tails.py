@@ -17,11 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import integrate, special
 
-from bambi_anova.engine.approximate.explore import LogDensity, finite_heights
-from bambi_anova.engine.approximate.landscape import Landscape
-from bambi_anova.engine.approximate.laplace import ROOM
-from bambi_anova.engine.approximate.normals import FINE, Normal, differences
+from bambi_anova.engine.approximate.differences import LogDensity, differences, finite_heights
+from bambi_anova.engine.approximate.normals import FINE, Normal
 from bambi_anova.engine.approximate.proposal import Plain, Proposal, propose, share
+from bambi_anova.engine.approximate.target import Target
 
 Array = np.ndarray
 
@@ -34,30 +33,37 @@ HARMLESS = 3.0
 SMALL = 5e-4
 #: Looks at what is still missed.
 LOOKS = 2
-#: Room for a tail's own tail, in sds.
+#: How far a tail's own tail may go on, in sds.
 STRETCH = 1.5
+#: Share of draws whose core comes from wider normals, where it may need them.
+WIDER_CORE = 0.3
 
 
 def propose_normals(
-    landscape: Landscape, normals: Sequence[Normal], elbos: Sequence[float]
+    target: Target, normals: Sequence[Normal], elbos: Sequence[float]
 ) -> list[Proposal]:
     """Return a mixture of Student t proposals for some normals, the best first, and their tails."""
-    size = landscape.model.core_size
+    size = target.model.core.size
     parts, log_masses = list(normals), list(elbos)
     if len(normals[0].mean):
         for normal in normals:
-            ridges = walk_ridges(landscape.log_marginal, normal)
+            ridges = walk_ridges(target.log_marginal, normal)
             for _ in range(LOOKS):
                 mixture = mix(parts, log_masses, size)
                 missed = find_tails(ridges, normal, mixture, special.logsumexp(log_masses))
                 parts += [tail for tail, _ in missed]
                 log_masses += [max(elbos) + np.log(mass) for _, mass in missed]
     mixture = mix(parts, log_masses, size)
-    if landscape.model.likelihood.quadratic:
-        return mixture
-    room = landscape.core_room(normals[0].mean)
     main, tails = mixture[: len(normals)], mixture[len(normals) :]
-    return [part for proposal in main for part in proposal.with_room(room, ROOM)] + tails
+    return cover_core(target, main, normals[0].mean) + tails
+
+
+def cover_core(target: Target, proposals: Sequence[Proposal], u: Array) -> list[Proposal]:
+    """Return proposals and, if the core's tails at hyperparameters (H,) call for it, wider ones."""
+    if target.model.likelihood.quadratic:
+        return list(proposals)
+    tails = target.core_tails(u)
+    return [part for one in proposals for part in one.with_wider_core(tails, WIDER_CORE)]
 
 
 def mix(normals: Sequence[Normal], log_masses: Sequence[float], core_size: int) -> list[Proposal]:

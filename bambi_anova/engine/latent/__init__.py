@@ -1,1 +1,1 @@
-"""A latent Gaussian model as arrays: the same posterior as the Bambi model's."""
+"""Latent Gaussian models as arrays: the Bambi model's posterior, its modes and its draws."""

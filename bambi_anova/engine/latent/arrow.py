@@ -1,12 +1,13 @@
 """The posterior precision of the latent coordinates: build, factor, solve, sample.
 
-With v the coordinates divided by their prior scales, v ~ N(0, I) a priori, the precision is
-I + S A' W A S.  Entities touch each other only through the core, so in the order (leaves, core)
-it is an arrow: its Cholesky factor costs O(E D^3 + E D P^2 + P^3), linear in the entities.
+With x = C v, so that v ~ N(0, I) a priori (``covariance``), the precision of v is
+I + C' A' W A C.  Blocks touch each other only through the core, so in the order (blocks, core)
+it is an arrow: its Cholesky factor costs O(B D^3 + B D P^2 + P^3), linear in the blocks.
 
-Letters: M rows, P core coordinates, E entities, D coordinates an entity, G columns (settings).
-Columns stand last for the leaves, first for the core's matrices, where LAPACK wants them.  In
-memory the entities stand next to last, so that loops over the few slots run along many numbers.
+Letters: M rows, P core coordinates, B blocks, D coordinates a block, G columns (points of the
+hyperparameters).  Columns stand last for the blocks, first for the core's matrices, where LAPACK
+wants them.  In memory the blocks stand next to last, so that loops over the few coordinates of a
+block run along many numbers.
 """
 
 from __future__ import annotations
@@ -29,24 +30,24 @@ class Curvature:
     """
 
     def __init__(self, model: LatentModel) -> None:
-        self.p, self.e, self.d = model.core_size, model.entities, model.slots
-        columns = model.columns
+        self.p, self.b, self.d = model.core.size, model.blocks.count, model.blocks.size
+        columns = model.parent.columns
         row, col, value = _padded(columns)
         first, second = col[:, :, None], col[:, None, :]
         p, d = self.p, self.d
-        # Entities stand after the slots, so that loops over slots work on long stretches.
-        entity, place = np.divmod(np.maximum(first - p, 0), max(d, 1))
-        other = np.maximum(second - p, 0) % max(d, 1)
+        # Blocks stand after their coordinates, so that loops over these work on long stretches.
+        block, place = np.divmod(np.maximum(first - p, 0), d)
+        other = np.maximum(second - p, 0) % d
         both_core = (first < p) & (second < p)
         border = (first >= p) & (second < p)
-        both_leaf = (first >= p) & (second >= p)
-        sizes = p * p, self.e * d * p, self.e * d * d
+        both_block = (first >= p) & (second >= p)
+        sizes = p * p, self.b * d * p, self.b * d * d
         target = np.select(
-            [both_core, border, both_leaf],
+            [both_core, border, both_block],
             [
                 first * p + second,
-                sizes[0] + (place * p + second) * self.e + entity,
-                sizes[0] + sizes[1] + (place * d + other) * self.e + entity,
+                sizes[0] + (place * p + second) * self.b + block,
+                sizes[0] + sizes[1] + (place * d + other) * self.b + block,
             ],
             default=-1,
         )
@@ -59,14 +60,14 @@ class Curvature:
         self.splits = np.cumsum(sizes)[:2]
 
     def to_rows(self, blocks: Array) -> Array:
-        """Return z' B z for each row's entries z of A and its entity's block B, shape (M, G).
+        """Return z' V z for each row's entries z of A and its block V, shape (M, G).
 
-        ``blocks`` has shape (E, D, D, G).
+        ``blocks`` has shape (B, D, D, G).
         """
-        return self._leaf_map_transposed @ by_slot(blocks).reshape(-1, blocks.shape[-1])
+        return self._block_map_transposed @ blocks_inside(blocks).reshape(-1, blocks.shape[-1])
 
     @cached_property
-    def _leaf_map_transposed(self) -> sparse.csr_array:
+    def _block_map_transposed(self) -> sparse.csr_array:
         return self.map[self.splits[1] :].T.tocsr()
 
     def entries(self, weights: Array) -> tuple[Array, Array, Array]:
@@ -75,26 +76,26 @@ class Curvature:
         Returns
         -------
         core : ndarray, shape (P, P, G)
-        border : ndarray, shape (E, D, P, G)
-        leaf : ndarray, shape (E, D, D, G)
+        border : ndarray, shape (B, D, P, G)
+        blocks : ndarray, shape (B, D, D, G)
         """
-        core, border, leaf = np.split(self.map @ weights, self.splits)
+        core, border, blocks = np.split(self.map @ weights, self.splits)
         size = weights.shape[1]
         return (
             core.reshape(self.p, self.p, size),
-            by_entity(border.reshape(self.d, self.p, self.e, size)),
-            by_entity(leaf.reshape(self.d, self.d, self.e, size)),
+            blocks_first(border.reshape(self.d, self.p, self.b, size)),
+            blocks_first(blocks.reshape(self.d, self.d, self.b, size)),
         )
 
 
-def by_slot(leaves: Array) -> Array:
-    """Move the entities of (E, D, ..., G) before the last axis; a view."""
-    return np.moveaxis(leaves, 0, -2)
+def blocks_inside(blocks: Array) -> Array:
+    """Move the blocks of (B, D, ..., G) before the last axis; a view."""
+    return np.moveaxis(blocks, 0, -2)
 
 
-def by_entity(leaves: Array) -> Array:
-    """Move the entities of (D, ..., E, G) to the front; a view."""
-    return np.moveaxis(leaves, -2, 0)
+def blocks_first(blocks: Array) -> Array:
+    """Move the blocks of (D, ..., B, G) to the front; a view."""
+    return np.moveaxis(blocks, -2, 0)
 
 
 def _padded(columns: sparse.csr_array) -> tuple[Array, Array, Array]:
@@ -116,38 +117,38 @@ class Arrow:
 
     Attributes
     ----------
-    leaf : ndarray, shape (E, D, D, G)
-        Lower factors of the entities' blocks.
-    border : ndarray, shape (E, D, P, G)
+    blocks : ndarray, shape (B, D, D, G)
+        Lower factors of the blocks.
+    border : ndarray, shape (B, D, P, G)
         Solved against them.
     core_inverse : ndarray, shape (G, P, P)
         Inverses of the lower factors of the Schur complements.
     """
 
-    leaf: Array
+    blocks: Array
     border: Array
     core_inverse: Array
 
     @property
-    def leaf_log_det(self) -> Array:
-        """Log determinant of each entity's factor, shape (E, G)."""
-        return log_det(self.leaf)
+    def block_log_det(self) -> Array:
+        """Log determinant of each block's factor, shape (B, G)."""
+        return log_det(self.blocks)
 
     @property
     def core_log_det(self) -> Array:
         """Log determinant of the core's factor, shape (G,)."""
         return -np.log(np.einsum("gpp->gp", self.core_inverse)).sum(axis=1)
 
-    def solve(self, core: Array, leaf: Array) -> tuple[Array, Array]:
-        """Solve for right-hand sides of shapes (P, G) and (E, D, G)."""
-        inner = forward(self.leaf, leaf)
-        rest = core - np.einsum("edpg,edg->pg", self.border, inner)
+    def solve(self, core: Array, units: Array) -> tuple[Array, Array]:
+        """Solve for right-hand sides of shapes (P, G) and (B, D, G)."""
+        inner = forward(self.blocks, units)
+        rest = core - np.einsum("bdpg,bdg->pg", self.border, inner)
         v = self.core_noise((self.core_inverse @ rest.T[:, :, None])[:, :, 0].T)
-        return v, self.leaves_given(v, inner)
+        return v, self.units_given(v, inner)
 
-    def leaves_given(self, core: Array, inner: Array) -> Array:
-        """Return L^-T (inner - Y core), shape (E, D, G): leaves for some core coordinates."""
-        return backward(self.leaf, inner - np.einsum("edpg,pg->edg", self.border, core))
+    def units_given(self, core: Array, inner: Array) -> Array:
+        """Return L^-T (inner - Y core), shape (B, D, G): blocks' coordinates given the core's."""
+        return backward(self.blocks, inner - np.einsum("bdpg,pg->bdg", self.border, core))
 
     def core_noise(self, noise: Array) -> Array:
         """Return core coordinates of mean zero from standard normal noise, both (P, G)."""
@@ -155,15 +156,15 @@ class Arrow:
 
     def columns(self, which: slice) -> Arrow:
         """Return the factors of some of the columns."""
-        return Arrow(self.leaf[..., which], self.border[..., which], self.core_inverse[which])
+        return Arrow(self.blocks[..., which], self.border[..., which], self.core_inverse[which])
 
 
-def factor(core: Array, border: Array, leaf: Array) -> Arrow:
-    """Factor arrows given by their parts, shapes (P, P, G), (E, D, P, G) and (E, D, D, G)."""
-    lower = cholesky(leaf)
+def factor(core: Array, border: Array, blocks: Array) -> Arrow:
+    """Factor arrows given by their parts, shapes (P, P, G), (B, D, P, G) and (B, D, D, G)."""
+    lower = cholesky(blocks)
     solved = _forward_border(lower, border)
-    e, d, p, g = solved.shape
-    flat = np.ascontiguousarray(solved.reshape(e * d, p, g).transpose(2, 0, 1))
+    b, d, p, g = solved.shape
+    flat = np.ascontiguousarray(solved.reshape(b * d, p, g).transpose(2, 0, 1))
     schur = core.transpose(2, 0, 1) - flat.transpose(0, 2, 1) @ flat
     return Arrow(lower, solved, np.linalg.inv(_core_cholesky(schur)))
 
@@ -171,7 +172,7 @@ def factor(core: Array, border: Array, leaf: Array) -> Arrow:
 def _core_cholesky(schur: Array) -> Array:
     """Return lower factors of shape (G, P, P); the matrices are no less than the identity.
 
-    Rounding may leave that out at absurd settings, such as scales of 1e12.  What is factored then
+    Rounding may leave that out at absurd points, such as scales of 1e12.  What is factored then
     is the nearest matrix of which it is true: it only proposes.
     """
     try:
@@ -182,16 +183,16 @@ def _core_cholesky(schur: Array) -> Array:
         values, vectors = np.linalg.eigh(safe)
         lifted = (vectors * np.maximum(values, 1.0)[:, None]) @ vectors.transpose(0, 2, 1)
         # Enough beyond rounding for the factorization to go through.
-        room = 1e-10 * np.abs(values).max(axis=1)[:, None, None] * np.eye(schur.shape[1])
-        return np.linalg.cholesky(lifted + room)
+        jitter = 1e-10 * np.abs(values).max(axis=1)[:, None, None] * np.eye(schur.shape[1])
+        return np.linalg.cholesky(lifted + jitter)
 
 
 def cholesky(blocks: Array) -> Array:
-    """Return lower factors of small matrices, shape (E, D, D, G); all of them at once."""
+    """Return lower factors of small matrices, shape (B, D, D, G); all of them at once."""
     size = blocks.shape[1]
     lower = np.zeros_like(blocks)
     for j in range(size):
-        # Loops over the few slots: sums over a short axis are slow in NumPy.
+        # Loops over the few coordinates: sums over a short axis are slow in NumPy.
         for i in range(j, size):
             rest = blocks[:, i, j]
             for k in range(j):
@@ -201,7 +202,7 @@ def cholesky(blocks: Array) -> Array:
 
 
 def log_det(lower: Array) -> Array:
-    """Return the log determinant of factors (E, D, D, ...), shape (E, ...)."""
+    """Return the log determinant of factors (B, D, D, ...), shape (B, ...)."""
     product = lower[:, 0, 0]
     for i in range(1, lower.shape[1]):
         product = product * lower[:, i, i]
@@ -209,7 +210,7 @@ def log_det(lower: Array) -> Array:
 
 
 def inverse(lower: Array) -> Array:
-    """Return (L L')^-1 for factors of shape (E, D, D, G)."""
+    """Return (L L')^-1 for factors of shape (B, D, D, G)."""
     size = lower.shape[1]
     solved = np.zeros_like(lower)  # L^-1, lower too
     for j in range(size):
@@ -230,7 +231,7 @@ def inverse(lower: Array) -> Array:
 
 
 def forward(lower: Array, right: Array) -> Array:
-    """Return L^-1 b for factors (E, D, D, G) and right-hand sides (E, D, G)."""
+    """Return L^-1 b for factors (B, D, D, G) and right-hand sides (B, D, G)."""
     solved = _empty(right.shape)
     for i in range(right.shape[1]):
         rest = right[:, i]
@@ -241,9 +242,9 @@ def forward(lower: Array, right: Array) -> Array:
 
 
 def backward(lower: Array, right: Array) -> Array:
-    """Return L^-T b for factors (E, D, D, G) and right-hand sides (E, D, G).
+    """Return L^-T b for factors (B, D, D, G) and right-hand sides (B, D, G).
 
-    Factors of shape (E, D, D, G, 1) serve right-hand sides of shape (E, D, G, K).
+    Factors of shape (B, D, D, G, 1) serve right-hand sides of shape (B, D, G, K).
     """
     solved = _empty(np.broadcast_shapes(right.shape, lower[:, :, 0].shape))
     size = right.shape[1]
@@ -256,9 +257,9 @@ def backward(lower: Array, right: Array) -> Array:
 
 
 def _empty(shape: tuple[int, ...]) -> Array:
-    """Return an array (E, D, G, ...), in memory (D, ..., E, G)."""
-    e, d, g, *more = shape
-    return np.moveaxis(np.empty((d, *more, e, g)), (-2, -1), (0, 2))
+    """Return an array (B, D, G, ...), in memory (D, ..., B, G)."""
+    b, d, g, *more = shape
+    return np.moveaxis(np.empty((d, *more, b, g)), (-2, -1), (0, 2))
 
 
 def _forward_border(lower: Array, border: Array) -> Array:

@@ -5,15 +5,25 @@ Letters: M rows, J units, Q latent coordinates; see ``model``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import singledispatch
 
 import numpy as np
 from scipy import sparse
 
-from bambi_anova.design.design import Design, FixedTerm, Slope, Unit, nested
+from bambi_anova.design.design import Design, FixedTerm, Unit, nested
 from bambi_anova.design.margins import effects_basis, row_levels
 from bambi_anova.design.sufficient import Collapsed
-from bambi_anova.engine.latent.model import CoreBlock, LatentModel, LeafBlock
+from bambi_anova.engine.latent.covariance import Diagonal
+from bambi_anova.engine.latent.model import (
+    BlockTerm,
+    Core,
+    CoreTerm,
+    LatentModel,
+    Predictor,
+    UnitBlocks,
+)
 from bambi_anova.engine.latent.scales import make_scale
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.families.likelihoods import make_likelihood
@@ -23,7 +33,7 @@ from bambi_anova.specification import Specification
 
 Array = np.ndarray
 
-#: An entity's block is solved densely, and its coordinates are drawn together.
+#: A block is solved densely, and its coordinates are drawn together.
 LARGEST_BLOCK = 16
 
 
@@ -47,35 +57,36 @@ def latent_model(source: object) -> LatentModel:
 @latent_model.register
 def _(specification: Specification) -> LatentModel:
     design, priors, collapsed = specification.design, specification.priors, specification.collapsed
+    if len(specification.predictors) > 1:
+        raise UnsupportedError(
+            f"the quick fits know one linear predictor, got {', '.join(specification.predictors)}; "
+            "use inference_method='nuts'"
+        )
     place, sets = _merge(collapsed)
     rows = collapsed.first[place]
-    builder = _Builder(design, rows, priors)
-    entity = _choose_entity(design)
-    builder.add_fixed(specification.overparameterized)
-    builder.add_units(entity)
-    auxiliary: dict[str, int | float] = {}
+    core = _CoreBuilder(design, rows, priors)
+    blocks = _BlocksBuilder(design, rows, priors, _choose_holder(design))
+    core.add_fixed(specification.overparameterized)
+    for term in _unit_terms(design):
+        (blocks if blocks.holds(term) else core).add_units(term)
+    auxiliary, held = {}, {}
     scales = [make_scale(name, prior) for name, prior in priors.sigmas.items()]
     for name, prior in priors.auxiliary.items():
         if isinstance(prior, Prior):
             auxiliary[name] = len(scales)
             scales.append(make_scale(name, prior))
         else:
-            auxiliary[name] = float(prior)
+            held[name] = float(prior)
+    columns = sparse.hstack([core.columns(), blocks.columns()], format="csr")
+    predictor = Predictor(_offset(collapsed)[place, None], sparse.csr_array(columns))
     return LatentModel(
         likelihood=make_likelihood(specification.family, specification.link, collapsed, sets),
-        offset=_offset(collapsed)[place, None],
-        columns=builder.columns(),
-        entity=np.zeros(len(rows), dtype=int) if entity is None else entity.codes[rows],
-        entities=builder.entities,
-        slots=builder.slots,
-        core=tuple(builder.core),
-        leaves=tuple(builder.leaves),
-        core_mean=np.array(builder.means)[:, None],
-        core_sd=np.array(builder.sds)[:, None],
-        core_scale=np.array(builder.core_scale, dtype=int),
-        leaf_scale=np.array(builder.leaf_scale, dtype=int),
+        predictors={specification.parent.name: predictor},
+        core=core.build(),
+        blocks=blocks.build(),
         scales=tuple(scales),
         auxiliary=auxiliary,
+        held=held,
     )
 
 
@@ -92,141 +103,184 @@ def _offset(collapsed: Collapsed) -> Array:
     return np.zeros(len(collapsed.first)) if collapsed.offset is None else collapsed.offset
 
 
-def _own_units(design: Design) -> list[tuple[str, Unit, Slope | None]]:
-    """List unit terms and varying slopes: key, unit, slope."""
-    terms: list[tuple[str, Unit, Slope | None]] = [(u.name, u, None) for u in design.units]
-    return [*terms, *((slope.name, slope.unit, slope) for slope in design.slopes)]
+@dataclass(frozen=True)
+class _UnitTerm:
+    """A unit term, or a slope that varies by unit."""
+
+    key: str
+    unit: Unit
+    covariate: str | None = None
 
 
-def _choose_entity(design: Design) -> Unit | None:
+def _unit_terms(design: Design) -> list[_UnitTerm]:
+    terms = [_UnitTerm(unit.name, unit) for unit in design.units]
+    return [*terms, *(_UnitTerm(s.name, s.unit, s.covariate) for s in design.slopes)]
+
+
+def _choose_holder(design: Design) -> Unit | None:
     """Choose the units whose blocks make the equations cheapest to solve."""
-    units = [unit for _, unit, _ in _own_units(design)]
+    units = [term.unit for term in _unit_terms(design)]
     fixed = 1 + sum(term.df for term in design.terms)
 
-    def cost(entity: Unit) -> tuple[bool, int]:
-        inside = [unit for unit in units if nested(unit, entity)]
-        core = fixed + sum(unit.size for unit in units if not nested(unit, entity))
-        block = sum(_most_within(unit, entity) for unit in inside)
-        return block > LARGEST_BLOCK, core**3 + entity.size * block * (block + core) ** 2
+    def cost(holder: Unit) -> tuple[bool, int]:
+        inside = [unit for unit in units if nested(unit, holder)]
+        core = fixed + sum(unit.size for unit in units if not nested(unit, holder))
+        block = sum(_most_within(unit, holder) for unit in inside)
+        return block > LARGEST_BLOCK, core**3 + holder.size * block * (block + core) ** 2
 
     return min(units, key=cost, default=None)
 
 
-def _most_within(unit: Unit, entity: Unit) -> int:
-    return int(np.bincount(entity.codes[unit.first]).max())
+def _most_within(unit: Unit, holder: Unit) -> int:
+    return int(np.bincount(holder.codes[unit.first]).max())
 
 
-class _Builder:
-    """Collects blocks and columns, the core's first."""
+def _covariate(design: Design, name: str, rows: Array) -> Array:
+    """Return a centred covariate in some rows, shape (M, 1)."""
+    covariate = design.rows.covariates[name]
+    return (covariate.values[rows] - covariate.mean)[:, None]
+
+
+def _slope_values(design: Design, term: _UnitTerm, rows: Array) -> Array:
+    """Return what a unit's effect is multiplied by in each row, shape (M,)."""
+    if term.covariate is None:
+        return np.ones(len(rows))
+    return _covariate(design, term.covariate, rows)[:, 0]
+
+
+def _diagonal(numbers: Sequence[float], scales: Sequence[int | None]) -> Diagonal:
+    """Return independent coordinates by their sds' numbers and scales."""
+    governed = {i: scale for i, scale in enumerate(scales) if scale is not None}
+    return Diagonal(
+        np.array(numbers, dtype=float)[:, None],
+        np.array(list(governed), dtype=int),
+        np.array(list(governed.values()), dtype=int),
+    )
+
+
+class _CoreBuilder:
+    """Collects the coordinates outside of the blocks, and their columns."""
 
     def __init__(self, design: Design, rows: Array, priors: Priors) -> None:
-        self.design = design
-        self.priors = priors
-        self.rows = rows
-        self.core: list[CoreBlock] = []
-        self.leaves: list[LeafBlock] = []
+        self.design, self.rows, self.priors = design, rows, priors
+        self.terms: list[CoreTerm] = []
         self.means: list[float] = []
         self.sds: list[float] = []
-        self.core_scale: list[int] = []
-        self.leaf_scale: list[int] = []
-        self.entities, self.slots = 1, 0
+        self.scales: list[int | None] = []
+        self._parts: list[sparse.csr_array] = []
         self._scale_of = {name: index for index, name in enumerate(priors.sigmas)}
-        self._core_parts: list[sparse.csr_array] = []
-        self._leaf_entries: list[tuple[Array, Array]] = []
+
+    def build(self) -> Core:
+        """Return the core."""
+        return Core(
+            tuple(self.terms), np.array(self.means)[:, None], _diagonal(self.sds, self.scales)
+        )
 
     def columns(self) -> sparse.csr_array:
-        """Return A, shape (M, Q)."""
-        size = len(self.rows)
-        parts = list(self._core_parts)
-        for positions, values in self._leaf_entries:
-            entries = (values, (np.arange(size), positions))
-            parts.append(sparse.csr_array(entries, shape=(size, self.entities * self.slots)))
-        core = sparse.hstack(parts[: len(self._core_parts)], format="csr")
-        width = (size, self.entities * self.slots)
-        leaves = sum(parts[len(self._core_parts) :], sparse.csr_array(width))
-        return sparse.csr_array(sparse.hstack([core, leaves], format="csr"))
+        """Return the core's part of A, shape (M, P)."""
+        return sparse.hstack(self._parts, format="csr")
 
     def add_fixed(self, overparameterized: bool) -> None:
         """Add the intercept, slopes and factor terms."""
-        mean, sd = _normal(INTERCEPT, self.priors.intercept)
-        self._add_core(INTERCEPT, np.ones((len(self.rows), 1)), mean, sd)
+        self._add(
+            INTERCEPT, np.ones((len(self.rows), 1)), _normal(INTERCEPT, self.priors.intercept)
+        )
         for term in self.design.terms:
             if term.factors:
-                self._add_term(term, overparameterized)
+                self._add_factors(term, overparameterized)
             elif term.covariate:
-                mean, sd = _normal(term.covariate, self.priors.covariates[term.covariate])
-                self._add_core(term.covariate, self._covariate(term.covariate), mean, sd)
+                prior = _normal(term.covariate, self.priors.covariates[term.covariate])
+                self._add(term.covariate, _covariate(self.design, term.covariate, self.rows), prior)
 
-    def add_units(self, entity: Unit | None) -> None:
-        """Add unit effects and varying slopes: those within the entities as leaves."""
-        for key, unit, slope in _own_units(self.design):
-            values = np.ones((len(self.rows), 1))
-            if slope is not None:
-                values = self._covariate(slope.covariate)
-            if entity is not None and nested(unit, entity):
-                self._add_leaves(key, unit, entity, values[:, 0])
-            else:
-                size = len(self.rows)
-                entries = (values[:, 0], (np.arange(size), unit.codes[self.rows]))
-                columns = sparse.csr_array(entries, shape=(size, unit.size))
-                self._add_core(key, columns, scale=self._scale_of[key])
-        if entity is None:
-            # One entity with one coordinate that touches no row: no special cases elsewhere.
-            self.slots, self.leaf_scale = 1, [-1]
-        else:
-            self._place_leaves(entity)
+    def add_units(self, term: _UnitTerm) -> None:
+        """Add the effects of units that cross the blocks, or hold several of them."""
+        size = len(self.rows)
+        values = _slope_values(self.design, term, self.rows)
+        entries = (values, (np.arange(size), term.unit.codes[self.rows]))
+        self._add(term.key, sparse.csr_array(entries, shape=(size, term.unit.size)))
 
-    def _add_term(self, term: FixedTerm, overparameterized: bool) -> None:
+    def _add_factors(self, term: FixedTerm, overparameterized: bool) -> None:
         basis = effects_basis(term.factors, self.design, overparameterized)
         columns = basis[row_levels(term.factors, self.design)[self.rows]]
         if term.covariate:
-            columns = columns * self._covariate(term.covariate)
-        self._add_core(term.name, columns, scale=self._scale_of[term.name], basis=basis)
+            columns = columns * _covariate(self.design, term.covariate, self.rows)
+        self._add(term.name, columns, basis=basis)
 
-    def _add_core(
+    def _add(
         self,
         key: str,
         columns: Array | sparse.csr_array,
-        mean: float = 0.0,
-        sd: float = 1.0,
-        scale: int = -1,
+        prior: tuple[float, float] | None = None,
         basis: Array | None = None,
     ) -> None:
+        """Add a term with the mean and sd of its prior, or one whose sd is a scale."""
         start, width = len(self.means), columns.shape[1]
-        self.core.append(CoreBlock(key, start, start + width, basis))
+        self.terms.append(CoreTerm(key, start, start + width, basis))
+        mean, sd = prior or (0.0, 1.0)
         self.means += [mean] * width
         self.sds += [sd] * width
-        self.core_scale += [scale] * width
-        self._core_parts.append(sparse.csr_array(columns))
+        self.scales += [self._scale_of[key] if prior is None else None] * width
+        self._parts.append(sparse.csr_array(columns))
 
-    def _add_leaves(self, key: str, unit: Unit, entity: Unit, values: Array) -> None:
-        holder = entity.codes[unit.first]
-        order = np.argsort(holder, kind="stable")
-        starts = np.cumsum(np.bincount(holder)) - np.bincount(holder)
-        slot = np.empty(unit.size, dtype=int)
-        slot[order] = np.arange(unit.size) - starts[holder[order]]
-        # Positions are final once the number of slots is known; keep (entity, slot) till then.
-        self.leaves.append(LeafBlock(key, np.stack([holder, slot + self.slots])))
-        self._leaf_entries.append((unit.codes[self.rows], values))
-        most = _most_within(unit, entity)
-        self.slots += most
-        self.leaf_scale += [self._scale_of[key]] * most
 
-    def _place_leaves(self, entity: Unit) -> None:
-        self.entities = entity.size
-        placed = [
-            LeafBlock(block.key, block.index[0] * self.slots + block.index[1])
-            for block in self.leaves
-        ]
-        self._leaf_entries = [
-            (block.index[codes], values)
-            for block, (codes, values) in zip(placed, self._leaf_entries, strict=True)
-        ]
-        self.leaves = placed
+class _BlocksBuilder:
+    """Collects the coordinates of the unit blocks, one for each unit of a holder."""
 
-    def _covariate(self, name: str) -> Array:
-        covariate = self.design.rows.covariates[name]
-        return (covariate.values[self.rows] - covariate.mean)[:, None]
+    def __init__(self, design: Design, rows: Array, priors: Priors, holder: Unit | None) -> None:
+        self.design, self.rows, self.holder = design, rows, holder
+        self.size = 0
+        self.scales: list[int | None] = []
+        self._placed: list[tuple[_UnitTerm, Array, Array]] = []
+        self._scale_of = {name: index for index, name in enumerate(priors.sigmas)}
+
+    @property
+    def count(self) -> int:
+        """B."""
+        return 1 if self.holder is None else self.holder.size
+
+    def holds(self, term: _UnitTerm) -> bool:
+        """Whether a term's units lie within the blocks."""
+        return self.holder is not None and nested(term.unit, self.holder)
+
+    def add_units(self, term: _UnitTerm) -> None:
+        """Add the effects of units within the blocks."""
+        assert self.holder is not None  # for the type checker
+        block = self.holder.codes[term.unit.first]
+        order = np.argsort(block, kind="stable")
+        starts = np.cumsum(np.bincount(block)) - np.bincount(block)
+        place = np.empty(term.unit.size, dtype=int)
+        place[order] = np.arange(term.unit.size) - starts[block[order]]
+        self._placed.append((term, block, place + self.size))
+        most = _most_within(term.unit, self.holder)
+        self.size += most
+        self.scales += [self._scale_of[term.key]] * most
+
+    def build(self) -> UnitBlocks:
+        """Return the blocks."""
+        size = max(self.size, 1)
+        no_row = np.zeros(len(self.rows), dtype=int)
+        return UnitBlocks(
+            count=self.count,
+            size=size,
+            of_row=no_row if self.holder is None else self.holder.codes[self.rows],
+            terms=tuple(BlockTerm(term.key, index) for term, index in self._indexed()),
+            covariance=_diagonal([1.0] * size, self.scales or [None]),
+        )
+
+    def columns(self) -> sparse.csr_array:
+        """Return the blocks' part of A, shape (M, B D)."""
+        rows = len(self.rows)
+        shape = (rows, self.count * max(self.size, 1))
+        total = sparse.csr_array(shape)
+        for term, index in self._indexed():
+            values = _slope_values(self.design, term, self.rows)
+            entries = (values, (np.arange(rows), index[term.unit.codes[self.rows]]))
+            total = total + sparse.csr_array(entries, shape=shape)
+        return total
+
+    def _indexed(self) -> list[tuple[_UnitTerm, Array]]:
+        """Return each term with its units' places among the coordinates of all blocks."""
+        return [(term, block * self.size + place) for term, block, place in self._placed]
 
 
 def _normal(name: str, prior: Prior) -> tuple[float, float]:

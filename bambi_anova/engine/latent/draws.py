@@ -40,13 +40,13 @@ class LatentDraws:
         The scales.
     core : ndarray, shape (P, H, D)
         In natural units.
-    units : dict of str to ndarray, each of shape (J, H, D)
-        Effects of the unit terms and varying slopes that are leaves.
+    effects : mapping of str to ndarray, each of shape (J, H, D)
+        Effects of the unit terms and varying slopes in the blocks.
     """
 
     values: Array
     core: Array
-    units: Mapping[str, Array]
+    effects: Mapping[str, Array]
 
     @property
     def sample_shape(self) -> tuple[int, int]:
@@ -68,21 +68,32 @@ def bambi_posterior(
     coords: dict[str, object] = {"chain": np.arange(chains), "draw": np.arange(draws)}
     variables: dict[str, tuple] = {}
 
-    for block in model.core:
-        if block.key not in terms:  # the intercept, slopes of covariates
-            variables[block.key] = (sample, latent.core[block.start])
-    for name, values in with_derived(package_auxiliary(model, latent)).items():
+    for term in model.core.terms:
+        if term.key not in terms:  # the intercept, slopes of covariates
+            variables[term.key] = (sample, latent.core[term.start])
+    auxiliary = {name: latent.values[index] for name, index in model.auxiliary.items()}
+    for name, values in with_derived(auxiliary).items():
         variables[name] = (sample, values)
     for scale, values in zip(model.scales, latent.values, strict=True):
         if scale.name not in model.auxiliary:
             variables[sigma_name(terms[scale.name])] = (sample, values)
-    for key, term in terms.items():
-        dim = effects_dimension(term)
-        coords[dim] = np.array(effects_labels(term, design), dtype=object)
-        variables[effects_name(term)] = ((*sample, dim), _last(_effects(model, latent, key)))
+    for key, own in terms.items():
+        dim = effects_dimension(own)
+        coords[dim] = np.array(effects_labels(own, design), dtype=object)
+        effects = np.moveaxis(_effects(model, latent, key), 0, -1)
+        variables[effects_name(own)] = ((*sample, dim), effects)
     posterior = xr.Dataset(variables, coords)
     observed = xr.Dataset({design.formula.response.variable: (("__obs__",), collapsed.values)})
     return xr.DataTree.from_dict({"posterior": posterior, "observed_data": observed})
+
+
+def _effects(model: LatentModel, latent: LatentDraws, key: str) -> Array:
+    """Return the effects of a term's levels or units, shape (L, H, D) or (J, H, D)."""
+    if key in latent.effects:
+        return latent.effects[key]
+    term = next(term for term in model.core.terms if term.key == key)
+    coordinates = latent.core[term.start : term.stop]
+    return coordinates if term.basis is None else np.tensordot(term.basis, coordinates, axes=1)
 
 
 def read_posterior(
@@ -92,56 +103,31 @@ def read_posterior(
 
     Returns
     -------
-    u : ndarray, shape (S, H, D)
-        Hyperparameters, in the scales' unbounded coordinates.
-    core : ndarray, shape (P, H, D)
-    leaf : ndarray, shape (E D', H, D)
-        D' coordinates for each of E entities; zero where they stand for no unit.
+    u : ndarray, shape (S, N)
+        Hyperparameters, in the scales' unbounded coordinates, for all chains' N draws.
+    core : ndarray, shape (P, N)
+    units : ndarray, shape (B, D', N)
+        D' coordinates for each of B blocks; zero where they stand for no unit.
     """
 
     def values(name: str) -> Array:
-        return np.moveaxis(
-            posterior[name].transpose("chain", "draw", ...).to_numpy(), (0, 1), (-2, -1)
-        )
+        """Return a variable's draws, shape (..., N)."""
+        array = posterior[name].transpose(..., "chain", "draw").to_numpy()
+        return array.reshape(*array.shape[:-2], -1)
 
-    terms = scaled_terms(design)
-    scales = [
-        values(scale.name if scale.name in model.auxiliary else sigma_name(terms[scale.name]))
-        for scale in model.scales
-    ]
-    names = {key: effects_name(term) for key, term in terms.items()}
-    sample = values(INTERCEPT).shape
-    core = np.empty((model.core_size, *sample))
-    for block in model.core:
-        effects = values(names.get(block.key, block.key)).reshape(-1, *sample)
-        if block.basis is not None:  # orthonormal columns, or the identity
-            effects = np.tensordot(block.basis.T, effects, axes=1)
-        core[block.start : block.stop] = effects
-    leaf = np.zeros((model.entities * model.slots, *sample))
-    for leaves in model.leaves:
-        leaf[leaves.index] = values(names[leaves.key])
+    names = {key: effects_name(term) for key, term in scaled_terms(design).items()}
+    sigmas = {key: sigma_name(term) for key, term in scaled_terms(design).items()}
+    scales = [values(sigmas.get(scale.name, scale.name)) for scale in model.scales]
+    draws = values(INTERCEPT).size
     u = [scale.coordinate(own) for scale, own in zip(model.scales, scales, strict=True)]
-    return np.array(u).reshape(len(u), *sample), core, leaf
-
-
-def package_auxiliary(model: LatentModel, latent: LatentDraws) -> dict[str, Array]:
-    """Return the likelihood's parameters that were not held at a value."""
-    return {
-        name: latent.values[which]
-        for name, which in model.auxiliary.items()
-        if isinstance(which, int)
-    }
-
-
-def _last(values: Array) -> Array:
-    """Move the first axis to the end; a view."""
-    return np.moveaxis(values, 0, -1)
-
-
-def _effects(model: LatentModel, latent: LatentDraws, key: str) -> Array:
-    """Return the effects of a term's levels or units, shape (L, H, D) or (J, H, D)."""
-    if key in latent.units:
-        return latent.units[key]
-    block = next(block for block in model.core if block.key == key)
-    coordinates = latent.core[block.start : block.stop]
-    return coordinates if block.basis is None else np.tensordot(block.basis, coordinates, axes=1)
+    core = np.empty((model.core.size, draws))
+    for term in model.core.terms:
+        effects = values(names.get(term.key, term.key)).reshape(-1, draws)
+        if term.basis is not None:  # orthonormal columns, or the identity
+            effects = np.tensordot(term.basis.T, effects, axes=1)
+        core[term.start : term.stop] = effects
+    units = np.zeros((model.blocks.count * model.blocks.size, draws))
+    for block in model.blocks.terms:
+        units[block.index] = values(names[block.key])
+    shape = (model.blocks.count, model.blocks.size, draws)
+    return np.array(u).reshape(len(u), draws), core, units.reshape(shape)

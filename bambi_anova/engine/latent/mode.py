@@ -1,22 +1,24 @@
-"""Latent modes at many settings of the hyperparameters at once, and Laplace's approximation.
+"""Latent modes at many points of the hyperparameters at once, and Laplace's approximation.
 
 Newton's method in the form of iteratively reweighted least squares: the next linear predictor
-depends only on the present one, so that all settings start from the predictor of one known mode
+depends only on the present one, so that all points start from the predictor of one known mode
 and need two or three steps.
 
 Reference: Rue, Martino & Chopin (2009, doi:10.1111/j.1467-9868.2008.00700.x), section 3.1.
 
-Letters: M rows, P core coordinates, E entities, D coordinates an entity, H hyperparameters,
-G columns (settings).
+Letters: M rows, P core coordinates, B blocks, D coordinates a block, Q = P + B D,
+H hyperparameters, G columns (points of the hyperparameters).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from bambi_anova.engine.latent.arrow import Arrow, Curvature, factor
+from bambi_anova.engine.latent.covariance import BlockFactor
 from bambi_anova.engine.latent.model import LatentModel
 
 Array = np.ndarray
@@ -32,15 +34,17 @@ COARSE = 0.2
 
 @dataclass(frozen=True)
 class Modes:
-    """Laplace's approximation at G settings.
+    """Laplace's approximation at G points.
 
     Attributes
     ----------
     u : ndarray, shape (H, G)
-    core, leaf : ndarray, shapes (P, G) and (E, D, G)
-        Mode of v, the coordinates divided by their prior scales.
-    core_sd, leaf_sd : ndarray, shapes (P, G) and (D, G)
-        Those scales.
+    core, units : ndarray, shapes (P, G) and (B, D, G)
+        Mode of v, the core's coordinates and the blocks', whose prior is N(0, I).
+    core_sd : ndarray, shape (P, G)
+        Prior sds of the core.
+    factor : BlockFactor
+        Of the blocks' prior covariance.
     eta : ndarray, shape (M, G)
     arrow : Arrow
         Factor of the posterior precision of v.
@@ -50,69 +54,87 @@ class Modes:
 
     u: Array
     core: Array
-    leaf: Array
+    units: Array
     core_sd: Array
-    leaf_sd: Array
+    factor: BlockFactor
     eta: Array
     arrow: Arrow
     log_marginal: Array
 
     def columns(self, which: slice) -> Modes:
-        """Return some of the settings."""
+        """Return some of the points."""
         return Modes(
             self.u[:, which],
             self.core[:, which],
-            self.leaf[..., which],
+            self.units[..., which],
             self.core_sd[:, which],
-            self.leaf_sd[:, which],
+            self.factor.columns(which),
             self.eta[:, which],
             self.arrow.columns(which),
             self.log_marginal[which],
         )
 
 
+@dataclass(frozen=True)
+class _Step:
+    """Where Newton's method stands.
+
+    Attributes
+    ----------
+    v : ndarray, shape (Q, G)
+    eta : ndarray, shape (M, G)
+    height : ndarray, shape (G,)
+        Log-likelihood and log prior density of v, a constant apart.
+    """
+
+    v: Array
+    eta: Array
+    height: Array
+
+
 class ModeFinder:
-    """Finds modes for one model; holds what the settings share."""
+    """Finds modes for one model; holds what the points share."""
 
     def __init__(self, model: LatentModel) -> None:
         self.model = model
         self.curvature = Curvature(model)
-        self.transposed = model.columns.T.tocsr()
+        self.transposed = model.parent.columns.T.tocsr()
         self.start = self._first_predictor()
 
     def __call__(self, u: Array, tolerance: float = FINE) -> Modes:
         """Find the modes at hyperparameters of shape (H, G)."""
-        model = self.model
+        model, size = self.model, u.shape[1]
         values = model.values(u)
-        core_sd, leaf_sd = model.spreads(values)
+        core_sd, block_factor = model.spreads(values)
         aux = model.likelihood_parameters(values)
-        scales = self._stack_scales(core_sd, leaf_sd)
-        eta = np.repeat(self.start, u.shape[1], axis=1)
-        height = np.full(u.shape[1], -np.inf)
-        v = np.zeros_like(scales)
+        # Where v is zero, but for the predictor, which only says where to take derivatives.
+        here = _Step(
+            np.zeros((model.size, size)),
+            np.repeat(self.start, size, axis=1),
+            np.full(size, -np.inf),
+        )
         arrow = None
         for step in range(MAX_STEPS):
-            derivatives = model.likelihood.derivatives(eta, aux)
-            arrow = self.factor(derivatives.curvature, core_sd, leaf_sd)
-            working = derivatives.curvature * (eta - self._origin) + derivatives.slope
-            target = self._solve(arrow, scales * (self.transposed @ working))
-            v, new_eta, new_height = self._advance(
-                v, target, scales, aux, height, eta, first=step == 0
+            derivatives = model.likelihood.derivatives(here.eta, aux)
+            arrow = self.factor(derivatives.curvature, core_sd, block_factor)
+            working = derivatives.curvature * (here.eta - model.origin) + derivatives.slope
+            target = self._solve(arrow, self._pull(working, core_sd, block_factor))
+            goal = model.origin + model.parent.columns @ self._natural(
+                target, core_sd, block_factor
             )
-            change = np.abs(new_eta - eta).max(axis=0)
-            eta, height = new_eta, new_height
+            there = self._advance(here, _Step(target, goal, here.height), aux, whole=step == 0)
+            change = np.abs(there.eta - here.eta).max(axis=0)
+            here = there
             if model.likelihood.quadratic or np.all(change < tolerance):
                 break
         assert arrow is not None  # for the type checker
-        p = model.core_size
-        log_marginal = height - arrow.core_log_det - arrow.leaf_log_det.sum(axis=0)
+        log_marginal = here.height - arrow.core_log_det - arrow.block_log_det.sum(axis=0)
         return Modes(
             u,
-            v[:p],
-            v[p:].reshape(model.entities, model.slots, u.shape[1]),
+            *self._split(here.v),
             core_sd,
-            leaf_sd,
-            eta,
+            block_factor,
+            here.eta,
             arrow,
             log_marginal + model.log_prior(u),
         )
@@ -125,44 +147,52 @@ class ModeFinder:
         self.start = model.likelihood.own_predictor()
         return self(u).eta
 
-    @property
-    def _origin(self) -> Array:
-        """The linear predictor where v is zero, shape (M, 1)."""
-        model = self.model
-        return model.offset + model.core_columns @ model.core_mean
-
-    def _stack_scales(self, core_sd: Array, leaf_sd: Array) -> Array:
-        """Return the scale of every coordinate, shape (Q, G)."""
-        return np.vstack([core_sd, np.tile(leaf_sd, (self.model.entities, 1))])
-
-    def factor(self, weights: Array, core_sd: Array, leaf_sd: Array) -> Arrow:
-        """Factor the posterior precision of v for rows' curvatures (M, G) and prior scales."""
-        core, border, leaf = self.curvature.entries(weights)
+    def factor(self, weights: Array, core_sd: Array, block_factor: BlockFactor) -> Arrow:
+        """Factor the posterior precision of v for rows' curvatures (M, G)."""
+        core, border, blocks = self.curvature.entries(weights)
         core *= core_sd[:, None] * core_sd
-        border *= leaf_sd[:, None] * core_sd
-        leaf *= leaf_sd[:, None] * leaf_sd
         core[np.arange(len(core)), np.arange(len(core))] += 1
-        slots = np.arange(leaf.shape[1])
-        leaf[:, slots, slots] += 1
-        return factor(core, border, leaf)
+        border = block_factor.border(border, core_sd, out=border)
+        return factor(core, border, block_factor.precision(blocks, out=blocks))
+
+    def _split(self, v: Array) -> tuple[Array, Array]:
+        """Return the core's and the blocks' part of (Q, G), shapes (P, G) and (B, D, G)."""
+        p, blocks = self.model.core.size, self.model.blocks
+        return v[:p], v[p:].reshape(blocks.count, blocks.size, v.shape[1])
 
     def _solve(self, arrow: Arrow, right: Array) -> Array:
-        p = self.model.core_size
-        leaf = right[p:].reshape(self.model.entities, self.model.slots, right.shape[1])
-        core, leaf = arrow.solve(right[:p], leaf)
-        return np.vstack([core, leaf.reshape(right[p:].shape)])
+        core, units = arrow.solve(*self._split(right))
+        return np.vstack([core, units.reshape(-1, right.shape[1])])
 
-    def _advance(self, v, target, scales, aux, height, eta, first):
-        """Step to the target, or part of the way where that would go downhill."""
-        model = self.model
-        goal = self._origin + model.columns @ (scales * target)
-        part = np.ones(target.shape[1])
+    def _pull(self, working: Array, core_sd: Array, block_factor: BlockFactor) -> Array:
+        """Return C' A' times the working response, shape (Q, G)."""
+        pull = self.transposed @ working
+        core, units = self._split(pull)
+        core *= core_sd
+        block_factor.transposed(units, out=units)
+        return pull
+
+    def _natural(self, v: Array, core_sd: Array, block_factor: BlockFactor) -> Array:
+        """Return the coordinates x less their prior means, shape (Q, G)."""
+        x = np.empty_like(v)
+        (core, units), (core_v, units_v) = self._split(x), self._split(v)
+        np.multiply(core_v, core_sd, out=core)
+        block_factor.natural(units_v, out=units)
+        return x
+
+    def _advance(self, here: _Step, target: _Step, aux: Mapping[str, Array], whole: bool) -> _Step:
+        """Step to the target, or part of the way where that would go downhill.
+
+        With ``whole`` the target's predictor is tried whatever the part: the present one belongs
+        to no coordinates.
+        """
+        part = np.ones(target.v.shape[1])
         for _ in range(25):
-            trial = v + part * (target - v)
-            predictor = goal if first else eta + part * (goal - eta)
-            new = model.likelihood.log(predictor, aux).sum(axis=0) - (trial**2).sum(axis=0) / 2
-            worse = ~(new >= height - 1e-6)
+            v = here.v + part * (target.v - here.v)
+            eta = target.eta if whole else here.eta + part * (target.eta - here.eta)
+            height = self.model.likelihood.log(eta, aux).sum(axis=0) - (v**2).sum(axis=0) / 2
+            worse = ~(height >= here.height - 1e-6)
             if not worse.any():
                 break
             part = np.where(worse, part / 2, part)
-        return trial, predictor, new
+        return _Step(v, eta, height)

@@ -1,25 +1,31 @@
 """A latent Gaussian model as arrays: the same posterior as the Bambi model's.
 
-The linear predictor of the rows is ``offset + A x``, where x stacks the intercept, the slopes of
-covariates, the coordinates of the factor terms and the unit effects, all independent normal given
-the scales.  The coordinates come in two parts, which make the posterior precision an arrow:
+A linear predictor of the rows is ``offset + A x``, where x stacks the intercept, the slopes of
+covariates, the coordinates of the factor terms and the unit effects, all normal given the scales.
+They come in two parts, which make the posterior precision an arrow, that is block diagonal with a
+border:
 
-- the *core*: fixed effects, and units that cross the entities or hold several of them;
-- the *leaves*: for each *entity* (a unit of one unit term) its own effect and those of the units
-  within it.  Given the core, the entities are independent.
+- *unit blocks*: one for each unit of one unit term, the one for which that is cheapest (mostly
+  the largest units that hold others whole), with its own effect and those of the units within it;
+- the *core*: the coordinates outside of the blocks, which are fixed effects and units that cross
+  the blocks or hold several of them.  Given the core the blocks are independent; what eliminating
+  them leaves of the precision is the core's Schur complement.
 
-Letters: M rows, P core coordinates, E entities, D coordinates an entity (the most that any has),
-Q = P + E D, H hyperparameters, G columns (settings or draws), L levels of a term, J units.
+Letters: M rows, P core coordinates, B blocks, D coordinates a block (the most that any has),
+Q = P + B D, H hyperparameters, G columns (points of the hyperparameters, or draws), L levels of a
+term, J units.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
+from bambi_anova.engine.latent.covariance import BlockFactor, Covariance, Diagonal, factor_at
 from bambi_anova.engine.latent.scales import Scale
 from bambi_anova.families.likelihoods import Likelihood
 
@@ -27,7 +33,22 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class CoreBlock:
+class Predictor:
+    """One linear predictor of the rows.
+
+    Attributes
+    ----------
+    offset : ndarray, shape (M, 1)
+    columns : scipy.sparse.csr_array, shape (M, Q)
+        A.
+    """
+
+    offset: Array
+    columns: sparse.csr_array
+
+
+@dataclass(frozen=True)
+class CoreTerm:
     """Coordinates of one term in the core.
 
     Attributes
@@ -47,18 +68,79 @@ class CoreBlock:
 
 
 @dataclass(frozen=True)
-class LeafBlock:
-    """Coordinates of one unit term, or of one varying slope, in the leaves.
+class Core:
+    """The coordinates outside of the unit blocks.
+
+    Attributes
+    ----------
+    terms : tuple of CoreTerm
+    mean : ndarray, shape (P, 1)
+        Prior mean.
+    covariance : Diagonal
+        Prior covariance.
+    """
+
+    terms: tuple[CoreTerm, ...]
+    mean: Array
+    covariance: Diagonal
+
+    @property
+    def size(self) -> int:
+        """P."""
+        return len(self.mean)
+
+
+@dataclass(frozen=True)
+class BlockTerm:
+    """Coordinates of one unit term, or of one varying slope, in the unit blocks.
 
     Attributes
     ----------
     key : str
     index : ndarray of int, shape (J,)
-        Where each unit's coordinate stands among the E D leaf coordinates.
+        Where each unit's coordinate stands among the B D coordinates of all blocks.
     """
 
     key: str
     index: Array
+
+
+@dataclass(frozen=True)
+class UnitBlocks:
+    """The unit blocks; without units one block of one coordinate that touches no row.
+
+    Attributes
+    ----------
+    count, size : int
+        B and D.
+    of_row : ndarray of int, shape (M,)
+        Each row's block.
+    terms : tuple of BlockTerm
+    covariance : Covariance
+        Prior covariance of each block's coordinates, whose means are zero.
+    """
+
+    count: int
+    size: int
+    of_row: Array
+    terms: tuple[BlockTerm, ...]
+    covariance: Covariance
+
+    @cached_property
+    def occupied(self) -> Array:
+        """Whether a coordinate stands for a unit, shape (B, D, 1)."""
+        occupied = np.zeros(self.count * self.size, dtype=bool)
+        for term in self.terms:
+            occupied[term.index] = True
+        return occupied.reshape(self.count, self.size, 1)
+
+    @cached_property
+    def sums(self) -> sparse.csr_array:
+        """Sums over the rows of each block, shape (B, M)."""
+        size = len(self.of_row)
+        return sparse.csr_array(
+            (np.ones(size), (self.of_row, np.arange(size))), shape=(self.count, size)
+        )
 
 
 @dataclass(frozen=True)
@@ -68,78 +150,60 @@ class LatentModel:
     Attributes
     ----------
     likelihood : Likelihood
-    offset : ndarray, shape (M, 1)
-    columns : scipy.sparse.csr_array, shape (M, Q)
-        A.
-    entity : ndarray of int, shape (M,)
-        Each row's entity; zero throughout if there are no units.
-    entities, slots : int
-        E and D.
-    core, leaves : tuple of CoreBlock and LeafBlock
-    core_mean, core_sd : ndarray, shape (P, 1)
-        Prior mean, and prior sd where no scale governs it.
-    core_scale : ndarray of int, shape (P,)
-        Which scale governs a coordinate; -1 for none.
-    leaf_scale : ndarray of int, shape (D,)
-        The same for the coordinates of every entity.
+    predictors : mapping of str to Predictor
+        By the parameter of the likelihood that each gives, today one.
+    core : Core
+    blocks : UnitBlocks
     scales : tuple of Scale
         Of the effects, then of the likelihood; their coordinates are the H hyperparameters.
-    auxiliary : dict of str to int or float
-        Parameters of the likelihood: which scale, or the value that it is held at.
+    auxiliary : mapping of str to int
+        The likelihood's further parameters that are estimated: which scale each is.
+    held : mapping of str to float
+        Those that are held at a value.
     """
 
     likelihood: Likelihood
-    offset: Array
-    columns: sparse.csr_array
-    entity: Array
-    entities: int
-    slots: int
-    core: tuple[CoreBlock, ...]
-    leaves: tuple[LeafBlock, ...]
-    core_mean: Array
-    core_sd: Array
-    core_scale: Array
-    leaf_scale: Array
+    predictors: Mapping[str, Predictor]
+    core: Core
+    blocks: UnitBlocks
     scales: tuple[Scale, ...]
-    auxiliary: dict[str, int | float]
+    auxiliary: Mapping[str, int]
+    held: Mapping[str, float]
 
     @property
-    def core_size(self) -> int:
-        """P."""
-        return len(self.core_mean)
+    def parent(self) -> Predictor:
+        """The first predictor."""
+        return next(iter(self.predictors.values()))
 
     @property
     def size(self) -> int:
         """Q, the number of latent coordinates."""
-        return self.core_size + self.entities * self.slots
+        return self.core.size + self.blocks.count * self.blocks.size
 
     @cached_property
     def core_columns(self) -> sparse.csr_array:
         """The core's part of A, shape (M, P)."""
-        return self.columns[:, : self.core_size]
+        return self.parent.columns[:, : self.core.size]
 
     @cached_property
-    def leaf_columns(self) -> sparse.csr_array:
-        """The leaves' part of A, shape (M, E D)."""
-        return self.columns[:, self.core_size :]
+    def block_columns(self) -> sparse.csr_array:
+        """The blocks' part of A, shape (M, B D)."""
+        return self.parent.columns[:, self.core.size :]
 
     @cached_property
-    def leaf_squares(self) -> sparse.csr_array:
-        """The squared entries of the leaves' part of A, shape (M, E D)."""
-        return self.leaf_columns.multiply(self.leaf_columns).tocsr()
+    def block_squares(self) -> sparse.csr_array:
+        """The squared entries of the blocks' part of A, shape (M, B D)."""
+        return self.block_columns.multiply(self.block_columns).tocsr()
 
     @cached_property
-    def by_entity(self) -> sparse.csr_array:
-        """Sums over the rows of each entity, shape (E, M)."""
-        size = len(self.entity)
-        return sparse.csr_array(
-            (np.ones(size), (self.entity, np.arange(size))), shape=(self.entities, size)
-        )
+    def origin(self) -> Array:
+        """The linear predictor where the coordinates are at their prior means, shape (M, 1)."""
+        return self.parent.offset + self.core_columns @ self.core.mean
 
     @cached_property
     def variance_scales(self) -> Array:
         """Which scales share out the scatter of the rows: those of units, and the likelihood's."""
-        fixed = {block.key for block in self.core if block.basis is not None}
+        fixed = {term.key for term in self.core.terms if term.basis is not None}
         return np.array([i for i, s in enumerate(self.scales) if s.name not in fixed], dtype=int)
 
     def values(self, u: Array) -> Array:
@@ -154,49 +218,36 @@ class LatentModel:
             total += scale.log_density(row)
         return total
 
-    def spreads(self, values: Array) -> tuple[Array, Array]:
-        """Return the prior sd of core and leaf coordinates, shapes (P, G) and (D, G)."""
-        extended = np.vstack([values, np.ones((1, values.shape[1]))])
-        return self.core_sd * extended[self.core_scale], extended[self.leaf_scale]
+    def spreads(self, values: Array) -> tuple[Array, BlockFactor]:
+        """Return the core's prior sds (P, G) and the factor of the blocks' prior covariance."""
+        return self.core.covariance.sd(values), factor_at(self.blocks.covariance, values)
 
     def likelihood_parameters(self, values: Array) -> dict[str, Array]:
         """Return the likelihood's further parameters at scales of shape (H, G)."""
-        return {
-            name: values[which] if isinstance(which, int) else np.full(values.shape[1], which)
-            for name, which in self.auxiliary.items()
-        }
+        estimated = {name: values[index] for name, index in self.auxiliary.items()}
+        held = {name: np.full(values.shape[1], value) for name, value in self.held.items()}
+        return estimated | held
 
-    def log_density(self, u: Array, core: Array, leaf: Array) -> Array:
+    def log_density(self, u: Array, core: Array, units: Array) -> Array:
         """Return the joint log density of G points, a constant apart.
 
         Parameters
         ----------
         u : ndarray, shape (H, G)
         core : ndarray, shape (P, G)
-        leaf : ndarray, shape (E, D, G)
-            Effects in their own units, not divided by their scales.
+        units : ndarray, shape (B, D, G)
+            The blocks' coordinates, not divided by their scales.
 
         Returns
         -------
         ndarray, shape (G,)
         """
         values = self.values(u)
-        core_sd, leaf_sd = self.spreads(values)
-        eta = self.offset + self.columns @ np.vstack([core, leaf.reshape(-1, u.shape[1])])
+        core_sd, factor = self.spreads(values)
+        x = np.vstack([core, units.reshape(-1, u.shape[1])])
+        eta = self.parent.offset + self.parent.columns @ x
         total = self.likelihood.log(eta, self.likelihood_parameters(values)).sum(axis=0)
-        total += _log_normal(core - self.core_mean, core_sd).sum(axis=0)
-        # Entities have coordinates that stand for no unit; they hold no parameter.
-        total += (_log_normal(leaf, leaf_sd) * self.occupied).sum(axis=(0, 1))
+        total += (-np.log(core_sd) - ((core - self.core.mean) / core_sd) ** 2 / 2).sum(axis=0)
+        # Blocks have coordinates that stand for no unit; they hold no parameter.
+        total += (factor.log_density(units) * self.blocks.occupied).sum(axis=(0, 1))
         return total + self.log_prior(u)
-
-    @cached_property
-    def occupied(self) -> Array:
-        """Whether a leaf coordinate stands for a unit, shape (E, D, 1)."""
-        occupied = np.zeros(self.entities * self.slots, dtype=bool)
-        for block in self.leaves:
-            occupied[block.index] = True
-        return occupied.reshape(self.entities, self.slots, 1)
-
-
-def _log_normal(x: Array, sd: Array) -> Array:
-    return -np.log(sd) - (x / sd) ** 2 / 2

@@ -3,7 +3,7 @@
 nutpie runs the chains in threads of its own and calls the compiled log density by its address;
 the interpreter has no part in it.
 
-Letters: P core coordinates, E entities, D coordinates an entity, H hyperparameters, N parameters,
+Letters: P core coordinates, B blocks, D coordinates a block, H hyperparameters, N parameters,
 K points to start from.
 """
 
@@ -39,7 +39,7 @@ class LatentSample:
     ----------
     u : ndarray, shape (H, chains, draws)
     core : ndarray, shape (P, chains, draws)
-    leaf : ndarray, shape (E, D, chains, draws)
+    units : ndarray, shape (B, D, chains, draws)
     diverging : ndarray of bool, shape (chains, draws)
     steps : ndarray of int, shape (chains, draws)
         Leapfrog steps of each draw.
@@ -56,7 +56,7 @@ class LatentSample:
 
     u: Array
     core: Array
-    leaf: Array
+    units: Array
     diverging: Array
     steps: Array
     tuning_steps: int
@@ -80,6 +80,7 @@ class LatentSample:
 
 def sample_latent(
     model: LatentModel,
+    *,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -101,8 +102,8 @@ def sample_latent(
     progressbar : bool
     target_accept : float, optional
         By default 0.9, and if that leaves divergences, once more 0.98.
-    start : tuple of ndarray, shapes (H, K), (P, K) and (E, D, K), optional
-        Points u, core and leaf of which each chain takes one at random, such as draws of a quick
+    start : tuple of ndarray, shapes (H, K), (P, K) and (B, D, K), optional
+        Points u, core and units of which each chain takes one at random, such as draws of a quick
         fit; by default each chain starts near a mode of the hyperparameters.
     cores : int, optional
         Chains to run at a time; all cores by default.
@@ -126,10 +127,15 @@ def sample_latent(
 
     compiled = _compiled_model(whitening, make_start)
     ready = time.perf_counter()
-    settings: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": random_seed}
-    settings |= {"cores": cores, "progress_bar": progressbar, "adaptation": ADAPTATION, **options}
+    arguments: dict[str, Any] = {
+        "draws": draws,
+        "tune": tune,
+        "chains": chains,
+        "seed": random_seed,
+    }
+    arguments |= {"cores": cores, "progress_bar": progressbar, "adaptation": ADAPTATION, **options}
     for target in TARGETS if target_accept is None else (target_accept,):
-        batches = _run(compiled, settings | {"target_accept": target})
+        batches = _run(compiled, arguments | {"target_accept": target})
         if not any(_column(batch, "diverging")[tune:].any() for batch in batches[1]):
             break
     sampled = time.perf_counter()
@@ -146,9 +152,9 @@ def sample_latent(
 def _choose(whitening: Whitening, points: Point, rng: np.random.Generator) -> Array:
     """Choose among points and whiten the one that was chosen."""
     chosen = rng.integers(points[0].shape[-1], size=1)
-    u, core, leaf = points
+    u, core, units = points
     return np.ascontiguousarray(
-        whitening.whitened(u[:, chosen], core[:, chosen], leaf[..., chosen])[:, 0]
+        whitening.whitened(u[:, chosen], core[:, chosen], units[..., chosen])[:, 0]
     )
 
 
@@ -184,11 +190,11 @@ def _compiled_model(whitening: Whitening, make_start: Callable[[int], Array]):
         ) from None
 
 
-def _run(compiled: Any, settings: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+def _run(compiled: Any, arguments: dict[str, Any]) -> tuple[list[Any], list[Any]]:
     """Run nutpie; return Arrow batches of draws and of statistics, one a chain."""
     import nutpie
 
-    sampler = nutpie.sample(compiled, blocking=False, return_raw_trace=True, **settings)
+    sampler = nutpie.sample(compiled, blocking=False, return_raw_trace=True, **arguments)
     try:
         trace = sampler.wait()
     except BaseException:
@@ -211,13 +217,13 @@ def _natural(whitening: Whitening, batches: list[Any], tune: int, draws: int) ->
     """Convert each chain's draws, and let go of them."""
     chains, model = len(batches), whitening.model
     u = np.empty((len(whitening.centre), chains, draws))
-    core = np.empty((model.core_size, chains, draws))
-    leaf = np.empty((model.entities, model.slots, chains, draws))
+    core = np.empty((model.core.size, chains, draws))
+    units = np.empty((model.blocks.count, model.blocks.size, chains, draws))
     for chain in range(chains):
         theta = _column(batches[chain], "theta").reshape(-1, whitening.size)[tune:]
-        u[:, chain], core[:, chain], leaf[:, :, chain] = whitening.natural(theta.T)
+        u[:, chain], core[:, chain], units[:, :, chain] = whitening.natural(theta.T)
         batches[chain] = None
-    return u, core, leaf
+    return u, core, units
 
 
 def _statistics(batches: Sequence[Any], tune: int) -> dict[str, Any]:

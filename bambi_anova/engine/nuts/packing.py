@@ -1,19 +1,22 @@
 """A whitened model as one buffer of numbers: what the compiled kernel reads.
 
-Letters: P core coordinates, E entities, D coordinates an entity, L lanes, H hyperparameters,
-K nodes of a prior's table.
+Letters: P core coordinates, B blocks, D coordinates a block, L lanes, H hyperparameters, K nodes
+of a prior's table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import interpolate
 
+from bambi_anova.engine.latent.covariance import Diagonal
 from bambi_anova.engine.latent.scales import Scale
 from bambi_anova.engine.nuts.program import Program, Recorder
 from bambi_anova.engine.nuts.whitening import Whitening
+from bambi_anova.errors import UnsupportedError
 from bambi_anova.families.likelihoods import Observed
 from bambi_anova.families.rising import Factors
 
@@ -23,10 +26,13 @@ Array = np.ndarray
 #: 9 powers of ten of a scale), in steps that leave errors of 1e-9.
 REACH = (-37.0, 21.0)
 STEP = 0.01
-#: Entities that the kernel takes side by side, at the most.
+#: Blocks that the kernel takes side by side, at the most.
 MOST_LANES = 64
 #: A log prior density that is not finite.
 NEVER = -1e12
+#: The scale, if there is one, and the number that each of a block's prior sds is the product of, by
+#: the kind of the blocks' covariance.
+BLOCK_SDS: dict[type, Callable[[Any], list[tuple[int | None, float]]]] = {Diagonal: Diagonal.parts}
 
 
 def pack(w: Whitening) -> Array:
@@ -37,16 +43,15 @@ def pack(w: Whitening) -> Array:
     what they are.
     """
     model, program = w.model, record(w)
-    h, p, (e, d) = len(w.centre), len(w.core), w.leaf.shape[:2]
+    h, p, (b, d) = len(w.centre), len(w.core), w.blocks.shape[:2]
     table, table_start = _tabulate(model.scales, w.centre)
     limits = np.array([[scale.lower, scale.upper] for scale in model.scales]).reshape(h, 2)
     bends = np.array([[scale.stretch, scale.bend] for scale in model.scales]).reshape(h, 2)
-    origin = model.offset + model.core_columns @ model.core_mean
-    data = model.likelihood.data
+    columns, data = model.parent.columns, model.likelihood.data
     assert data is not None  # for the type checker
-    # The program counts an entity's slots in the order in which they are eliminated.
-    slots = np.arange(e * d).reshape(e, d)[:, np.argsort(w.order)].ravel()
-    addresses = program.x[np.concatenate([np.arange(p), p + slots])]
+    # The program counts a block's coordinates in the order in which they are eliminated.
+    places = np.arange(b * d).reshape(b, d)[:, np.argsort(w.order)].ravel()
+    addresses = program.x[np.concatenate([np.arange(p), p + places])]
     arrays = [
         _likelihood(w),
         np.column_stack([limits, table_start, np.full(h, STEP), bends, w.centre, w.turn]),
@@ -58,39 +63,46 @@ def pack(w: Whitening) -> Array:
         program.core,
         program.substitute,
         program.constants,
-        _rows(data, origin),
-        model.columns.indptr.astype(np.int64),
-        addresses[model.columns.indices],
-        model.columns.data,
+        _rows(data, model.origin),
+        columns.indptr.astype(np.int64),
+        addresses[columns.indices],
+        columns.data,
         *_factors(data),
     ]
-    return _join([h, table.shape[1], len(origin)], arrays)
+    return _join([h, table.shape[1], len(model.origin)], arrays)
 
 
 def record(w: Whitening) -> Program:
-    """Write the map down for the kernel."""
-    p, e = len(w.core), len(w.leaf)
+    """Write the map down for the kernel.
+
+    Raises
+    ------
+    UnsupportedError
+        If it has no operations for the blocks' kind of covariance.
+    """
+    p, covariance = len(w.core), w.model.blocks.covariance
+    if type(covariance) not in BLOCK_SDS:
+        raise UnsupportedError(f"the kernel knows no covariance {type(covariance).__name__}")
     core = np.zeros((p + 1, p + 1))
-    core[:p, :p], core[p, :p] = w.core[..., 0], w.pull[:, 0]
-    blocks = np.concatenate([w.border[..., 0], w.leaf_pull, w.leaf[..., 0]], axis=2)
-    scales = [*w.model.core_scale, *w.model.leaf_scale[w.order]]
-    factors = [*w.model.core_sd[:, 0], *np.ones(len(w.order))]
-    sds = [(int(scale), float(sd)) for scale, sd in zip(scales, factors, strict=True)]
-    return Recorder(len(w.centre), sds, core, blocks, _lanes(e)).record()
+    core[:p, :p], core[p, :p] = w.core[..., 0], w.core_pull[:, 0]
+    blocks = np.concatenate([w.border[..., 0], w.block_pull, w.blocks[..., 0]], axis=2)
+    block_sds = BLOCK_SDS[type(covariance)](covariance)
+    sds = [*w.model.core.covariance.parts(), *(block_sds[i] for i in w.order)]
+    return Recorder(len(w.centre), sds, core, blocks, _lanes(len(blocks))).record()
 
 
-def _lanes(entities: int) -> int:
-    """Return how many entities to take side by side: groups of one size, in fours."""
-    groups = -(-entities // MOST_LANES)
-    return -(-entities // (4 * groups)) * 4
+def _lanes(blocks: int) -> int:
+    """Return how many blocks to take side by side: groups of one size, in fours."""
+    groups = -(-blocks // MOST_LANES)
+    return -(-blocks // (4 * groups)) * 4
 
 
 def _likelihood(w: Whitening) -> Array:
     """Return what ``kernel.log_density`` calls ``own``."""
-    further = [w.model.auxiliary[name] for name in w.kind.parameters]
-    further += [0.0] * (2 - len(further))
-    pairs = [(float(f), 0.0) if isinstance(f, int) else (-1.0, f) for f in further]
-    power = w.kind.power if w.followed >= 0 else 0.0
+    index, held = w.model.auxiliary, w.model.held
+    pairs = [(index.get(name, -1), held.get(name, 0.0)) for name in w.kind.parameters]
+    pairs += [(-1, 0.0)] * (2 - len(pairs))
+    power = 0.0 if w.followed is None else w.kind.power
     return np.array([w.kind.number, power, w.reference, *pairs[0], *pairs[1]])
 
 

@@ -1,15 +1,15 @@
 """The whitening map of a model as a list of elementary operations on one memory.
 
-An arrow is factored and solved by the same few operations for every entity, so they are listed
-once and carried out on many entities side by side, in *lanes*.  What is structurally zero is left
+An arrow is factored and solved by the same few operations for every block, so they are listed
+once and carried out on many blocks side by side, in *lanes*.  What is structurally zero is left
 out.  The lists are data: ``kernel`` carries them out, and goes back through them for the
 gradient, without being compiled for a model.
 
-The memory holds the core's numbers first, then those of the groups of L entities, one group after
+The memory holds the core's numbers first, then those of the groups of L blocks, one group after
 the other.  An address is either the result of one operation or a sum, from which operations
 subtract; it is read only when it is complete, so the way back finds everything where it was left.
 
-Letters: P core coordinates, E entities, D coordinates an entity, L lanes, Q = P + E D,
+Letters: P core coordinates, B blocks, D coordinates a block, L lanes, Q = P + B D,
 H hyperparameters, T operations of a list.
 """
 
@@ -45,11 +45,11 @@ class Program:
     before : ndarray of int, shape (T, 5)
         Prior sds, their products, the core's matrix.
     eliminate : ndarray of int, shape (T, 5)
-        For each group: factor the entities' blocks, take their part from the core's matrix.
+        For each group: factor the blocks, take their part from the core's matrix.
     core : ndarray of int, shape (T, 5)
         Factor it, find the core's coordinates.
     substitute : ndarray of int, shape (T, 5)
-        For each group: find the entities' coordinates.
+        For each group: find the blocks' coordinates.
     constants : ndarray
         The core's, then each group's.
     own_constants, group_constants, own_memory, group_memory : int
@@ -85,31 +85,31 @@ class Recorder:
     ----------
     hyperparameters : int
         H.
-    sds : sequence of (int, float), length P + D
-        Of each core coordinate and each slot: the scale that its prior sd is proportional to (-1
-        for none), and the factor.
+    sds : sequence of (int or None, float), length P + D
+        Of each coordinate of the core and of a block: the scale that its prior sd is proportional
+        to, if there is one, and the number.
     core : ndarray, shape (P + 1, P + 1)
         The core's part of A' W A, and its part of A' times the working response as last row.
-    blocks : ndarray, shape (E, D, P + 1 + D)
-        For each entity: the border to the core, the entity's part of A' times the working
-        response, and the entity's own part.
+    blocks : ndarray, shape (B, D, P + 1 + D)
+        For each block: the border to the core, the block's part of A' times the working response,
+        and the block's own part.
     lanes : int
     """
 
     def __init__(
         self,
         hyperparameters: int,
-        sds: Sequence[tuple[int, float]],
+        sds: Sequence[tuple[int | None, float]],
         core: Array,
         blocks: Array,
         lanes: int,
     ) -> None:
-        self.p, (self.e, self.d) = len(core) - 1, blocks.shape[:2]
+        self.p, (self.b, self.d) = len(core) - 1, blocks.shape[:2]
         self.core_matrix, self.blocks, self.lanes = core, blocks, lanes
         # The memory begins with the scales, one, minus one, and the weight of the curvature.
         self.one, self.minus_one, self.weight = (hyperparameters + i for i in range(3))
         self.own, self.group = Tape(1, hyperparameters + 3), Tape(lanes)
-        known: dict[tuple[int, float], int] = {(-1, 1.0): self.one}
+        known: dict[tuple[int | None, float], int] = {(None, 1.0): self.one}
         spreads = [self._spread(key, known) for key in sds]
         self.spreads = [*spreads[: self.p], self.one, *spreads[self.p :]]
         self.products: dict[tuple[int, int], int] = {}
@@ -124,7 +124,7 @@ class Recorder:
         core_noise, core_v, core_x = self._solve_core(columns)
         core = self.own.cut()
         noise, x = self._substitute(lower, border, inverses, core_v)
-        groups = -(-self.e // self.lanes)
+        groups = -(-self.b // self.lanes)
         return Program(
             before,
             eliminate,
@@ -142,23 +142,25 @@ class Recorder:
     def _by_group(self, groups: int) -> Array:
         """Return the groups' constants, one group after the other."""
         constants = np.zeros((len(self.group.constants), groups * self.lanes))
-        constants[:, : self.e] = self.group.constants
+        constants[:, : self.b] = self.group.constants
         return constants.reshape(-1, groups, self.lanes).transpose(1, 0, 2).ravel()
 
-    def _addresses(self, slots: list[int]) -> Array:
-        """Return where the numbers of each entity's slots stand, shape (E D,)."""
-        group, lane = np.divmod(np.arange(self.e), self.lanes)
+    def _addresses(self, places: list[int]) -> Array:
+        """Return where the numbers of each block's coordinates stand, shape (B D,)."""
+        group, lane = np.divmod(np.arange(self.b), self.lanes)
         first = self.own.size + group * self.group.size + lane
-        return (first[:, None] + np.array(slots)).ravel()
+        return (first[:, None] + np.array(places)).ravel()
 
-    def _spread(self, key: tuple[int, float], known: dict[tuple[int, float], int]) -> int:
+    def _spread(
+        self, key: tuple[int | None, float], known: dict[tuple[int | None, float], int]
+    ) -> int:
         """Return the address of a prior sd."""
-        scale, factor = key
-        if scale >= 0 and factor == 1:
+        scale, number = key
+        if scale is not None and number == 1:
             return scale
         if key not in known:
             known[key] = self.own.new()
-            self.own.load(known[key], factor, scale if scale >= 0 else self.one)
+            self.own.load(known[key], number, self.one if scale is None else scale)
         return known[key]
 
     def _product(self, i: int, j: int) -> int:
@@ -183,7 +185,7 @@ class Recorder:
         return columns
 
     def _load_blocks(self) -> dict[tuple[int, int], int]:
-        """Load the entities' blocks; return the addresses of their entries."""
+        """Load the blocks; return the addresses of their entries."""
         loaded = {}
         for i in range(self.d):
             own = self.p + 1 + i
@@ -272,7 +274,7 @@ class Recorder:
         inverses: list[int],
         core_v: list[int],
     ) -> tuple[list[int], list[int]]:
-        """Find the entities' coordinates; return the addresses of noise and x."""
+        """Find the blocks' coordinates; return the addresses of noise and x."""
         tape = self.group
         noise, x = [tape.new() for _ in range(self.d)], [0] * self.d
         # The right-hand side is the border to one more core coordinate, which is minus one.

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bambi_anova.engine.latent.build import latent_model
-from bambi_anova.engine.latent.draws import (
-    LatentDraws,
-    bambi_posterior,
-    read_posterior,
-)
+from bambi_anova.engine.latent.draws import LatentDraws, bambi_posterior, read_posterior
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.engine.nuts.kernel_sampling import LatentSample, sample_latent
 from bambi_anova.engine.request import Request
@@ -104,20 +100,15 @@ def _sample(model: LatentModel, specification: Specification, request: Request) 
     options |= options.pop("nuts", {})
     start = None
     if request.start is not None:
-        u, core, leaf = read_posterior(model, specification.design, request.start)
-        start = (
-            u.reshape(len(u), -1),
-            core.reshape(len(core), -1),
-            leaf.reshape(model.entities, model.slots, -1),
-        )
+        start = read_posterior(model, specification.design, request.start)
     try:
         return sample_latent(
             model,
-            request.draws,
-            request.tune,
-            request.chains,
-            request.random_seed,
-            request.progressbar,
+            draws=request.draws,
+            tune=request.tune,
+            chains=request.chains,
+            random_seed=request.random_seed,
+            progressbar=request.progressbar,
             start=start,
             **options,
         )
@@ -134,11 +125,11 @@ def _posterior_of(
 ) -> Posterior:
     import xarray as xr
 
-    flat = sample.leaf.reshape(model.entities * model.slots, *sample.leaf.shape[2:])
+    flat = sample.units.reshape(-1, *sample.units.shape[2:])
     latent = LatentDraws(
         model.values(sample.u.reshape(len(sample.u), -1)).reshape(sample.u.shape),
         sample.core,
-        {block.key: flat[block.index] for block in model.leaves},
+        {block.key: flat[block.index] for block in model.blocks.terms},
     )
     idata = bambi_posterior(model, specification, latent)
     posterior = idata["posterior"]

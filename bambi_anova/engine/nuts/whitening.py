@@ -1,8 +1,9 @@
 """Coordinates in which the posterior of a latent Gaussian model is close to standard normal.
 
 At the mode of the hyperparameters the rows' log-likelihoods are replaced by quadratics.  Given
-any hyperparameters u, the coordinates v = x / sd(u) then have a normal posterior with precision
-H(u) = I + S A' W A S = L L' and mean L^-T m, where m = L^-1 b.  The sampler moves
+any hyperparameters u, the coordinates v = C^-1 x, with C C' their prior covariance, then have a
+normal posterior with precision H(u) = I + C' A' W A C = L L' and mean L^-T m, where m = L^-1 b.
+The sampler moves
 
     z = L' v - m,    so that    v = L^-T (m + z),
 
@@ -14,8 +15,8 @@ follows.  The hyperparameters are scaled by the curvature of their marginal post
 This is Laplace's approximation turned into a change of variables (compare Margossian et al. 2020,
 arXiv:2004.12550, who integrate z out instead).
 
-Letters: M rows, P core coordinates, E entities, D coordinates an entity, Q = P + E D,
-H hyperparameters, N = H + P + the units in the leaves, G points.
+Letters: M rows, P core coordinates, B blocks, D coordinates a block, Q = P + B D,
+H hyperparameters, N = H + P + the units in the blocks, G points.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from functools import cached_property
 
 import numpy as np
 
-from bambi_anova.engine.approximate.explore import Peak, find_peaks
-from bambi_anova.engine.approximate.landscape import Landscape
+from bambi_anova.engine.approximate.modes import Peak, find_peaks
+from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.latent.arrow import Arrow, Curvature, factor, forward
+from bambi_anova.engine.latent.covariance import BlockFactor
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.errors import UnsupportedError
 
@@ -97,16 +99,16 @@ class Whitening:
     centre : ndarray, shape (H,)
     turn : ndarray, shape (H, H)
         Lower triangular; u = centre + turn @ (the first H coordinates).
-    followed : int
-        Which scale the curvature goes with, -1 for none.
+    followed : int or None
+        Which scale the curvature goes with, if any.
     reference : float
         Its value where the curvature was taken.
     order : ndarray of int, shape (D,)
-        Slots of an entity, those that touch the fewest others first: eliminated in this order
+        Coordinates of a block, those that touch the fewest others first: eliminated in this order
         they leave the most zeros.
-    core, border, leaf : ndarray, shapes (P, P, 1), (E, D, P, 1) and (E, D, D, 1)
-        The parts of A' W A, slots in order.
-    pull, leaf_pull : ndarray, shapes (P, 1) and (E, D, 1)
+    core, border, blocks : ndarray, shapes (P, P, 1), (B, D, P, 1) and (B, D, D, 1)
+        The parts of A' W A, blocks' coordinates in order.
+    core_pull, block_pull : ndarray, shapes (P, 1) and (B, D, 1)
         A' times the working response, W (eta - origin) + slope.
     """
 
@@ -114,14 +116,14 @@ class Whitening:
     kind: Kind
     centre: Array
     turn: Array
-    followed: int
+    followed: int | None
     reference: float
     order: Array
     core: Array
     border: Array
-    leaf: Array
-    pull: Array
-    leaf_pull: Array
+    blocks: Array
+    core_pull: Array
+    block_pull: Array
 
     @property
     def size(self) -> int:
@@ -130,59 +132,61 @@ class Whitening:
 
     @cached_property
     def standing(self) -> Array:
-        """Which of the Q coordinates, with slots in order, stand for an effect."""
-        leaves = np.flatnonzero(self.model.occupied[:, self.order])
-        return np.concatenate([np.arange(len(self.core)), len(self.core) + leaves])
+        """Which of the Q coordinates, those of blocks in order, stand for an effect."""
+        units = np.flatnonzero(self.model.blocks.occupied[:, self.order])
+        return np.concatenate([np.arange(len(self.core)), len(self.core) + units])
 
     def natural(self, theta: Array) -> tuple[Array, Array, Array]:
-        """Return u (H, G), core (P, G) and leaf (E, D, G) at points (N, G)."""
-        h, p, (e, d) = len(self.centre), len(self.core), self.leaf.shape[:2]
+        """Return u (H, G), core (P, G) and units (B, D, G) at points (N, G)."""
+        h, p, (b, d) = len(self.centre), len(self.core), self.blocks.shape[:2]
         u, core = np.empty((h, theta.shape[1])), np.empty((p, theta.shape[1]))
-        leaf = np.empty((e, d, theta.shape[1]))
-        step = max(16, PIECE // (e * d * (p + d)))
+        units = np.empty((b, d, theta.shape[1]))
+        step = max(16, PIECE // (b * d * (p + d)))
         for start in range(0, theta.shape[1], step):
             piece = slice(start, start + step)
-            u[:, piece], core[:, piece], leaf[..., piece] = self._natural(theta[:, piece])
-        return u, core, leaf
+            u[:, piece], core[:, piece], units[..., piece] = self._natural(theta[:, piece])
+        return u, core, units
 
     def _natural(self, theta: Array) -> tuple[Array, Array, Array]:
         h, p = len(self.centre), len(self.core)
         u = self.centre[:, None] + self.turn @ theta[:h]
-        core_sd, leaf_sd, arrow, mean, inner = self._given(u)
+        core_sd, block_factor, arrow, mean, inner = self._given(u)
         noise = np.zeros((p + inner.shape[0] * inner.shape[1], theta.shape[1]))
         noise[self.standing] = theta[h:]
         core = arrow.core_noise(mean + noise[:p])
-        leaf = arrow.leaves_given(core, inner + noise[p:].reshape(inner.shape)) * leaf_sd
-        return u, self.model.core_mean + core_sd * core, leaf[:, np.argsort(self.order)]
+        v = arrow.units_given(core, inner + noise[p:].reshape(inner.shape))
+        units = block_factor.natural(v)
+        return u, self.model.core.mean + core_sd * core, units[:, np.argsort(self.order)]
 
-    def whitened(self, u: Array, core: Array, leaf: Array) -> Array:
-        """Return the points (N, G) of u (H, G), core (P, G) and leaf (E, D, G)."""
-        core_sd, leaf_sd, arrow, mean, inner = self._given(u)
-        v = (core - self.model.core_mean) / core_sd
+    def whitened(self, u: Array, core: Array, units: Array) -> Array:
+        """Return the points (N, G) of u (H, G), core (P, G) and units (B, D, G)."""
+        core_sd, block_factor, arrow, mean, inner = self._given(u)
+        v = (core - self.model.core.mean) / core_sd
         core_noise = np.linalg.solve(arrow.core_inverse.transpose(0, 2, 1), v.T[:, :, None])
-        leaf_noise = np.einsum("eidg,eig->edg", arrow.leaf, leaf[:, self.order] / leaf_sd)
-        leaf_noise += np.einsum("edpg,pg->edg", arrow.border, v) - inner
-        noise = np.vstack([core_noise[:, :, 0].T - mean, leaf_noise.reshape(-1, u.shape[1])])
+        units_v = block_factor.whitened(units[:, self.order])
+        unit_noise = np.einsum("bidg,big->bdg", arrow.blocks, units_v)
+        unit_noise += np.einsum("bdpg,pg->bdg", arrow.border, v) - inner
+        noise = np.vstack([core_noise[:, :, 0].T - mean, unit_noise.reshape(-1, u.shape[1])])
         hyper = np.linalg.solve(self.turn, u - self.centre[:, None])
         return np.vstack([hyper, noise[self.standing]])
 
-    def _given(self, u: Array) -> tuple[Array, Array, Arrow, Array, Array]:
-        """Return prior sds, the factor L, and m of the core (P, G) and the leaves (E, D, G)."""
+    def _given(self, u: Array) -> tuple[Array, BlockFactor, Arrow, Array, Array]:
+        """Return the core's prior sds, C of the blocks, L, and m of core (P, G) and blocks."""
         values = self.model.values(u)
-        core_sd, leaf_sd = self.model.spreads(values)
-        leaf_sd = leaf_sd[self.order]
+        core_sd, block_factor = self.model.spreads(values)
+        block_factor = block_factor.ordered(self.order)
         weight = np.ones(u.shape[1])
-        if self.followed >= 0:
+        if self.followed is not None:
             weight = (values[self.followed] / self.reference) ** self.kind.power
         arrow = factor(
             self.core * (core_sd[:, None] * core_sd * weight) + np.eye(len(self.core))[..., None],
-            self.border * (leaf_sd[:, None] * core_sd * weight),
-            self.leaf * (leaf_sd[:, None] * leaf_sd * weight) + np.eye(len(self.order))[..., None],
+            block_factor.border(self.border, core_sd, weight),
+            block_factor.precision(self.blocks, weight),
         )
-        inner = forward(arrow.leaf, self.leaf_pull * (leaf_sd * weight))
-        rest = self.pull * core_sd * weight - np.einsum("edpg,edg->pg", arrow.border, inner)
+        inner = forward(arrow.blocks, block_factor.transposed(self.block_pull, weight))
+        rest = self.core_pull * core_sd * weight - np.einsum("bdpg,bdg->pg", arrow.border, inner)
         mean = (arrow.core_inverse @ rest.T[:, :, None])[:, :, 0].T
-        return core_sd, leaf_sd, arrow, mean, inner
+        return core_sd, block_factor, arrow, mean, inner
 
 
 def whiten(model: LatentModel, rng: np.random.Generator) -> tuple[Whitening, list[Peak]]:
@@ -191,48 +195,47 @@ def whiten(model: LatentModel, rng: np.random.Generator) -> tuple[Whitening, lis
     Raises
     ------
     UnsupportedError
-        If the likelihood is not among the kernel's, or too much crosses the entities.
+        If the likelihood is not among the kernel's, or too much crosses the blocks.
     """
     if model.likelihood.key not in KINDS:
         raise UnsupportedError(f"there is no compiled likelihood for {model.likelihood.key}")
-    p, e, d = model.core_size, model.entities, model.slots
-    work = e * d * (p + d) ** 2 / 2 + p**3 / 6
-    if work > max(MOST_WORK, MOST_WORK_EACH * (p + e * d)):
+    p, b, d = model.core.size, model.blocks.count, model.blocks.size
+    work = b * d * (p + d) ** 2 / 2 + p**3 / 6
+    if work > max(MOST_WORK, MOST_WORK_EACH * (p + b * d)):
         raise UnsupportedError(f"{p} coordinates that cross the units are too many to whiten")
-    landscape = Landscape(model)
+    target = Target(model)
     peaks = [Peak(np.zeros(0), 0.0, np.zeros((0, 0)))]
     if model.scales:
-        peaks = find_peaks(landscape.log_marginal, landscape.prior_draws(rng, STARTS))
-    return whiten_at(landscape, peaks[0]), peaks
+        peaks = find_peaks(target.log_marginal, target.prior_draws(rng, STARTS))
+    return whiten_at(target, peaks[0]), peaks
 
 
-def whiten_at(landscape: Landscape, peak: Peak) -> Whitening:
+def whiten_at(target: Target, peak: Peak) -> Whitening:
     """Whiten at a mode of the hyperparameters' marginal posterior."""
-    model = landscape.model
-    modes = landscape.find_modes(peak.u[:, None])
+    model = target.model
+    modes = target.find_modes(peak.u[:, None])
     values = model.values(modes.u)
     derivatives = model.likelihood.derivatives(modes.eta, model.likelihood_parameters(values))
-    origin = model.offset + model.core_columns @ model.core_mean
-    pull = model.columns.T @ (derivatives.curvature * (modes.eta - origin) + derivatives.slope)
-    core, border, leaf = Curvature(model).entries(derivatives.curvature)
-    order = np.argsort((leaf[..., 0] != 0).any(axis=0).sum(axis=1), kind="stable")
+    working = derivatives.curvature * (modes.eta - model.origin) + derivatives.slope
+    pull = model.parent.columns.T @ working
+    core, border, blocks = Curvature(model).entries(derivatives.curvature)
+    order = np.argsort((blocks[..., 0] != 0).any(axis=0).sum(axis=1), kind="stable")
     kind = KINDS[model.likelihood.key]
-    parameter = model.auxiliary[kind.parameters[0]] if kind.power else None
-    followed = parameter if isinstance(parameter, int) else -1
-    p = model.core_size
+    followed = model.auxiliary.get(kind.parameters[0]) if kind.power else None
+    p, shape = model.core.size, (model.blocks.count, model.blocks.size, 1)
     return Whitening(
         model=model,
         kind=kind,
         centre=peak.u,
         turn=spread_of(peak),
         followed=followed,
-        reference=float(values[followed, 0]) if followed >= 0 else 1.0,
+        reference=1.0 if followed is None else float(values[followed, 0]),
         order=order,
         core=core,
         border=border[:, order],
-        leaf=leaf[:, order][:, :, order],
-        pull=pull[:p],
-        leaf_pull=pull[p:].reshape(model.entities, model.slots, 1)[:, order],
+        blocks=blocks[:, order][:, :, order],
+        core_pull=pull[:p],
+        block_pull=pull[p:].reshape(shape)[:, order],
     )
 
 

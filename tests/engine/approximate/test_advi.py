@@ -7,7 +7,7 @@ from scipy import optimize, special
 
 import bambi_anova as ba
 from bambi_anova.engine.approximate import advi
-from bambi_anova.engine.approximate.explore import Peak
+from bambi_anova.engine.approximate.modes import Peak
 from bambi_anova.engine.approximate.normals import Normal, even_noise
 from bambi_anova.errors import UnsupportedError
 

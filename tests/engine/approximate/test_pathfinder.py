@@ -7,12 +7,12 @@ from scipy import special
 
 import bambi_anova as ba
 from bambi_anova.engine.approximate import pathfinder
+from bambi_anova.engine.approximate.differences import differences
 from bambi_anova.engine.approximate.normals import (
     Normal,
-    differences,
+    best_of_modes,
     elbo_terms,
     even_noise,
-    modes,
 )
 from bambi_anova.engine.approximate.tails import FAR, find_tails, mix, walk_ridges
 from bambi_anova.errors import AnovaError, UnsupportedError
@@ -139,7 +139,7 @@ def test_differences_are_gradients():
 
 def test_modes_are_kept_once_and_only_where_they_matter():
     wide = [Normal(np.array([at]), np.eye(1)) for at in (0.0, 0.1, 9.0, 20.0)]
-    kept, elbos = modes(wide, [1.0, 1.5, 0.0, -30.0])
+    kept, elbos = best_of_modes(wide, [1.0, 1.5, 0.0, -30.0])
     assert [normal.mean[0] for normal in kept] == [0.1, 9.0]
     assert elbos == [1.5, 0.0]
 

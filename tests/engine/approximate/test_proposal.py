@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from bambi_anova.engine.approximate.explore import OFFSETS, Peak
+from bambi_anova.engine.approximate.modes import OFFSETS, Peak
 from bambi_anova.engine.approximate.proposal import (
     DEFENSIVE_FREEDOM,
     FREEDOM,
@@ -186,10 +186,10 @@ def test_defended_proposals_share_what_one_had():
     assert wide.freedom < whole.freedom == kept.freedom
 
 
-def test_room_is_made_where_it_is_needed_only():
+def test_the_core_is_given_a_wider_normal_where_it_is_needed_only():
     whole = replace(one_and_one(Plain()), log_share=np.log(0.4))
-    assert whole.with_room(np.array([[1.1]]), 0.3) == (whole,)
-    narrow, wide = whole.with_room(np.array([[4.0]]), 0.3)
+    assert whole.with_wider_core(np.array([[1.1]]), 0.3) == (whole,)
+    narrow, wide = whole.with_wider_core(np.array([[4.0]]), 0.3)
     assert total_share([narrow, wide]) == pytest.approx(0.4)
     assert np.exp(wide.log_share) == pytest.approx(0.12)
     assert wide.factor[1, 1] == pytest.approx(2.0)
@@ -211,7 +211,9 @@ def test_a_mixture_of_all_the_parts_integrates_to_one_over_its_own_draws(warp):
     """Importance weights against a wide normal average to one whatever part a draw comes from."""
     whole = one_and_one(WARPS[warp])
     parts = [
-        part for one in whole.with_room(np.array([[3.0]]), 0.3) for part in one.defended(0.2, 2)
+        part
+        for one in whole.with_wider_core(np.array([[3.0]]), 0.3)
+        for part in one.defended(0.2, 2)
     ]
     assert len(parts) == 4
     rng = np.random.default_rng(8)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from bambi_anova.engine.approximate.explore import OFFSETS
+from bambi_anova.engine.approximate.modes import OFFSETS
 from bambi_anova.engine.approximate.slices import FARTHEST, Slice
 
 #: Log densities as the marginal posteriors of log scales look: normal, skewed, flat on one side,

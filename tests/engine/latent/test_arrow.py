@@ -41,7 +41,7 @@ def experiment():
 
 @cache
 def field_trial():
-    """Blocks of two, three and one plots: some entities have coordinates of no unit."""
+    """Blocks of two, three and one plots: some blocks have coordinates of no unit."""
     rows = [
         {"block": f"b{block}", "plot": plot, "feed": feed}
         for block in range(6)
@@ -115,35 +115,35 @@ def latent(name):
 
 
 class Dense:
-    """The same precision as full matrices, one for each of G settings."""
+    """The same precision as full matrices, one for each of G points."""
 
     def __init__(self, model, seed=1, size=3):
         rng = np.random.default_rng(seed)
-        self.model, self.p = model, model.core_size
-        self.weights = rng.uniform(0, 3, (len(model.entity), size))
+        self.model, self.p = model, model.core.size
+        self.weights = rng.uniform(0, 3, (len(model.blocks.of_row), size))
         u = rng.normal(size=(len(model.scales), size))
-        self.core_sd, self.leaf_sd = model.spreads(model.values(u))
-        sd = np.vstack([self.core_sd, np.tile(self.leaf_sd, (model.entities, 1))])
-        a = model.columns.toarray()
+        self.core_sd, self.factor = model.spreads(model.values(u))
+        sd = np.vstack([self.core_sd, np.tile(self.factor.sd, (model.blocks.count, 1))])
+        a = model.parent.columns.toarray()
         self.plain = np.stack([a.T @ (w[:, None] * a) for w in self.weights.T])
         scaled = self.plain * sd.T[:, :, None] * sd.T[:, None, :]
         self.precision = scaled + np.eye(model.size)
         self.right = rng.normal(size=(model.size, size))
 
     @property
-    def leaf_right(self):
-        return self.right[self.p :].reshape(self.model.entities, self.model.slots, -1)
+    def unit_right(self):
+        return self.right[self.p :].reshape(self.model.blocks.count, self.model.blocks.size, -1)
 
     def arrow(self):
         finder = ModeFinder(self.model)
-        return finder.factor(self.weights, self.core_sd, self.leaf_sd)
+        return finder.factor(self.weights, self.core_sd, self.factor)
 
 
 EACH = pytest.mark.parametrize("name", CASES)
 
 
-def flat(leaf):
-    return leaf.reshape(-1, leaf.shape[-1])
+def flat(units):
+    return units.reshape(-1, units.shape[-1])
 
 
 # -- Building and factoring --------------------------------------------------------------------
@@ -153,32 +153,32 @@ def flat(leaf):
 def test_the_entries_are_those_of_the_dense_product(name):
     dense = Dense(latent(name))
     model, p = dense.model, dense.p
-    core, border, leaf = Curvature(model).entries(dense.weights)
-    d = model.slots
+    core, border, units = Curvature(model).entries(dense.weights)
+    d = model.blocks.size
     rebuilt = np.zeros_like(dense.plain)
     rebuilt[:, :p, :p] = core.transpose(2, 0, 1)
-    for e in range(model.entities):
+    for e in range(model.blocks.count):
         own = slice(p + e * d, p + (e + 1) * d)
         rebuilt[:, own, :p] = border[e].transpose(2, 0, 1)
         rebuilt[:, :p, own] = border[e].transpose(2, 1, 0)
-        rebuilt[:, own, own] = leaf[e].transpose(2, 0, 1)
-    # What the arrow leaves out, between two entities, must be zero in the dense product too.
+        rebuilt[:, own, own] = units[e].transpose(2, 0, 1)
+    # What the arrow leaves out, between two blocks, must be zero in the dense product too.
     np.testing.assert_allclose(rebuilt, dense.plain, atol=1e-10)
 
 
 @EACH
 def test_solutions_are_those_of_the_dense_system(name):
     dense = Dense(latent(name))
-    core, leaf = dense.arrow().solve(dense.right[: dense.p], dense.leaf_right)
+    core, units = dense.arrow().solve(dense.right[: dense.p], dense.unit_right)
     expected = np.linalg.solve(dense.precision, dense.right.T[:, :, None])[:, :, 0].T
-    np.testing.assert_allclose(np.vstack([core, flat(leaf)]), expected, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(np.vstack([core, flat(units)]), expected, rtol=1e-8, atol=1e-10)
 
 
 @EACH
 def test_log_determinants_add_up_to_half_the_dense_one(name):
     dense = Dense(latent(name))
     arrow = dense.arrow()
-    found = arrow.core_log_det + arrow.leaf_log_det.sum(axis=0)
+    found = arrow.core_log_det + arrow.block_log_det.sum(axis=0)
     np.testing.assert_allclose(2 * found, np.linalg.slogdet(dense.precision)[1], rtol=1e-10)
 
 
@@ -189,20 +189,20 @@ def test_noise_becomes_draws_with_the_inverse_as_covariance(name):
     model, p, q = dense.model, dense.p, dense.model.size
     arrow = dense.arrow()
     noise = np.eye(q)
-    wide = [np.repeat(part, q, axis=-1) for part in (arrow.leaf, arrow.border)]
+    wide = [np.repeat(part, q, axis=-1) for part in (arrow.blocks, arrow.border)]
     wide = type(arrow)(*wide, np.repeat(arrow.core_inverse, q, axis=0))
     core = wide.core_noise(noise[:p])
-    leaf = wide.leaves_given(core, noise[p:].reshape(model.entities, model.slots, q))
-    root = np.vstack([core, flat(leaf)])
+    units = wide.units_given(core, noise[p:].reshape(model.blocks.count, model.blocks.size, q))
+    root = np.vstack([core, flat(units)])
     np.testing.assert_allclose(root @ root.T, np.linalg.inv(dense.precision[0]), atol=1e-9)
 
 
 @EACH
-def test_leaves_given_a_core_are_at_their_conditional_mean(name):
+def test_units_given_a_core_are_at_their_conditional_mean(name):
     dense = Dense(latent(name))
     arrow, p = dense.arrow(), dense.p
     core = np.random.default_rng(2).normal(size=(p, 3))
-    found = flat(arrow.leaves_given(core, forward(arrow.leaf, dense.leaf_right)))
+    found = flat(arrow.units_given(core, forward(arrow.blocks, dense.unit_right)))
     for g, precision in enumerate(dense.precision):
         rest = dense.right[p:, g] - precision[p:, :p] @ core[:, g]
         expected = np.linalg.solve(precision[p:, p:], rest)
@@ -212,15 +212,15 @@ def test_leaves_given_a_core_are_at_their_conditional_mean(name):
 def test_some_columns_of_a_factor_are_the_factor_of_those_columns():
     dense = Dense(latent("crossed"), size=4)
     part = dense.arrow().columns(slice(1, 3))
-    core, leaf = part.solve(dense.right[: dense.p, 1:3], dense.leaf_right[..., 1:3])
+    core, units = part.solve(dense.right[: dense.p, 1:3], dense.unit_right[..., 1:3])
     expected = np.linalg.solve(dense.precision[1:3], dense.right.T[1:3, :, None])[:, :, 0].T
-    np.testing.assert_allclose(np.vstack([core, flat(leaf)]), expected, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(np.vstack([core, flat(units)]), expected, rtol=1e-8, atol=1e-10)
 
 
 def test_coordinates_of_no_unit_do_no_harm():
     dense = Dense(latent("blocks of unequal size"))
     model, p = dense.model, dense.p
-    empty = np.flatnonzero(~model.occupied.ravel())
+    empty = np.flatnonzero(~model.blocks.occupied.ravel())
     assert len(empty) > 0
     used = np.setdiff1d(np.arange(model.size), p + empty)
     arrow = dense.arrow()
@@ -228,12 +228,12 @@ def test_coordinates_of_no_unit_do_no_harm():
         np.testing.assert_array_equal(precision[p + empty][:, p + empty], np.eye(len(empty)))
         np.testing.assert_array_equal(precision[p + empty][:, used], 0)
         small = precision[np.ix_(used, used)]
-        found = arrow.core_log_det[g] + arrow.leaf_log_det[:, g].sum()
+        found = arrow.core_log_det[g] + arrow.block_log_det[:, g].sum()
         assert 2 * found == pytest.approx(np.linalg.slogdet(small)[1])
     right = dense.right.copy()
     right[p + empty] = 0
-    _, leaf = arrow.solve(right[:p], right[p:].reshape(model.entities, model.slots, -1))
-    np.testing.assert_array_equal(flat(leaf)[empty], 0)
+    _, units = arrow.solve(right[:p], right[p:].reshape(model.blocks.count, model.blocks.size, -1))
+    np.testing.assert_array_equal(flat(units)[empty], 0)
 
 
 @given(
@@ -259,10 +259,10 @@ def test_any_arrow_is_factored(e, d, p, g, seed):
         np.stack([last[own, own] for own in blocks]),
     )
     right = rng.normal(size=(q, g))
-    core, leaf = arrow.solve(right[:p], right[p:].reshape(e, d, g))
+    core, units = arrow.solve(right[:p], right[p:].reshape(e, d, g))
     expected = np.linalg.solve(matrices, right.T[:, :, None])[:, :, 0].T
-    np.testing.assert_allclose(np.vstack([core, flat(leaf)]), expected, atol=1e-9)
-    found = arrow.core_log_det + arrow.leaf_log_det.sum(axis=0)
+    np.testing.assert_allclose(np.vstack([core, flat(units)]), expected, atol=1e-9)
+    found = arrow.core_log_det + arrow.block_log_det.sum(axis=0)
     np.testing.assert_allclose(2 * found, np.linalg.slogdet(matrices)[1], atol=1e-9)
 
 
@@ -285,7 +285,7 @@ def test_small_blocks_are_factored_and_inverted(size):
 # -- Modes -------------------------------------------------------------------------------------
 
 
-def settings_of(model, size=5, spread=1.5):
+def points_of(model, size=5, spread=1.5):
     """Hyperparameters about the middle of their priors and far from it."""
     rng = np.random.default_rng(3)
     middle = [np.median(scale.draw(rng, 99)) for scale in model.scales]
@@ -295,20 +295,21 @@ def settings_of(model, size=5, spread=1.5):
 
 
 def optimised(model, u):
-    """The mode at one setting by a general optimiser on ``log_density``, as (core, leaf)."""
-    p, column = model.core_size, u[:, None]
+    """The mode at one point by a general optimiser on ``log_density``, as (core, units)."""
+    p, column = model.core.size, u[:, None]
 
     def split(x):
-        return x[:p, None], x[p:].reshape(model.entities, model.slots, 1)
+        return x[:p, None], x[p:].reshape(model.blocks.count, model.blocks.size, 1)
 
-    core_sd, leaf_sd = model.spreads(model.values(column))
-    scale = np.concatenate([core_sd[:, 0], np.tile(leaf_sd[:, 0], model.entities)])
-    mean = np.concatenate([model.core_mean[:, 0], np.zeros(model.size - p)])
+    core_sd, factor = model.spreads(model.values(column))
+    unit_sd = factor.sd
+    scale = np.concatenate([core_sd[:, 0], np.tile(unit_sd[:, 0], model.blocks.count)])
+    mean = np.concatenate([model.core.mean[:, 0], np.zeros(model.size - p)])
 
     def loss(v):
-        core, leaf = split(mean + scale * v)
-        inside = np.sum((v[p:] ** 2) * ~model.occupied.ravel()) / 2
-        return inside - model.log_density(column, core, leaf)[0]
+        core, units = split(mean + scale * v)
+        inside = np.sum((v[p:] ** 2) * ~model.blocks.occupied.ravel()) / 2
+        return inside - model.log_density(column, core, units)[0]
 
     v = np.zeros(model.size)
     for _ in range(3):
@@ -319,17 +320,19 @@ def optimised(model, u):
 @pytest.mark.parametrize("name", OTHERS)
 def test_modes_are_those_of_a_general_optimiser(name):
     model = latent(name)
-    u = settings_of(model)
+    u = points_of(model)
     modes = ModeFinder(model)(u, tolerance=1e-7)
     for g in range(u.shape[1]):
-        (core, leaf), height = optimised(model, u[:, g])
-        ours = model.core_mean + modes.core_sd * modes.core
-        ours_leaf = modes.leaf * modes.leaf_sd
-        eta = model.offset + model.columns @ np.vstack([core, flat(leaf)])
+        (core, units), height = optimised(model, u[:, g])
+        ours = model.core.mean + modes.core_sd * modes.core
+        ours_units = modes.units * modes.factor.sd
+        eta = model.parent.offset + model.parent.columns @ np.vstack([core, flat(units)])
         np.testing.assert_allclose(modes.eta[:, [g]], eta, atol=2e-3)
-        rebuilt = np.vstack([ours[:, [g]], flat(ours_leaf)[:, [g]]])
-        np.testing.assert_allclose(model.offset + model.columns @ rebuilt, eta, atol=2e-3)
-        reached = model.log_density(u[:, [g]], ours[:, [g]], ours_leaf[..., [g]])[0]
+        rebuilt = np.vstack([ours[:, [g]], flat(ours_units)[:, [g]]])
+        np.testing.assert_allclose(
+            model.parent.offset + model.parent.columns @ rebuilt, eta, atol=2e-3
+        )
+        reached = model.log_density(u[:, [g]], ours[:, [g]], ours_units[..., [g]])[0]
         assert reached > height - 1e-5
 
 
@@ -337,15 +340,15 @@ def laplace(model, u, modes, g):
     """Laplace's approximation by dense algebra, around the mode."""
     aux = model.likelihood_parameters(model.values(u))
     weights = model.likelihood.derivatives(modes.eta, aux).curvature[:, g]
-    sd = np.concatenate([modes.core_sd[:, g], np.tile(modes.leaf_sd[:, g], model.entities)])
-    scaled = model.columns.toarray() * sd
+    sd = np.concatenate([modes.core_sd[:, g], np.tile(modes.factor.sd[:, g], model.blocks.count)])
+    scaled = model.parent.columns.toarray() * sd
     precision = np.eye(model.size) + scaled.T @ (weights[:, None] * scaled)
-    core = model.core_mean + modes.core_sd * modes.core
+    core = model.core.mean + modes.core_sd * modes.core
     height = model.log_density(
-        u[:, [g]], core[:, [g]], modes.leaf[..., [g]] * modes.leaf_sd[None, :, [g]]
+        u[:, [g]], core[:, [g]], modes.units[..., [g]] * modes.factor.sd[None, :, [g]]
     )[0]
     # The density of v in place of that of x = sd v.
-    occupied = np.concatenate([np.ones(model.core_size, bool), model.occupied.ravel()])
+    occupied = np.concatenate([np.ones(model.core.size, bool), model.blocks.occupied.ravel()])
     height += np.log(sd[occupied]).sum()
     return height - np.linalg.slogdet(precision)[1] / 2
 
@@ -353,7 +356,7 @@ def laplace(model, u, modes, g):
 @pytest.mark.parametrize("name", OTHERS)
 def test_the_log_marginal_is_laplaces(name):
     model = latent(name)
-    u = settings_of(model)
+    u = points_of(model)
     modes = ModeFinder(model)(u, tolerance=1e-7)
     dense = np.array([laplace(model, u, modes, g) for g in range(u.shape[1])])
     np.testing.assert_allclose(modes.log_marginal, dense, rtol=0, atol=1e-5)
@@ -363,9 +366,9 @@ def test_the_log_marginal_is_laplaces(name):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_modes_do_not_depend_on_the_company_of_other_settings(name):
+def test_modes_do_not_depend_on_the_company_of_other_points(name):
     model = latent(name)
-    u = settings_of(model)
+    u = points_of(model)
     together = ModeFinder(model)(u, tolerance=1e-7)
     for g in range(u.shape[1]):
         alone = ModeFinder(model)(u[:, [g]], tolerance=1e-7)
@@ -377,11 +380,13 @@ def test_modes_do_not_depend_on_the_company_of_other_settings(name):
 def test_coordinates_and_predictors_stay_together(name):
     """Whatever the tolerance: weights trust that the predictor is that of the coordinates."""
     model = latent(name)
-    u = settings_of(model, spread=2.5)
+    u = points_of(model, spread=2.5)
     for tolerance in (COARSE, 1e-3):
         modes = ModeFinder(model)(u, tolerance)
-        core = model.core_mean + modes.core_sd * modes.core
-        eta = model.offset + model.columns @ np.vstack([core, flat(modes.leaf * modes.leaf_sd)])
+        core = model.core.mean + modes.core_sd * modes.core
+        eta = model.parent.offset + model.parent.columns @ np.vstack(
+            [core, flat(modes.units * modes.factor.sd)]
+        )
         np.testing.assert_allclose(modes.eta, eta, atol=1e-8 * np.abs(eta).max())
 
 
@@ -391,13 +396,14 @@ def test_coordinates_and_predictors_stay_together(name):
 def marginal_likelihood(model, u, g):
     """Log p(y | u) + log p(u) of single observations, by a multivariate normal density."""
     values = model.values(u)
-    core_sd, leaf_sd = model.spreads(values)
-    sd = np.concatenate([core_sd[:, g], np.tile(leaf_sd[:, g], model.entities)])
-    scaled = model.columns.toarray() * sd
+    core_sd, factor = model.spreads(values)
+    unit_sd = factor.sd
+    sd = np.concatenate([core_sd[:, g], np.tile(unit_sd[:, g], model.blocks.count)])
+    scaled = model.parent.columns.toarray() * sd
     sigma = model.likelihood_parameters(values)["sigma"][g]
     data = model.likelihood.data
     assert (data.n == 1).all()
-    mean = (model.offset + model.core_columns @ model.core_mean)[:, 0]
+    mean = (model.parent.offset + model.core_columns @ model.core.mean)[:, 0]
     covariance = scaled @ scaled.T + sigma**2 * np.eye(len(mean))
     return stats.multivariate_normal.logpdf(data.y[:, 0], mean, covariance)
 
@@ -405,7 +411,7 @@ def marginal_likelihood(model, u, g):
 @pytest.mark.parametrize("name", GAUSSIAN)
 def test_the_log_marginal_of_gaussian_responses_is_exact(name):
     merged, single = latent(name), CASES[name].latent(collapse=False)
-    u = settings_of(merged)
+    u = points_of(merged)
     exact = [marginal_likelihood(single, u, g) for g in range(u.shape[1])]
     exact = np.array(exact) + single.log_prior(u)
     for model in (merged, single):
@@ -417,18 +423,20 @@ def test_the_log_marginal_of_gaussian_responses_is_exact(name):
 @pytest.mark.parametrize("name", GAUSSIAN)
 def test_modes_of_gaussian_responses_are_conditional_means(name):
     model = latent(name)
-    u = settings_of(model)
+    u = points_of(model)
     modes = ModeFinder(model)(u)
     aux = model.likelihood_parameters(model.values(u))
-    data, origin = model.likelihood.data, model.offset + model.core_columns @ model.core_mean
+    data, origin = model.likelihood.data, model.parent.offset + model.core_columns @ model.core.mean
     for g in range(u.shape[1]):
-        sd = np.concatenate([modes.core_sd[:, g], np.tile(modes.leaf_sd[:, g], model.entities)])
-        scaled = model.columns.toarray() * sd
+        sd = np.concatenate(
+            [modes.core_sd[:, g], np.tile(modes.factor.sd[:, g], model.blocks.count)]
+        )
+        scaled = model.parent.columns.toarray() * sd
         weights = data.n[:, 0] / aux["sigma"][g] ** 2
         precision = np.eye(model.size) + scaled.T @ (weights[:, None] * scaled)
         right = scaled.T @ (weights * (data.y - origin)[:, 0])
         expected = linalg.solve(precision, right, assume_a="pos")
-        found = np.concatenate([modes.core[:, g], modes.leaf[..., g].ravel()])
+        found = np.concatenate([modes.core[:, g], modes.units[..., g].ravel()])
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
 
 
@@ -437,7 +445,7 @@ def test_a_fixed_residual_stays_where_it_is_held():
     model = latent_model(
         ba.Model("y ~ group + Error(s)", experiment(), priors=priors, collapse=False)
     )
-    u = settings_of(model)
+    u = points_of(model)
     assert len(u) == 2
     exact = [marginal_likelihood(model, u, g) for g in range(u.shape[1])] + model.log_prior(u)
     surplus = ModeFinder(model)(u).log_marginal - exact

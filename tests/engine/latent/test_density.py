@@ -57,7 +57,7 @@ def experiment():
 
 @cache
 def field_trial(blocks=3):
-    """Blocks of two, three and one plots, so that entities differ in size."""
+    """Blocks of two, three and one plots, so that blocks differ in size."""
     rows = [
         {"block": f"b{block}", "plot": plot, "variety": variety, "feed": feed}
         for block in range(blocks)
@@ -106,7 +106,7 @@ class Densities:
         effects |= {slope.name: slope.name for slope in model.design.slopes}
         self.blocks = [
             (block, effects.get(block.key, block.key))
-            for block in (*self.latent.core, *self.latent.leaves)
+            for block in (*self.latent.core.terms, *self.latent.blocks.terms)
         ]
         names = [name for _, name in self.blocks]
         names += [
@@ -130,19 +130,19 @@ class Densities:
         return self.rng.normal(scale=self.spread, size=self.size)
 
     def at(self, point):
-        """Return PyMC's log density, and the latent model's (u, core, leaf)."""
+        """Return PyMC's log density, and the latent model's (u, core, units)."""
         parts, used = [], 0
         for part in self.start:
             parts.append(part + point[used : used + part.size].reshape(part.shape))
             used += part.size
         logp, *values = self.evaluate(*parts)
         latent = self.latent
-        core = np.full((latent.core_size, 1), np.nan)
-        leaf = np.zeros((latent.entities * latent.slots, 1))
+        core = np.full((latent.core.size, 1), np.nan)
+        units = np.zeros((latent.blocks.count * latent.blocks.size, 1))
         for (block, _), effect in zip(self.blocks, values, strict=False):
             effect = np.atleast_1d(effect)
             if hasattr(block, "index"):
-                leaf[block.index, 0] = effect
+                units[block.index, 0] = effect
                 continue
             if block.basis is not None:
                 effect = block.basis.T @ effect
@@ -150,12 +150,12 @@ class Densities:
         sigmas = values[len(self.blocks) :]
         u = [scale.coordinate(v) for scale, v in zip(latent.scales, sigmas, strict=True)]
         u = np.array(u, dtype=float).reshape(-1, 1)
-        return float(logp), (u, core, leaf.reshape(latent.entities, latent.slots, 1))
+        return float(logp), (u, core, units.reshape(latent.blocks.count, latent.blocks.size, 1))
 
     def flat(self, point):
-        u, core, leaf = self.at(point)[1]
+        u, core, units = self.at(point)[1]
         logs = [scale.bent(own[0]) for scale, own in zip(self.latent.scales, u, strict=True)]
-        return np.concatenate([logs, core[:, 0], leaf[self.latent.occupied]])
+        return np.concatenate([logs, core[:, 0], units[self.latent.blocks.occupied]])
 
     def log_jacobian(self, point):
         """Return log |d latent / d PyMC|.
@@ -247,8 +247,8 @@ def test_the_density_is_bambis_for_the_literal_model_of_merged_rows(family):
 
 
 def random_point(latent, rng):
-    leaf = rng.normal(size=(latent.entities, latent.slots, 5)) * latent.occupied
-    return rng.normal(size=(len(latent.scales), 5)), rng.normal(size=(latent.core_size, 5)), leaf
+    units = rng.normal(size=(latent.blocks.count, latent.blocks.size, 5)) * latent.blocks.occupied
+    return rng.normal(size=(len(latent.scales), 5)), rng.normal(size=(latent.core.size, 5)), units
 
 
 @pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
@@ -258,7 +258,7 @@ def test_merging_rows_changes_the_density_by_a_constant(family, link, parameteri
         model_of(family, link, parameterization=parameterization, collapse=c) for c in (True, False)
     )
     merged, single = latent_model(merged), latent_model(single)
-    assert len(merged.entity) < len(single.entity)
+    assert len(merged.blocks.of_row) < len(single.blocks.of_row)
     point = random_point(merged, np.random.default_rng(5))
     surplus = merged.log_density(*point) - single.log_density(*point)
     np.testing.assert_allclose(surplus, surplus[0], atol=1e-8 * max(1, abs(surplus[0])))
@@ -351,12 +351,12 @@ def test_the_coordinates_stand_for_every_effect_once(name, parameterization):
         for term in design.terms
     ]
     expected = 1 + sum(int(np.prod(shape)) for shape in shapes) + sum(units)
-    assert latent.core_size + latent.occupied.sum() == expected
-    places = np.concatenate([np.zeros(0, int), *(block.index for block in latent.leaves)])
-    assert len(set(places)) == len(places) == latent.occupied.sum()
-    stops = [block.stop for block in latent.core]
-    assert [block.start for block in latent.core] == [0, *stops[:-1]]
-    assert stops[-1] == latent.core_size
+    assert latent.core.size + latent.blocks.occupied.sum() == expected
+    places = np.concatenate([np.zeros(0, int), *(block.index for block in latent.blocks.terms)])
+    assert len(set(places)) == len(places) == latent.blocks.occupied.sum()
+    stops = [block.stop for block in latent.core.terms]
+    assert [block.start for block in latent.core.terms] == [0, *stops[:-1]]
+    assert stops[-1] == latent.core.size
 
 
 @pytest.mark.parametrize(
@@ -371,11 +371,11 @@ def test_models_without_hyperparameters_have_a_density(formula, family, priors):
 
 def test_coordinates_of_no_unit_leave_the_density_as_it_is():
     latent = latent_model(STRUCTURES["blocks of unequal size"].model())
-    assert not latent.occupied.all()
-    u, core, leaf = random_point(latent, np.random.default_rng(1))
-    moved = leaf + 3.0 * ~latent.occupied
+    assert not latent.blocks.occupied.all()
+    u, core, units = random_point(latent, np.random.default_rng(1))
+    moved = units + 3.0 * ~latent.blocks.occupied
     np.testing.assert_array_equal(
-        latent.log_density(u, core, leaf), latent.log_density(u, core, moved)
+        latent.log_density(u, core, units), latent.log_density(u, core, moved)
     )
 
 
@@ -425,22 +425,40 @@ def test_the_density_is_bambis_for_normal_priors_given_otherwise(key, prior):
 
 # -- Wrong densities are noticed ---------------------------------------------------------------
 
+
+def other_core(model, **parts):
+    return replace(model, core=replace(model.core, **parts))
+
+
+def other_predictor(model, **parts):
+    return replace(model, predictors={"mu": replace(model.parent, **parts)})
+
+
+def without(covariance, scale):
+    """The same coordinates, with another scale where this one governs them."""
+    return replace(covariance, scale=np.where(covariance.scale == scale, 0, covariance.scale))
+
+
+def reordered(model, order):
+    return other_predictor(model, columns=model.parent.columns[:, order])
+
+
 WRONG = {
-    "another prior sd": lambda m: replace(m, core_sd=1.1 * m.core_sd),
-    "another prior mean": lambda m: replace(m, core_mean=m.core_mean + 0.1),
+    "another prior sd": lambda m: other_core(
+        m, covariance=replace(m.core.covariance, number=1.1 * m.core.covariance.number)
+    ),
+    "another prior mean": lambda m: other_core(m, mean=m.core.mean + 0.1),
     "two scales' priors swapped": lambda m: replace(
         m, scales=(*m.scales[:2], m.scales[3], m.scales[2], *m.scales[4:])
     ),
-    "effects under another scale": lambda m: replace(
-        m, core_scale=np.where(m.core_scale == 1, 0, m.core_scale)
+    "effects under another scale": lambda m: other_core(
+        m, covariance=without(m.core.covariance, 1)
     ),
-    "two fixed effects swapped": lambda m: replace(
-        m, columns=m.columns[:, [1, 0, *range(2, m.size)]]
+    "two fixed effects swapped": lambda m: reordered(m, [1, 0, *range(2, m.size)]),
+    "two units swapped": lambda m: reordered(m, [*range(m.size - 2), m.size - 1, m.size - 2]),
+    "another offset": lambda m: other_predictor(
+        m, offset=m.parent.offset + 0.1 * m.blocks.of_row[:, None]
     ),
-    "two units swapped": lambda m: replace(
-        m, columns=m.columns[:, [*range(m.size - 2), m.size - 1, m.size - 2]]
-    ),
-    "another offset": lambda m: replace(m, offset=m.offset + 0.1 * m.entity[:, None]),
 }
 
 
@@ -453,7 +471,7 @@ def well_known():
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_densities_are_told_apart(name):
     densities = well_known()
-    assert list(densities.latent.core_scale).count(1) == 1
+    assert len(densities.latent.core.covariance.governed_by(1)) == 1
     assert [scale.name for scale in densities.latent.scales][2:4] == ["group:task", "s"]
     assert np.ptp(densities.surplus(latent=WRONG[name](densities.latent))) > 1e-3
 

@@ -103,12 +103,12 @@ def points(whitened, count=4, spread=1.0):
 
 def numerical_jacobian(whitened, theta, step=1e-5):
     """Of the map to natural units, those coordinates left out that stand for nothing."""
-    occupied = np.flatnonzero(whitened.model.occupied)
+    occupied = np.flatnonzero(whitened.model.blocks.occupied)
     moves = step * np.eye(len(theta))
 
     def natural(moved):
-        u, core, leaf = whitened.natural(moved)
-        return np.vstack([u, core, leaf.reshape(-1, len(theta))[occupied]])
+        u, core, units = whitened.natural(moved)
+        return np.vstack([u, core, units.reshape(-1, len(theta))[occupied]])
 
     return (natural(theta[:, None] + moves) - natural(theta[:, None] - moves)) / (2 * step)
 
@@ -182,7 +182,7 @@ def test_long_conversions_go_in_pieces(monkeypatch, rng):
         np.testing.assert_allclose(one, other, rtol=1e-10)
 
 
-def test_groups_of_entities_do_not_matter(monkeypatch, rng):
+def test_groups_of_blocks_do_not_matter(monkeypatch, rng):
     whitened, _ = whiten(DESIGNS["many"](), rng)
     theta = points(whitened, 1)[:, 0]
     value, gradient, _ = Density(whitened)(theta)
@@ -236,6 +236,13 @@ def test_too_many_crossed_units_are_refused(monkeypatch, rng):
         whiten(DESIGNS["crossed"](), rng)
 
 
+def test_a_covariance_without_operations_is_refused(monkeypatch, rng):
+    monkeypatch.setattr(packing, "BLOCK_SDS", {})
+    whitened, _ = whiten(DESIGNS["slopes"](), rng)
+    with pytest.raises(UnsupportedError, match="covariance Diagonal"):
+        pack(whitened)
+
+
 def test_without_a_place_to_write_the_kernel_is_compiled_all_the_same():
     from bambi_anova.engine.nuts.entry import _COPY, _compile
 
@@ -262,13 +269,13 @@ def short():
 def test_shapes_and_statistics(short):
     model = of_family("binomial")
     assert short.u.shape == (len(model.scales), 2, 60)
-    assert short.core.shape == (model.core_size, 2, 60)
-    assert short.leaf.shape == (model.entities, model.slots, 2, 60)
+    assert short.core.shape == (model.core.size, 2, 60)
+    assert short.units.shape == (model.blocks.count, model.blocks.size, 2, 60)
     assert short.diverging.shape == short.steps.shape == (2, 60)
     assert short.steps.min() >= 1
     assert short.tuning_steps >= 160
     assert 0 < short.tuning_seconds < short.sampling_seconds
-    assert not short.leaf[~model.occupied[..., 0]].any()
+    assert not short.units[~model.blocks.occupied[..., 0]].any()
     assert np.isfinite(short.u).all()
 
 
@@ -277,7 +284,7 @@ def test_a_seed_repeats_the_draws_whatever_the_cores(short):
         of_family("binomial"), draws=60, tune=80, chains=2, random_seed=5, cores=1
     )
     np.testing.assert_array_equal(short.u, again.u)
-    np.testing.assert_array_equal(short.leaf, again.leaf)
+    np.testing.assert_array_equal(short.units, again.units)
     assert not np.array_equal(short.u[:, 0], short.u[:, 1])
     other = sample_latent(of_family("binomial"), draws=60, tune=80, chains=2, random_seed=6)
     assert not np.array_equal(short.u, other.u)
@@ -286,10 +293,12 @@ def test_a_seed_repeats_the_draws_whatever_the_cores(short):
 def test_chains_start_from_given_points():
     model = of_family("binomial")
     far = np.full((len(model.scales), 3), 8.0)
-    core = np.full((model.core_size, 3), 0.7)
-    leaf = np.broadcast_to(model.occupied, (model.entities, model.slots, 3)) * -0.4
+    core = np.full((model.core.size, 3), 0.7)
+    units = (
+        np.broadcast_to(model.blocks.occupied, (model.blocks.count, model.blocks.size, 3)) * -0.4
+    )
     options = {"draws": 1, "tune": 1, "chains": 2, "random_seed": 1, "maxdepth": 1}
-    begun = sample_latent(model, start=(far, core, leaf), **options)
+    begun = sample_latent(model, start=(far, core, units), **options)
     assert begun.u.min() > 4
     assert sample_latent(model, **options).u.max() < 4
 
@@ -324,18 +333,19 @@ def test_draws_have_the_moments_of_the_exact_posterior():
     )
     model = latent_model(replace(built, priors=exact))
     values = np.array([[known[scale.name]] for scale in model.scales])
-    core_sd, leaf_sd = model.spreads(values)
-    prior_sd = np.concatenate([core_sd, np.tile(leaf_sd, (model.entities, 1))])[:, 0]
-    columns, observed = model.columns.toarray(), model.likelihood.data
+    core_sd, factor = model.spreads(values)
+    unit_sd = factor.sd
+    prior_sd = np.concatenate([core_sd, np.tile(unit_sd, (model.blocks.count, 1))])[:, 0]
+    columns, observed = model.parent.columns.toarray(), model.likelihood.data
     weights = observed.n[:, 0] / known["sigma"] ** 2
     covariance = np.linalg.inv(np.diag(prior_sd**-2) + (columns.T * weights) @ columns)
     prior_mean = np.zeros(len(prior_sd))
-    prior_mean[: model.core_size] = model.core_mean[:, 0]
+    prior_mean[: model.core.size] = model.core.mean[:, 0]
     pull = prior_mean / prior_sd**2 + columns.T @ (weights * observed.y[:, 0])
 
     found = sample_latent(model, draws=2000, tune=500, random_seed=2)
-    x = np.concatenate([found.core, found.leaf.reshape(-1, 4, 2000)]).reshape(len(prior_sd), -1)
-    standing = np.concatenate([np.ones(model.core_size, bool), model.occupied.ravel()])
+    x = np.concatenate([found.core, found.units.reshape(-1, 4, 2000)]).reshape(len(prior_sd), -1)
+    standing = np.concatenate([np.ones(model.core.size, bool), model.blocks.occupied.ravel()])
     sds = np.sqrt(np.diag(covariance))[standing]
     gaps = (x.mean(axis=1) - covariance @ pull)[standing] / sds
     assert np.abs(gaps).max() < 0.07
@@ -351,7 +361,7 @@ def test_the_memory_experiment_mixes():
     formula = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
     found = sample_latent(latent(formula, memory, "binomial"), random_seed=1)
     assert found.divergences == 0
-    for draws in [*found.u, *found.core, *found.leaf[::8].reshape(-1, 4, 1000)]:
+    for draws in [*found.u, *found.core, *found.units[::8].reshape(-1, 4, 1000)]:
         bulk = array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk")
         tail = array_stats.ess(draws, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))
         assert min(bulk, tail) > 1000

@@ -13,7 +13,7 @@ import pytest
 from scipy import special, stats
 
 import bambi_anova as ba
-from bambi_anova.engine.approximate import landscape
+from bambi_anova.engine.approximate import target
 from bambi_anova.engine.latent import mode
 from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.errors import ArgumentError
@@ -231,16 +231,16 @@ def test_the_same_seed_gives_the_same_draws(method):
 @pytest.mark.parametrize("threads", [1, 3, 8])
 def test_the_number_of_threads_leaves_no_trace(threads, monkeypatch):
     # Small pieces, so that there is work for several threads.
-    monkeypatch.setattr(landscape, "PIECE", 20_000)
+    monkeypatch.setattr(target, "PIECE", 20_000)
     expected = quick()
-    monkeypatch.setattr(landscape, "MOST_THREADS", threads)
-    monkeypatch.setattr(landscape, "_cores", lambda: threads)
+    monkeypatch.setattr(target, "MOST_THREADS", threads)
+    monkeypatch.setattr(target, "_cores", lambda: threads)
     assert same_draws(quick(), expected)
 
 
 def test_pieces_of_another_size_change_no_answer(monkeypatch):
     whole = quick(draws=1000, chains=4)
-    monkeypatch.setattr(landscape, "PIECE", 15_000)
+    monkeypatch.setattr(target, "PIECE", 15_000)
     pieces = quick(draws=1000, chains=4)
     tables = [
         result.deflections().loc[:, ["mean", "sd", "mcse_mean"]] for result in (whole, pieces)
@@ -389,12 +389,12 @@ def linear_predictor(result, model):
         if term.factors
     }
     names |= {unit.name: f"1|{unit.name}" for unit in model.design.units}
-    columns = latent.columns.toarray()
-    eta = latent.offset[:, 0]
-    for block in (*latent.core, *latent.leaves):
+    columns = latent.parent.columns.toarray()
+    eta = latent.parent.offset[:, 0]
+    for block in (*latent.core.terms, *latent.blocks.terms):
         effects = posterior[names.get(block.key, block.key)].to_numpy()
         if hasattr(block, "index"):
-            own = columns[:, latent.core_size + block.index]
+            own = columns[:, latent.core.size + block.index]
         else:
             own = columns[:, block.start : block.stop]
             if block.basis is not None:
@@ -522,13 +522,13 @@ def test_modes_are_found_where_units_are_far_apart(family):
     """From anywhere in the prior Newton's method ends where the gradient vanishes."""
     model = ba.Model("y ~ t + Error(s/t)", far_apart(family), family=family)
     latent = latent_model(model)
-    u = landscape.Landscape(latent).prior_draws(np.random.default_rng(2), 100)
+    u = target.Target(latent).prior_draws(np.random.default_rng(2), 100)
     finder = mode.ModeFinder(latent)
     modes = finder(u)
     auxiliary = latent.likelihood_parameters(latent.values(u))
     slope = latent.likelihood.derivatives(modes.eta, auxiliary).slope
-    scales = np.vstack([modes.core_sd, np.tile(modes.leaf_sd, (latent.entities, 1))])
-    v = np.vstack([modes.core, modes.leaf.reshape(-1, u.shape[1])])
-    gradient = scales * (latent.columns.T @ slope) - v
+    scales = np.vstack([modes.core_sd, np.tile(modes.factor.sd, (latent.blocks.count, 1))])
+    v = np.vstack([modes.core, modes.units.reshape(-1, u.shape[1])])
+    gradient = scales * (latent.parent.columns.T @ slope) - v
     step = finder._solve(modes.arrow, gradient)
     assert np.sqrt((gradient * step).sum(axis=0)).max() < 1e-3

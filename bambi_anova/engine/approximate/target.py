@@ -1,7 +1,9 @@
-"""A latent model's posterior, evaluated for many settings at a time, in pieces that fit the cache.
+"""The target of the proposals: a latent model's posterior, at many points at a time.
 
-Letters: M rows, P core coordinates, E entities, D coordinates an entity, H hyperparameters,
-G settings, R draws a setting, N = G R draws, K candidates, J units of one term.
+The work is cut into pieces that fit the cache, which threads share.
+
+Letters: M rows, P core coordinates, B blocks, D coordinates a block, H hyperparameters, G points
+of the hyperparameters, R draws a point, N = G R draws, K candidates, J units of one term.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from bambi_anova.engine.approximate.joint import (
+from bambi_anova.engine.approximate.conditional import (
     REACH,
     Candidates,
     draw_given_modes,
@@ -49,18 +51,18 @@ class Batch:
     u : ndarray, shape (H, G)
     noise : ndarray, shape (P, G, R)
     core : ndarray, shape (P, G, R)
-    units : dict of str to ndarray, each of shape (J, G, R)
-        Effects of the unit terms that are leaves; empty if they were not asked for.
+    effects : dict of str to ndarray, each of shape (J, G, R)
+        Effects of the unit terms in the blocks; empty if they were not asked for.
     log_weight : ndarray, shape (G, R)
         Log of the posterior density over the proposal's, a constant apart.
-    spread, narrow_spread : ndarray, shape (E,)
+    spread, narrow_spread : ndarray, shape (B,)
         See ``JointDraws``.
     """
 
     u: Array
     noise: Array
     core: Array
-    units: dict[str, Array]
+    effects: dict[str, Array]
     log_weight: Array
     spread: Array
     narrow_spread: Array
@@ -77,19 +79,19 @@ class Batch:
         return float(1 / (weights**2).sum() / weights.size)
 
     @property
-    def settings(self) -> int:
+    def points(self) -> int:
         """G."""
         return self.u.shape[1]
 
     @property
     def effective(self) -> float:
-        """Effective number of settings."""
-        by_setting = self.weights.sum(axis=1)
-        return float(1 / (by_setting**2).sum())
+        """Effective number of points."""
+        by_point = self.weights.sum(axis=1)
+        return float(1 / (by_point**2).sum())
 
     def joined(self, other: Batch) -> Batch:
         """Return the draws of both; the other's are from the same proposals."""
-        mine, theirs = self.settings, other.settings
+        mine, theirs = self.points, other.points
 
         def join(name: str) -> Array:
             axis = 0 if name == "log_weight" else 1
@@ -101,15 +103,15 @@ class Batch:
         return Batch(
             **{name: join(name) for name in ("u", "noise", "core", "log_weight")},
             **{name: average(name) for name in ("spread", "narrow_spread")},
-            units={
+            effects={
                 # What is in single precision for room stays so.
-                key: np.concatenate([own, other.units[key]], axis=1, dtype=own.dtype)
-                for key, own in self.units.items()
+                key: np.concatenate([own, other.effects[key]], axis=1, dtype=own.dtype)
+                for key, own in self.effects.items()
             },
         )
 
 
-class Landscape:
+class Target:
     """Evaluates and samples one model's posterior.
 
     Parameters
@@ -136,7 +138,7 @@ class Landscape:
             height = np.where(np.isfinite(modes.log_marginal), modes.log_marginal, -np.inf)
             return modes.log_marginal, modes.eta[:, [int(np.argmax(height))]]
 
-        found = _on_all_cores(evaluate, _pieces(u.shape[1], self._setting_size))
+        found = _on_all_cores(evaluate, _pieces(u.shape[1], self._point_size))
         # The next modes will be sought near the best so far.
         for log_marginal, eta in found:
             if np.nanmax(log_marginal, initial=-np.inf) > self._height:
@@ -150,12 +152,13 @@ class Landscape:
         return self.model.size >= LARGE
 
     @property
-    def _setting_size(self) -> int:
+    def _point_size(self) -> int:
         """How many numbers finding one mode holds, about."""
         m = self.model
-        return 4 * len(m.offset) + m.entities * m.slots * (m.core_size + m.slots + 3)
+        b, d = m.blocks.count, m.blocks.size
+        return 4 * len(m.origin) + b * d * (m.core.size + d + 3)
 
-    def core_room(self, u: Array) -> Array:
+    def core_tails(self, u: Array) -> Array:
         """Return a wider covariance of the core's noise, shape (P, P), at hyperparameters (H,).
 
         It comes of the rows' least curvature around the mode: where a cell never fails the
@@ -168,7 +171,7 @@ class Landscape:
         reach = REACH * np.sqrt(response.sum(axis=1, keepdims=True))
         aux = model.likelihood_parameters(model.values(modes.u))
         least = least_curvature(model.likelihood, modes.eta, reach, aux)
-        wide = self.find_modes.factor(least, modes.core_sd, modes.leaf_sd).core_inverse[0]
+        wide = self.find_modes.factor(least, modes.core_sd, modes.factor).core_inverse[0]
         factor = (wide @ np.linalg.inv(inverse)).T
         return factor @ factor.T
 
@@ -180,46 +183,46 @@ class Landscape:
     def draw(
         self,
         proposals: Sequence[Proposal],
-        settings: int,
+        points: int,
         each: int,
         candidates: Candidates,
         rng: np.random.Generator,
         keep_units: bool = False,
     ) -> Batch:
-        """Draw hyperparameters, core and leaves, and weigh them.
+        """Draw hyperparameters, core and blocks, and weigh them.
 
         Parameters
         ----------
         proposals : sequence of Proposal
             Drawn from by their shares.
-        settings, each : int
+        points, each : int
             G and R.
         candidates : Candidates
         rng : numpy.random.Generator
         keep_units : bool
             Whether to return the unit effects.
         """
-        self.evaluations += settings
-        u, noise, log_proposal = _propose(proposals, settings, each, rng)
-        model = self.model
+        self.evaluations += points
+        u, noise, log_proposal = _propose(proposals, points, each, rng)
+        model, blocks = self.model, self.model.blocks
         columns = each * candidates.count
-        draw_size = columns * (3 * len(model.offset) + 5 * model.entities * model.slots)
-        shape = (settings, each)
-        core = np.empty((model.core_size, *shape))
+        draw_size = columns * (3 * len(model.origin) + 5 * blocks.count * blocks.size)
+        shape = (points, each)
+        core = np.empty((model.core.size, *shape))
         log_ratio = np.empty(shape)
         # Seven digits are plenty for draws, and large models have many of them.
-        kind = np.float32 if model.size * settings * each > BIG else np.float64
-        units = {
-            block.key: np.empty((len(block.index), *shape), dtype=kind)
-            for block in model.leaves
+        kind = np.float32 if model.size * points * each > BIG else np.float64
+        effects = {
+            term.key: np.empty((len(term.index), *shape), dtype=kind)
+            for term in blocks.terms
             if keep_units
         }
-        generators = rng.spawn(settings)
+        generators = rng.spawn(points)
         done: list[int] = []
 
         def work(piece: slice) -> Array:
             modes = self.find_modes(u[:, piece], COARSE)
-            measures = np.zeros((2, model.entities))
+            measures = np.zeros((2, blocks.count))
             for part in _pieces(modes.u.shape[1], draw_size):
                 here = slice(piece.start + part.start, piece.start + part.stop)
                 drawn = draw_given_modes(
@@ -230,32 +233,32 @@ class Landscape:
                     self.find_modes.curvature,
                     generators[here.start],
                 )
-                modes_here = part.stop - part.start
-                core[:, here] = drawn.core.reshape(model.core_size, modes_here, each)
+                size = part.stop - part.start
+                core[:, here] = drawn.core.reshape(model.core.size, size, each)
                 log_ratio[here] = drawn.log_ratio.reshape(-1, each)
-                leaf = drawn.leaf.reshape(model.entities * model.slots, modes_here, each)
-                for block in model.leaves if keep_units else ():
-                    units[block.key][:, here] = leaf[block.index]
-                measures += modes_here * np.stack([drawn.spread, drawn.narrow_spread])
-                done.append(modes_here)
-                self.progress("drawing" if keep_units else "adapting", sum(done), settings)
+                units = drawn.units.reshape(-1, size, each)
+                for term in blocks.terms if keep_units else ():
+                    effects[term.key][:, here] = units[term.index]
+                measures += size * np.stack([drawn.spread, drawn.narrow_spread])
+                done.append(size)
+                self.progress("drawing" if keep_units else "adapting", sum(done), points)
             return measures
 
-        measures = _on_all_cores(work, _pieces(settings, self._setting_size))
-        spread, narrow_spread = np.sum(measures, axis=0) / settings
+        measures = _on_all_cores(work, _pieces(points, self._point_size))
+        spread, narrow_spread = np.sum(measures, axis=0) / points
         log_weight = log_ratio - log_proposal
-        return Batch(u, noise, core, units, _finite(log_weight), spread, narrow_spread)
+        return Batch(u, noise, core, effects, _finite(log_weight), spread, narrow_spread)
 
 
 def _propose(
-    proposals: Sequence[Proposal], settings: int, each: int, rng: np.random.Generator
+    proposals: Sequence[Proposal], points: int, each: int, rng: np.random.Generator
 ) -> tuple[Array, Array, Array]:
     """Draw u (H, G) and noise (P, G, R); return them with their log density (G, R)."""
     shares = np.exp([proposal.log_share for proposal in proposals])
-    component = rng.choice(len(proposals), size=settings, p=shares / shares.sum())
+    component = rng.choice(len(proposals), size=points, p=shares / shares.sum())
     h = proposals[0].size
-    u = np.empty((h, settings))
-    noise = np.empty((len(proposals[0].mean) - h, settings, each))
+    u = np.empty((h, points))
+    noise = np.empty((len(proposals[0].mean) - h, points, each))
     for number, proposal in enumerate(proposals):
         own = component == number
         u[:, own] = proposal.draw(rng, int(own.sum()))
@@ -270,7 +273,7 @@ def _finite(log_weight: Array) -> Array:
 
 
 def _pieces(count: int, size: int) -> list[slice]:
-    """Cut ``count`` settings of ``size`` numbers each into pieces, enough for all threads."""
+    """Cut ``count`` points of ``size`` numbers each into pieces, enough for all threads."""
     most = PIECE // max(size, 1)
     fair = max(-(-count // (2 * MOST_THREADS)), LEAST // max(size, 1))
     step = max(1, min(count, most, fair))
@@ -281,7 +284,7 @@ def _on_all_cores[T](work: Callable[[slice], T], pieces: list[slice]) -> list[T]
     """Call ``work`` on each piece; NumPy lets go of the interpreter while it computes."""
 
     def quietly(piece: slice) -> T:
-        # Far out in the prior densities overflow; such settings are told by their values.
+        # Far out in the prior densities overflow; such points are told by their values.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             return work(piece)
 

@@ -1,146 +1,82 @@
-"""What the quick fits share: from a proposal for the hyperparameters to weighted, resampled draws.
+"""Adaptive importance sampling: from proposals for the hyperparameters to draws of everything.
 
-1. A method proposes a distribution of the hyperparameters (``laplace``, ``pathfinder``, ``advi``).
-2. Pilot rounds learn from weighted draws where the core and the entities need more room.
-3. A last round draws hyperparameters, core and leaves, each weighted by the exact joint density.
-4. The weights' tail is smoothed (Pareto-smoothed importance sampling; Vehtari et al. 2024,
+1. Pilot rounds learn from weighted draws what the core and the unit blocks need, and better
+   proposals.
+2. A last round draws hyperparameters, core and blocks, each weighted by the exact joint density.
+3. The weights' tail is smoothed (Pareto-smoothed importance sampling; Vehtari et al. 2024,
    arXiv:1507.02646) and each of the H parts is resampled on its own.
-5. Scales are moved given the effects that they govern, which leaves the posterior as it is and
+4. Scales are moved given the effects that they govern, which leaves the posterior as it is and
    parts copies from each other.
 
-Letters: S scales, P core coordinates, J units, G settings, R draws a setting, H parts ("chains"),
-D draws a part.
+Letters: S scales, P core coordinates, J units, G points of the hyperparameters, R draws a point,
+H parts ("chains"), D draws a part.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import special
 
-from bambi_anova.engine.approximate.joint import Candidates
-from bambi_anova.engine.approximate.landscape import Batch, Landscape
+from bambi_anova.engine.approximate.conditional import Candidates
 from bambi_anova.engine.approximate.proposal import Proposal
-from bambi_anova.engine.latent.build import latent_model
-from bambi_anova.engine.latent.draws import LatentDraws, bambi_posterior
+from bambi_anova.engine.approximate.target import Batch, Target
+from bambi_anova.engine.latent.draws import LatentDraws
 from bambi_anova.engine.latent.model import LatentModel
-from bambi_anova.engine.progress import Progress
-from bambi_anova.engine.request import Request
-from bambi_anova.posterior.extract import extract_draws
 from bambi_anova.posterior.importance import Weighting
-from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.trust import Sampling
-from bambi_anova.specification import Specification
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 Array = np.ndarray
 
-#: R: a setting costs about as much as four draws from it; in large models its draws cost more.
+#: R: a point costs about as much as four draws from it; in large models its draws cost more.
 EACH = 4
 EACH_LARGE = 2
 SCOUTS = 100
-PILOT_SETTINGS = 250
-PILOT_SETTINGS_LARGE = 120
+PILOT_POINTS = 250
+PILOT_POINTS_LARGE = 120
 PILOT_EACH = 2
 MOST_PILOTS = 6
 #: Above this part of effective draws there is nothing left to learn.
 GOOD = 0.5
 GOOD_LARGE = 0.4
-#: Effective settings to aim at, and the most settings to spend.
+#: Effective points to aim at, and the most points to spend.
 AIM = 800
 #: Part of what was aimed at that will do.
 ENOUGH = 0.9
 #: Share of draws from a wider proposal, which bounds the weights, and how much wider.
 DEFENCE = 0.05
 WIDE = 1.5
-MOST_SETTINGS = 6000
-
-
-Proposer = Callable[[Landscape, np.random.Generator], list[Proposal]]
-
-
-def fit_quick(specification: Specification, request: Request, propose: Proposer) -> Posterior:
-    """Fit by a method that proposes hyperparameters.
-
-    Raises
-    ------
-    UnsupportedError
-        If the model is not latent Gaussian.
-    """
-    request.refuse_options()
-    started = time.perf_counter()
-    rng = np.random.default_rng(request.random_seed)
-    model = latent_model(specification)
-    with Progress(request.method, request.progressbar) as progress:
-        landscape = Landscape(model, progress)
-        proposals = propose(landscape, rng)
-        latent, weighting = sample(landscape, proposals, request.chains, request.draws, rng)
-    idata = bambi_posterior(model, specification, latent)
-    draws = extract_draws(idata["posterior"].to_dataset(), specification)
-    add_weighting(idata, weighting)
-    seconds = time.perf_counter() - started
-    idata["posterior"].attrs |= {
-        "inference_library": "bambi_anova",
-        "inference_method": request.method,
-        "sampling_time": seconds,
-        "evaluations": landscape.evaluations,
-        "pareto_k": weighting.pareto_k,
-    }
-    sampling = Sampling(request.method, 0, seconds, seconds, weighting)
-    return Posterior(specification, idata, draws, sampling)
-
-
-def add_weighting(idata: xr.DataTree, weighting: Weighting) -> None:
-    """Add the group ``sample_stats``: which setting a draw comes of, and its log weight."""
-    import xarray as xr
-
-    sample = ("chain", "draw")
-    posterior = idata["posterior"]
-    idata["sample_stats"] = xr.DataTree(
-        xr.Dataset(
-            {
-                "log_weight": (sample, weighting.log_weight),
-                "setting": (sample, weighting.setting),
-                "proposal": (sample, weighting.proposal),
-            },
-            {name: posterior[name] for name in sample},
-        )
-    )
+MOST_POINTS = 6000
 
 
 def sample(
-    landscape: Landscape,
+    target: Target,
     proposals: Sequence[Proposal],
     chains: int,
     draws: int,
     rng: np.random.Generator,
 ) -> tuple[LatentDraws, Weighting]:
     """Turn proposals for the hyperparameters into draws from the joint posterior."""
-    proposals, candidates, efficiency = _learn(landscape, list(proposals), rng)
+    proposals, candidates, efficiency = _learn(target, list(proposals), rng)
     proposals = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
-    each = EACH_LARGE if landscape.is_large else EACH
-    left = max(MOST_SETTINGS, 0.3 * draws * chains)
+    each = EACH_LARGE if target.is_large else EACH
+    left = max(MOST_POINTS, 0.3 * draws * chains)
 
     def draw(count: float) -> Batch:
-        settings = chains * int(np.ceil(min(count, left) / chains))
-        return landscape.draw(proposals, settings, each, candidates, rng, keep_units=True)
+        points = chains * int(np.ceil(min(count, left) / chains))
+        return target.draw(proposals, points, each, candidates, rng, keep_units=True)
 
     batch = draw(max(0.3 * draws * chains, AIM / max(efficiency, 1e-6)))
     # Pilots are small, so that more may be needed than they promised.
-    left -= batch.settings
+    left -= batch.points
     if batch.effective < ENOUGH * AIM and left > 0:
-        batch = batch.joined(draw(batch.settings * (AIM / batch.effective - 1)))
+        batch = batch.joined(draw(batch.points * (AIM / batch.effective - 1)))
     smoothed, k = _smooth(batch.log_weight)
     chosen = _resample(smoothed, chains, draws, rng)
-    latent = _take(landscape.model, batch, chosen)
-    latent = _move_scales(landscape.model, batch.u[:, chosen // each], latent, rng)
+    latent = _take(target.model, batch, chosen)
+    latent = _move_scales(target.model, batch.u[:, chosen // each], latent, rng)
     weighting = Weighting(
-        setting=chosen // each,
+        point=chosen // each,
         proposal=chosen,
         log_weight=batch.log_weight.ravel()[chosen],
         pareto_k=k,
@@ -151,20 +87,20 @@ def sample(
 
 
 def _learn(
-    landscape: Landscape, proposals: list[Proposal], rng: np.random.Generator
+    target: Target, proposals: list[Proposal], rng: np.random.Generator
 ) -> tuple[list[Proposal], Candidates, float]:
     """Improve the proposals by pilot rounds, as long as that helps."""
-    candidates = Candidates.first(landscape.model)
-    large = landscape.is_large
+    candidates = Candidates.first(target.model)
+    large = target.is_large
     if candidates.count > 1:
-        scout = landscape.draw(proposals, SCOUTS, PILOT_EACH, candidates, rng)
+        scout = target.draw(proposals, SCOUTS, PILOT_EACH, candidates, rng)
         candidates = candidates.suited_to(scout.spread, scout.narrow_spread)
         proposals = _improve(proposals, scout, large) if scout.efficiency < 0.1 else proposals
-    first, good = (PILOT_SETTINGS_LARGE, GOOD_LARGE) if large else (PILOT_SETTINGS, GOOD)
+    first, good = (PILOT_POINTS_LARGE, GOOD_LARGE) if large else (PILOT_POINTS, GOOD)
     best, best_efficiency = proposals, 0.0
     for pilot in range(MOST_PILOTS):
-        settings = first * (1 + pilot // 2)
-        batch = landscape.draw(proposals, settings, PILOT_EACH, candidates, rng)
+        points = first * (1 + pilot // 2)
+        batch = target.draw(proposals, points, PILOT_EACH, candidates, rng)
         efficiency = batch.efficiency
         if efficiency > best_efficiency:
             best, best_efficiency = proposals, efficiency
@@ -227,14 +163,14 @@ def _resample(weights: Array, chains: int, draws: int, rng: np.random.Generator)
 def _take(model: LatentModel, batch: Batch, chosen: Array) -> LatentDraws:
     """Return the chosen draws; unit effects are taken out of the batch to save room."""
     flat = chosen.ravel()
-    core = batch.core.reshape(model.core_size, -1)[:, flat].reshape(-1, *chosen.shape)
-    units = {}
-    for key in list(batch.units):
-        proposed = batch.units.pop(key)
+    core = batch.core.reshape(model.core.size, -1)[:, flat].reshape(-1, *chosen.shape)
+    effects = {}
+    for key in list(batch.effects):
+        proposed = batch.effects.pop(key)
         proposed = proposed.reshape(len(proposed), -1)
-        units[key] = np.take(proposed, flat, axis=1).reshape(-1, *chosen.shape)
+        effects[key] = np.take(proposed, flat, axis=1).reshape(-1, *chosen.shape)
     values = model.values(batch.u)[:, flat // batch.log_weight.shape[1]].reshape(-1, *chosen.shape)
-    return LatentDraws(values, core, units)
+    return LatentDraws(values, core, effects)
 
 
 def _move_scales(
@@ -250,8 +186,8 @@ def _move_scales(
     """
     values = latent.values.copy()
     for index, scale in enumerate(model.scales):
-        effects = [latent.core[model.core_scale == index]]
-        effects += [latent.units[block.key] for block in model.leaves if block.key == scale.name]
+        effects = [latent.core[model.core.covariance.governed_by(index)]]
+        effects += [own for key, own in latent.effects.items() if key == scale.name]
         count = sum(len(part) for part in effects)
         if scale.name in model.auxiliary or not count:
             continue
@@ -270,4 +206,4 @@ def _move_scales(
             here = np.where(accept, there, here)
             height = np.where(accept, proposed, height)
         values[index] = scale.value(here)
-    return LatentDraws(values, latent.core, latent.units)
+    return LatentDraws(values, latent.core, latent.effects)

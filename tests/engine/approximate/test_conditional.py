@@ -10,9 +10,9 @@ import pytest
 from scipy import special
 
 import bambi_anova as ba
-from bambi_anova.engine.approximate.joint import Candidates, draw_given_modes
-from bambi_anova.engine.approximate.landscape import Landscape
+from bambi_anova.engine.approximate.conditional import Candidates, draw_given_modes
 from bambi_anova.engine.approximate.proposal import Plain, propose, share
+from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.mode import COARSE, ModeFinder
 
@@ -73,15 +73,15 @@ EACH = pytest.mark.parametrize("name", TINY)
 class Truth:
     """What a grid says.
 
-    ``log_marginal`` is log p(y, u); the moments are of the core and of the leaves, in natural
-    units: means, second moments, and the products of the core with the first leaf.
+    ``log_marginal`` is log p(y, u); the moments are of the core and of the blocks, in natural
+    units: means, second moments, and the products of the core with the first units.
     """
 
     log_marginal: float
     core: np.ndarray
     core_squares: np.ndarray
-    leaf: np.ndarray
-    leaf_squares: np.ndarray
+    units: np.ndarray
+    unit_squares: np.ndarray
     products: np.ndarray
 
 
@@ -94,31 +94,32 @@ def grid(size, step):
 
 def likelihood_of_row(model, row, eta, aux):
     """The log-likelihood of one row at predictors of any shape."""
-    every = np.broadcast_to(eta.ravel(), (len(model.entity), eta.size))
+    every = np.broadcast_to(eta.ravel(), (len(model.blocks.of_row), eta.size))
     return model.likelihood.log(every, aux)[row].reshape(eta.shape)
 
 
 def integrate(model, u):
-    core_sd, leaf_sd = model.spreads(model.values(u))
+    core_sd, factor = model.spreads(model.values(u))
+    unit_sd = factor.sd
     aux = model.likelihood_parameters(model.values(u))
-    a, p, d = model.columns.toarray(), model.core_size, model.slots
+    a, p, d = model.parent.columns.toarray(), model.core.size, model.blocks.size
     core, log_core = grid(p, {1: 0.2, 2: 0.4, 3: 0.5}[p])
-    core = model.core_mean + core_sd * core
+    core = model.core.mean + core_sd * core
     touched = a[:, p:].any()
-    leaf, log_leaf = grid(d, {1: 0.1, 2: 0.25, 3: 0.5}[d] if touched else 0.5)
-    leaf = leaf_sd * leaf
-    fixed = model.offset + a[:, :p] @ core
+    units, log_units = grid(d, {1: 0.1, 2: 0.25, 3: 0.5}[d] if touched else 0.5)
+    units = unit_sd * units
+    fixed = model.parent.offset + a[:, :p] @ core
     total, first, second = log_core.copy(), [], []
-    for e in range(model.entities):
-        log = np.zeros((core.shape[1], leaf.shape[1])) + log_leaf
-        for row in np.flatnonzero(model.entity == e):
-            eta = fixed[row][:, None] + a[row, p + e * d : p + (e + 1) * d] @ leaf
+    for e in range(model.blocks.count):
+        log = np.zeros((core.shape[1], units.shape[1])) + log_units
+        for row in np.flatnonzero(model.blocks.of_row == e):
+            eta = fixed[row][:, None] + a[row, p + e * d : p + (e + 1) * d] @ units
             log += likelihood_of_row(model, row, eta, aux)
         height = special.logsumexp(log, axis=1, keepdims=True)
         mass = np.exp(log - height)
         total += height[:, 0]
-        first.append(leaf @ mass.T)
-        second.append(leaf**2 @ mass.T)
+        first.append(units @ mass.T)
+        second.append(units**2 @ mass.T)
     weights = special.softmax(total)
     first, second = np.array(first), np.array(second)
     return Truth(
@@ -143,11 +144,11 @@ def modes_of(name):
 
 
 def draw(name, count, mixed, draws=DRAWS, modes=None, seed=1):
-    """Draws at the setting, and their log weights under standard normal noise."""
+    """Draws at the point, and their log weights under standard normal noise."""
     model, finder, found = modes_of(name)
     rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((model.core_size, 1, draws))
-    candidates = Candidates(count, np.broadcast_to(mixed, model.entities).copy())
+    noise = rng.standard_normal((model.core.size, 1, draws))
+    candidates = Candidates(count, np.broadcast_to(mixed, model.blocks.count).copy())
     drawn = draw_given_modes(model, modes or found, noise, candidates, finder.curvature, rng)
     return drawn, drawn.log_ratio + (noise[:, 0] ** 2).sum(axis=0) / 2
 
@@ -173,7 +174,7 @@ def test_the_mean_weight_is_the_marginal_likelihood(name, count, mixed):
     assert error < 0.05
 
 
-def test_entities_may_differ_in_how_they_draw():
+def test_blocks_may_differ_in_how_they_draw():
     drawn, log_weight = draw("wide units", 4, [True, False, True])
     gap, error = standard_errors("wide units", log_weight)
     assert abs(gap) < 4.5
@@ -186,7 +187,7 @@ def test_entities_may_differ_in_how_they_draw():
 def test_the_mean_weight_does_not_depend_on_where_candidates_come_from(name, count, mixed):
     """Modes only propose; away from the mode the weights still make up for it."""
     _, _, modes = modes_of(name)
-    moved = replace(modes, core=modes.core + 0.3, leaf=modes.leaf - 0.4, eta=modes.eta + 0.5)
+    moved = replace(modes, core=modes.core + 0.3, units=modes.units - 0.4, eta=modes.eta + 0.5)
     gap, error = standard_errors(name, draw(name, count, mixed, modes=moved)[1])
     assert abs(gap) < 4.5
     assert error < 0.1
@@ -207,7 +208,7 @@ def test_candidates_of_gaussian_noise_are_standard_normal_in_all_coordinates(cou
     rng = np.random.default_rng(1)
     drawn = draw_given_modes(model, finder(flat.at), noise, candidates, finder.curvature, rng)
     np.testing.assert_allclose(drawn.spread, 0, atol=1e-6)
-    z = drawn.leaf.reshape(-1, DRAWS) / np.exp(-12)
+    z = drawn.units.reshape(-1, DRAWS) / np.exp(-12)
     np.testing.assert_allclose(z.mean(axis=1), 0, atol=5 / np.sqrt(DRAWS))
     np.testing.assert_allclose(np.cov(z), np.eye(len(z)), atol=5 * np.sqrt(2 / DRAWS))
 
@@ -219,9 +220,9 @@ def moments(drawn):
     return {
         "core": drawn.core,
         "core_squares": drawn.core**2,
-        "leaf": drawn.leaf,
-        "leaf_squares": drawn.leaf**2,
-        "products": drawn.core * drawn.leaf[0, 0],
+        "units": drawn.units,
+        "unit_squares": drawn.units**2,
+        "products": drawn.core * drawn.units[0, 0],
     }
 
 
@@ -252,7 +253,7 @@ def test_draws_without_their_weights_are_told_apart():
     # A candidate that is kept at random in place of by its weight is no draw of the posterior.
     more, log_weight = draw("wide units", 8, True)
     assert np.abs(gaps("wide units", more, special.softmax(log_weight))).max() < 4.5
-    careless = replace(more, leaf=np.random.default_rng(3).permuted(more.leaf, axis=-1))
+    careless = replace(more, units=np.random.default_rng(3).permuted(more.units, axis=-1))
     assert np.abs(gaps("wide units", careless, special.softmax(log_weight))).max() > 10
 
 
@@ -279,7 +280,7 @@ def test_weights_of_gaussian_responses_are_all_the_marginal_likelihood(formula):
     u = rng.normal(size=(len(model.scales), 3))
     finder = ModeFinder(model)
     modes = finder(u)
-    noise = rng.standard_normal((model.core_size, 3, 5))
+    noise = rng.standard_normal((model.core.size, 3, 5))
     candidates = Candidates.first(model)
     assert candidates.count == 1
     drawn = draw_given_modes(model, modes, noise, candidates, finder.curvature, rng)
@@ -306,51 +307,51 @@ def test_a_batch_of_draws_is_weighted_for_its_hyperparameters_too(name, parts):
     model = TINY[name].latent
     centres = [np.array([c]) for c in (0.5, -1.0, 1.5)[:parts]]
     proposals = [
-        propose(Plain(), centre, np.array([[1.5**2]]), model.core_size, freedom=4.0)
+        propose(Plain(), centre, np.array([[1.5**2]]), model.core.size, freedom=4.0)
         for centre in centres
     ]
     proposals = share(proposals, [0.0, -0.5, 0.3][:parts])
-    settings, each = 4000, 2
-    candidates = Candidates(4, np.ones(model.entities, dtype=bool))
-    batch = Landscape(model).draw(
-        proposals, settings, each, candidates, np.random.default_rng(1), keep_units=True
+    points, each = 4000, 2
+    candidates = Candidates(4, np.ones(model.blocks.count, dtype=bool))
+    batch = Target(model).draw(
+        proposals, points, each, candidates, np.random.default_rng(1), keep_units=True
     )
     log_evidence, mean = over_a_grid(name)
     relative = np.exp(batch.log_weight - log_evidence).mean(axis=1)
-    error = relative.std() / np.sqrt(settings)
+    error = relative.std() / np.sqrt(points)
     assert error < 0.03
     assert abs(relative.mean() - 1) < 4.5 * error
     assert np.isfinite([batch.spread, batch.narrow_spread]).all()
     share_of = batch.weights.sum(axis=1)
     gap = share_of @ batch.u[0] - mean
     assert abs(gap) < 4.5 * np.sqrt(share_of**2 @ (batch.u[0] - mean) ** 2)
-    assert set(batch.units) == {block.key for block in model.leaves}
-    assert all(effects.shape == (3, settings, each) for effects in batch.units.values())
+    assert set(batch.effects) == {block.key for block in model.blocks.terms}
+    assert all(effects.shape == (3, points, each) for effects in batch.effects.values())
 
 
-def test_units_of_a_batch_are_the_leaves_of_its_draws():
+def test_units_of_a_batch_are_those_of_its_draws():
     """The posterior means of unit effects, over all hyperparameters."""
     model = TINY["units"].latent
-    proposals = [propose(Plain(), np.array([0.8]), np.array([[1.3**2]]), model.core_size)]
-    candidates = Candidates(4, np.ones(model.entities, dtype=bool))
-    batch = Landscape(model).draw(
+    proposals = [propose(Plain(), np.array([0.8]), np.array([[1.3**2]]), model.core.size)]
+    candidates = Candidates(4, np.ones(model.blocks.count, dtype=bool))
+    batch = Target(model).draw(
         proposals, 3000, 2, candidates, np.random.default_rng(2), keep_units=True
     )
     u = np.linspace(-6, 4, 51)
     truths = [integrate(model, np.array([[one]])) for one in u]
     mass = special.softmax([one.log_marginal for one in truths])
-    expected = np.array([one.leaf[:, 0] for one in truths]).T @ mass
+    expected = np.array([one.units[:, 0] for one in truths]).T @ mass
     weights = batch.weights.ravel()
-    effects = batch.units["s"].reshape(3, -1)
+    effects = batch.effects["s"].reshape(3, -1)
     error = np.sqrt((effects - expected[:, None]) ** 2 @ weights**2)
     assert (np.abs(effects @ weights - expected) < 5 * error).all()
     assert expected[0] < -0.5 < 0.5 < expected[1]
 
 
-# -- What entities need ------------------------------------------------------------------------
+# -- What blocks need ------------------------------------------------------------------------
 
 
-def test_entities_that_need_the_wider_normal_are_found():
+def test_blocks_that_need_the_wider_normal_are_found():
     model = Tiny(
         "p(k, n) ~ 1 + Error(s)",
         rows(s=list("abcdef"), k=[0, 0, 30, 28, 41, 3], n=[1, 60, 60, 60, 60, 3]),

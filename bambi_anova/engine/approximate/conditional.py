@@ -1,15 +1,15 @@
-"""Joint draws from Laplace's approximation, weighted by the exact density, entity by entity.
+"""Joint draws given the hyperparameters, weighted by the exact density, block by block.
 
-One weight for all coordinates together degenerates as units are added.  Given the core the
-entities are independent, so each entity draws K candidates from its conditional normal, weighs
-them by its own rows, keeps one, and passes on only the mean of its weights: an unbiased estimate
-of its rows' marginal likelihood.  A draw's weight then is exact on the space that includes the
+One weight for all coordinates together degenerates as units are added.  Given the core the unit
+blocks are independent, so each block draws K candidates from its conditional normal, weighs them
+by its own rows, keeps one, and passes on only the mean of its weights: an unbiased estimate of
+its rows' marginal likelihood.  A draw's weight then is exact on the space that includes the
 candidates (importance sampling squared: Tran et al. 2013, arXiv:1309.3339; Andrieu & Roberts 2009,
 doi:10.1214/07-AOS574).  Half of the candidates mirror the others, which if there are many are
 spread over strata, so that what a smooth weight averages to is hardly noisy.
 
-Letters: M rows, P core coordinates, E entities, D coordinates an entity, G settings, R draws a
-setting, N = G R draws, K candidates.
+Letters: M rows, P core coordinates, B blocks, D coordinates a block, G points of the
+hyperparameters, R draws a point, N = G R draws, K candidates.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from scipy import special
 from bambi_anova.engine.latent.arrow import (
     Curvature,
     backward,
-    by_entity,
-    by_slot,
+    blocks_first,
+    blocks_inside,
     cholesky,
     inverse,
     log_det,
@@ -36,20 +36,20 @@ Array = np.ndarray
 
 #: How far around the mode to look for the least curvature, in a row's own standard deviations.
 REACH = 2.0
-#: Spread of an entity's weights above which it draws from the wider normal too.
+#: Spread of a block's weights above which it draws from the wider normal too.
 HEAVY = 0.1
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """How entities draw.
+    """How blocks draw.
 
     Attributes
     ----------
     count : int
         K; even, or 1 where conditional posteriors are exactly normal.
-    mixed : ndarray of bool, shape (E,)
-        Which entities draw half of their candidates from a wider normal, because their posterior
+    mixed : ndarray of bool, shape (B,)
+        Which blocks draw half of their candidates from a wider normal, because their posterior
         has heavier tails than its curvature at the mode says.
     """
 
@@ -58,16 +58,16 @@ class Candidates:
 
     @classmethod
     def first(cls, model: LatentModel) -> Candidates:
-        """Return the choice that finds out what entities need."""
+        """Return the choice that finds out what blocks need."""
         quadratic = model.likelihood.quadratic
-        return cls(1 if quadratic else 4, np.full(model.entities, not quadratic))
+        return cls(1 if quadratic else 4, np.full(model.blocks.count, not quadratic))
 
     def suited_to(self, spread: Array, narrow_spread: Array) -> Candidates:
-        """Return the choice that the entities call for.
+        """Return the choice that the blocks call for.
 
         Parameters
         ----------
-        spread, narrow_spread : ndarray, shape (E,)
+        spread, narrow_spread : ndarray, shape (B,)
             See ``JointDraws``.
         """
         if self.count == 1:
@@ -81,7 +81,7 @@ class Candidates:
 
 
 def _least_count(total: float, enough: tuple[tuple[int, float], ...]) -> int:
-    """Return how many candidates keep the noise of all entities' mean weights low."""
+    """Return how many candidates keep the noise of all blocks' mean weights low."""
     return next((count for count, most in enough if total < most), 16)
 
 
@@ -93,19 +93,19 @@ class JointDraws:
     ----------
     core : ndarray, shape (P, N)
         In natural units, as in ``LatentModel.log_density``.
-    leaf : ndarray, shape (E, D, N)
+    units : ndarray, shape (B, D, N)
     log_ratio : ndarray, shape (N,)
-        Log of the joint density over the density of the leaves and of the core given its noise;
+        Log of the joint density over the density of the blocks and of the core given its noise;
         the proposal of hyperparameters and noise is left to the caller, as is the constant of a
         normal in P dimensions.
-    spread : ndarray, shape (E,)
+    spread : ndarray, shape (B,)
         Squared coefficient of variation of the candidates' weights.
-    narrow_spread : ndarray, shape (E,)
+    narrow_spread : ndarray, shape (B,)
         What it would be if all candidates came from the narrower normal.
     """
 
     core: Array
-    leaf: Array
+    units: Array
     log_ratio: Array
     spread: Array
     narrow_spread: Array
@@ -119,13 +119,13 @@ def draw_given_modes(
     curvature: Curvature,
     rng: np.random.Generator,
 ) -> JointDraws:
-    """Draw core and leaves at each setting, and weigh them.
+    """Draw core and blocks at each point, and weigh them.
 
     Parameters
     ----------
     model : LatentModel
     modes : Modes
-        At G settings.
+        At G points.
     noise : ndarray, shape (P, G, R)
         The core's noise.
     candidates : Candidates
@@ -133,50 +133,51 @@ def draw_given_modes(
         The model's.
     rng : numpy.random.Generator
     """
-    p, settings, each = noise.shape
-    node = np.repeat(np.arange(settings), each)
+    p, points, each = noise.shape
+    point = np.repeat(np.arange(points), each)
     moved = modes.arrow.core_inverse.transpose(0, 2, 1) @ noise.transpose(1, 0, 2)
     shift = moved.transpose(1, 0, 2)  # L^-T noise
-    core = modes.core[:, node] + shift.reshape(p, len(node))
-    natural = model.core_mean + modes.core_sd[:, node] * core
+    core = modes.core[:, point] + shift.reshape(p, len(point))
+    natural = model.core.mean + modes.core_sd[:, point] * core
     wide = None
     if candidates.mixed.any():
         wide = _wide_factor(model, modes, curvature)
-        wide[~candidates.mixed] = modes.arrow.leaf[~candidates.mixed]
-    means = modes.leaf
+        wide[~candidates.mixed] = modes.arrow.blocks[~candidates.mixed]
+    means = modes.units
     if not model.likelihood.quadratic:
         means = means + _mean_beyond_mode(model, modes, curvature)
-    drawn = _draw_candidates(model, modes, means, wide, node, shift, natural, candidates.count, rng)
+    tilt = np.einsum("bdpg,pgr->bdgr", modes.arrow.border, shift)
+    conditional = _Conditional(
+        _columns(means, point), tilt.reshape(*tilt.shape[:2], -1), modes.arrow.blocks, wide, point
+    )
+    drawn = _draw_candidates(model, modes, conditional, natural, candidates.count, rng)
     kept, log_mean, spreads = _keep_one(*drawn, rng)
     log_ratio = (
         log_mean.sum(axis=0)
-        + model.log_prior(modes.u)[node]
+        + model.log_prior(modes.u)[point]
         - (core**2).sum(axis=0) / 2
-        - modes.arrow.core_log_det[node]
+        - modes.arrow.core_log_det[point]
     )
     return JointDraws(natural, kept, log_ratio, *spreads)
 
 
 def _wide_factor(model: LatentModel, modes: Modes, curvature: Curvature) -> Array:
-    """Return the entities' factors for the rows' least curvature around the mode.
+    """Return the blocks' factors for the rows' least curvature around the mode.
 
     Where a likelihood flattens out, as for a unit that never fails, the posterior goes on much
     farther than the curvature at its mode says.
     """
     aux = model.likelihood_parameters(model.values(modes.u))
     here = model.likelihood.derivatives(modes.eta, aux).curvature
-    prior = model.leaf_squares @ np.tile(modes.leaf_sd**2, (model.entities, 1))
+    prior = model.block_squares @ np.tile(modes.factor.variance, (model.blocks.count, 1))
     # A row's own standard deviation given the core, as if no other row spoke of its unit.
     reach = REACH * np.sqrt(prior / (1 + here * prior))
-    _, _, leaf = curvature.entries(least_curvature(model.likelihood, modes.eta, reach, aux))
-    leaf *= modes.leaf_sd[:, None] * modes.leaf_sd
-    slots = np.arange(model.slots)
-    leaf[:, slots, slots] += 1
-    return cholesky(leaf)
+    _, _, blocks = curvature.entries(least_curvature(model.likelihood, modes.eta, reach, aux))
+    return cholesky(modes.factor.precision(blocks, out=blocks))
 
 
 def _mean_beyond_mode(model: LatentModel, modes: Modes, curvature: Curvature) -> Array:
-    """Return how far the entities' means lie from their modes given the core, shape (E, D, G).
+    """Return how far the blocks' means lie from their modes given the core, shape (B, D, G).
 
     To first order H^-1 B' (t v) / 2, with t the rows' third derivatives and v the variances of
     their predictors (Tierney & Kadane 1986, doi:10.1080/01621459.1986.10478240).
@@ -185,13 +186,12 @@ def _mean_beyond_mode(model: LatentModel, modes: Modes, curvature: Curvature) ->
     step = 0.05
     sides = [model.likelihood.derivatives(modes.eta + s * step, aux).curvature for s in (-1, 1)]
     third = (sides[0] - sides[1]) / (2 * step)
-    blocks = inverse(modes.arrow.leaf)
-    scales = modes.leaf_sd
-    variance = curvature.to_rows(blocks * scales[:, None] * scales)
-    pull = model.leaf_columns.T @ (third * variance / 2)
-    pull = pull.reshape(modes.leaf.shape) * scales
+    variances = inverse(modes.arrow.blocks)
+    variance = curvature.to_rows(modes.factor.spread(variances))
+    pull = model.block_columns.T @ (third * variance / 2)
+    pull = modes.factor.transposed(pull.reshape(modes.units.shape))
     # Far from normal the expansion overshoots; candidates then need room rather than a shift.
-    moved = np.einsum("edfg,efg->edg", blocks, pull)
+    moved = np.einsum("bdfg,bfg->bdg", variances, pull)
     return np.clip(moved, -0.5, 0.5)
 
 
@@ -201,62 +201,84 @@ def least_curvature(likelihood: Likelihood, eta: Array, reach: Array, aux: Auxil
     return np.min([likelihood.derivatives(place, aux).curvature for place in places], axis=0)
 
 
+@dataclass(frozen=True)
+class _Conditional:
+    """The normals that blocks draw from, given the core.
+
+    Attributes
+    ----------
+    means : ndarray, shape (B, D, N)
+        Where the core is at its mode.
+    tilt : ndarray, shape (B, D, N)
+        The border times the core's distance from its mode.
+    narrow : ndarray, shape (B, D, D, G)
+        Factors of the posterior precision.
+    wide : ndarray, shape (B, D, D, G), or None
+        Those of the wider normals, if there are any.
+    point : ndarray of int, shape (N,)
+        The point of each draw.
+    """
+
+    means: Array
+    tilt: Array
+    narrow: Array
+    wide: Array | None
+    point: Array
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+        """Draw v (B, D, N, K); return it, its log density and that over the narrower normal's."""
+        narrow = _columns(self.narrow, self.point)
+        centre = (self.means - backward(narrow, self.tilt))[..., None]
+        narrow = narrow[..., None]
+        if self.wide is None:
+            noise = _candidate_noise(self.tilt.shape, count, rng)
+            log_density = log_det(narrow) - _squared_length(noise) / 2
+            return centre + backward(narrow, noise), log_density, np.zeros(())
+        factors = (narrow, _columns(self.wide, self.point)[..., None])
+        parts = [backward(f, _candidate_noise(self.tilt.shape, count // 2, rng)) for f in factors]
+        gap = np.concatenate(parts, axis=-1)
+        log_narrow, log_wide = (_log_normal(factor, gap) for factor in factors)
+        log_density = _log_sum(log_narrow, log_wide) - np.log(2)
+        return centre + gap, log_density, log_density - log_narrow
+
+
 def _draw_candidates(
     model: LatentModel,
     modes: Modes,
-    means: Array,
-    wide: Array | None,
-    node: Array,
-    shift: Array,
+    conditional: _Conditional,
     core: Array,
     count: int,
     rng: np.random.Generator,
 ) -> tuple[Array, Array, Array]:
-    """Draw candidates.
+    """Draw candidates, and weigh them by the rows of their blocks.
 
     Returns
     -------
-    leaf : ndarray, shape (E, D, N, K)
+    units : ndarray, shape (B, D, N, K)
         In natural units.
-    log_weights : ndarray, shape (E, N, K)
-    log_excess : ndarray, shape (E, N, K), or scalar
+    log_weights : ndarray, shape (B, N, K)
+    log_excess : ndarray, shape (B, N, K), or scalar
         Log of their proposal density over that of the narrower normal.
     """
-    e, d, n = model.entities, model.slots, len(node)
-    tilt = np.einsum("edpg,pgr->edgr", modes.arrow.border, shift).reshape(e, d, n)
-    narrow = _columns(modes.arrow.leaf, node)
-    centre = (_columns(means, node) - backward(narrow, tilt))[..., None]
-    narrow = narrow[..., None]
-    if wide is None:
-        noise = _candidate_noise((e, d, n), count, rng)
-        gap = backward(narrow, noise)
-        log_proposal = log_det(narrow) - _squared_length(noise) / 2
-        log_excess = np.zeros(())
-    else:
-        factors = (narrow, _columns(wide, node)[..., None])
-        shape, half = (e, d, n), count // 2
-        parts = [backward(f, _candidate_noise(shape, half, rng)) for f in factors]
-        gap = np.concatenate(parts, axis=-1)
-        log_narrow, log_wide = (_log_normal(factor, gap) for factor in factors)
-        log_proposal = _log_sum(log_narrow, log_wide) - np.log(2)
-        log_excess = log_proposal - log_narrow
-    leaf = centre + gap
-    log_weights = -log_proposal - _squared_length(leaf) / 2
-    leaf *= modes.leaf_sd[:, node, None]
+    units, log_proposal, log_excess = conditional.draw(count, rng)
+    log_weights = -log_proposal - _squared_length(units) / 2
+    point = conditional.point
+    units = modes.factor.columns(point).natural(units, out=units)
 
+    b, d, n, _ = units.shape
     aux = model.likelihood_parameters(model.values(modes.u))
     # Candidates before draws: long stretches of memory once more.
-    aux = {name: np.tile(value[node], count) for name, value in aux.items()}
-    eta = np.tile(model.offset + model.core_columns @ core, count)
-    eta += model.leaf_columns @ leaf.swapaxes(2, 3).reshape(e * d, count * n)
-    log_rows = model.by_entity @ model.likelihood.log(eta, aux)
-    log_weights += log_rows.reshape(e, count, n).swapaxes(1, 2)
-    return leaf, log_weights, log_excess
+    aux = {name: np.tile(value[point], count) for name, value in aux.items()}
+    eta = np.tile(model.parent.offset + model.core_columns @ core, count)
+    eta += model.block_columns @ units.swapaxes(2, 3).reshape(b * d, count * n)
+    log_rows = model.blocks.sums @ model.likelihood.log(eta, aux)
+    log_weights += log_rows.reshape(b, count, n).swapaxes(1, 2)
+    return units, log_weights, log_excess
 
 
-def _columns(leaves: Array, node: Array) -> Array:
-    """Return columns of (E, D, ..., G), laid out in memory as ``arrow`` does."""
-    return by_entity(by_slot(leaves)[..., node])
+def _columns(blocks: Array, point: Array) -> Array:
+    """Return columns of (B, D, ..., G), laid out in memory as ``arrow`` does."""
+    return blocks_first(blocks_inside(blocks)[..., point])
 
 
 def _log_sum(a: Array, b: Array) -> Array:
@@ -284,19 +306,19 @@ def _log_normal(lower: Array, gap: Array) -> Array:
 
 
 def _candidate_noise(shape: tuple[int, int, int], count: int, rng: np.random.Generator) -> Array:
-    """Return standard normal noise (E, D, N, K), half of it the mirror image of the rest.
+    """Return standard normal noise (B, D, N, K), half of it the mirror image of the rest.
 
     Many candidates are spread over strata; for few that would gain nothing.
     """
-    e, d, n = shape
+    b, d, n = shape
     half = max(count // 2, 1)
     if half <= 2:
-        noise = rng.standard_normal((d, half, e, n))
+        noise = rng.standard_normal((d, half, b, n))
     else:
         # A random turn for each coordinate: every candidate is in every stratum as often.
-        turn = rng.integers(half, size=(d, 1, e, n))
+        turn = rng.integers(half, size=(d, 1, b, n))
         strata = (turn + np.arange(half)[:, None, None]) % half
-        uniform = (strata + rng.random((d, 1, e, n))) / half
+        uniform = (strata + rng.random((d, 1, b, n))) / half
         noise = special.ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
     if count > 1:
         noise = np.concatenate([noise, -noise], axis=1)
@@ -304,13 +326,13 @@ def _candidate_noise(shape: tuple[int, int, int], count: int, rng: np.random.Gen
 
 
 def _keep_one(
-    leaf: Array, log_weights: Array, log_excess: Array, rng: np.random.Generator
+    units: Array, log_weights: Array, log_excess: Array, rng: np.random.Generator
 ) -> tuple[Array, Array, tuple[Array, Array]]:
     """Keep a candidate in proportion to its weight; return it, the log means and both spreads."""
     count = log_weights.shape[-1]
     if count == 1:
-        none = np.zeros(len(leaf))
-        return leaf[..., 0], log_weights[..., 0], (none, none)
+        none = np.zeros(len(units))
+        return units[..., 0], log_weights[..., 0], (none, none)
     largest = log_weights.max(axis=-1)
     weights = np.exp(log_weights - largest[..., None])
     heap = np.cumsum(weights, axis=-1)
@@ -321,9 +343,9 @@ def _keep_one(
     if log_excess.ndim:
         relative = 2 * (log_weights - np.log(total)[..., None] - largest[..., None]) + log_excess
         narrow = count * np.exp(np.minimum(relative, 50.0)).sum(axis=-1)
-        # What typical settings need counts, not what a few far out would.
+        # What typical points need counts, not what a few far out would.
         narrow = np.minimum(narrow, 5.0).mean(axis=1) - 1
     mark = rng.uniform(size=total.shape) * total
     chosen = (heap < mark[..., None]).sum(axis=-1)
-    kept = np.take_along_axis(leaf, chosen[:, None, :, None], axis=-1)[..., 0]
+    kept = np.take_along_axis(units, chosen[:, None, :, None], axis=-1)[..., 0]
     return kept, largest + np.log(total / count), (spread, narrow)

@@ -1,10 +1,10 @@
-"""Modes, arms and slices of densities that are known."""
+"""Modes, ridges and slices of densities that are known."""
 
 import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
-from bambi_anova.engine.approximate.explore import Peak, cut_slices, find_arms, find_peaks
+from bambi_anova.engine.approximate.modes import Peak, cut_slices, find_peaks, find_ridges
 from bambi_anova.engine.approximate.proposal import propose_from_slices, share
 
 
@@ -106,7 +106,7 @@ def test_a_peaks_height_is_the_density_at_its_point():
 
 
 def l_shaped(u):
-    """An upright arm and a level one, that meet: a small scale here wants a large one there.
+    """An upright ridge and a level one, that meet: a small scale here wants a large one there.
 
     The sum of two variances is known, how it is shared out hardly is.
     """
@@ -132,26 +132,26 @@ def peak_of(density, u):
 
 def test_an_l_shaped_arm_is_found():
     start = optimize.minimize(lambda u: -l_shaped(u[:, None])[0], [-3.0, 0.0]).x
-    # The mode lies on one arm or the other, or where they meet.
+    # The mode lies on one ridge or the other, or where they meet.
     peak = peak_of(l_shaped, start)
     slices = cut_slices(l_shaped, peak)
-    arms = find_arms(l_shaped, peak, slices, np.array([0, 1]))
-    points = np.array([peak.u, *(arm.u for arm in arms)])
-    assert len(arms) >= 1
-    for arm in arms:
-        assert arm.height == pytest.approx(l_shaped(arm.u[:, None])[0])
-        assert arm.height > peak.height - 7
+    ridges = find_ridges(l_shaped, peak, slices, np.array([0, 1]))
+    points = np.array([peak.u, *(ridge.u for ridge in ridges)])
+    assert len(ridges) >= 1
+    for ridge in ridges:
+        assert ridge.height == pytest.approx(l_shaped(ridge.u[:, None])[0])
+        assert ridge.height > peak.height - 7
     # One scale small and the other near one, and the other way round.
     assert (points.min(axis=0) < -0.7).all()
     assert (points.max(axis=0) > -0.2).all()
 
 
-def test_arms_let_proposals_cover_the_whole_of_an_l():
+def test_ridges_let_proposals_cover_the_whole_of_an_l():
     start = optimize.minimize(lambda u: -l_shaped(u[:, None])[0], [-3.0, 0.0]).x
     peak = peak_of(l_shaped, start)
     slices = [cut_slices(l_shaped, peak)]
-    arms = find_arms(l_shaped, peak, slices[0], np.array([0, 1]))
-    slices += [cut_slices(l_shaped, arm) for arm in arms]
+    ridges = find_ridges(l_shaped, peak, slices[0], np.array([0, 1]))
+    slices += [cut_slices(l_shaped, ridge) for ridge in ridges]
 
     def tail(peaks, slices):
         proposals = [propose_from_slices(p, s, 0) for p, s in zip(peaks, slices, strict=True)]
@@ -170,28 +170,28 @@ def test_arms_let_proposals_cover_the_whole_of_an_l():
     grid = np.array(np.meshgrid(*[np.linspace(-12, 2, 500)] * 2)).reshape(2, -1)
     expected = grid @ special.softmax(l_shaped(grid))
     alone, _ = tail([peak], slices[:1])
-    together, mean = tail([peak, *arms], slices)
+    together, mean = tail([peak, *ridges], slices)
     assert together > max(alone, 0.05)
     np.testing.assert_allclose(mean, expected, atol=0.35)
 
 
-def test_independent_coordinates_have_no_arms():
+def test_independent_coordinates_have_no_ridges():
     density = normal(MEAN, np.diag([0.3, 1.0, 2.0]))
     (peak,) = find_peaks(density, starts(3))
-    assert find_arms(density, peak, cut_slices(density, peak), np.arange(3)) == []
-    assert find_arms(density, peak, cut_slices(density, peak), np.array([], dtype=int)) == []
+    assert find_ridges(density, peak, cut_slices(density, peak), np.arange(3)) == []
+    assert find_ridges(density, peak, cut_slices(density, peak), np.array([], dtype=int)) == []
 
 
-def test_only_the_coordinates_that_may_have_arms_are_moved():
+def test_only_the_coordinates_that_may_have_ridges_are_moved():
     def with_a_spectator(u):
         return l_shaped(u[:2]) - (u[2] - 0.3) ** 2 / 2
 
     start = optimize.minimize(lambda u: -l_shaped(u[:, None])[0], [-3.0, 0.0]).x
     peak = peak_of(with_a_spectator, [*start, 0.3])
     slices = cut_slices(with_a_spectator, peak)
-    arms = find_arms(with_a_spectator, peak, slices, np.array([0, 1]))
-    assert len(arms) >= 1
-    assert all(arm.u[2] == 0.3 for arm in arms)
+    ridges = find_ridges(with_a_spectator, peak, slices, np.array([0, 1]))
+    assert len(ridges) >= 1
+    assert all(ridge.u[2] == 0.3 for ridge in ridges)
 
 
 # -- Slices ------------------------------------------------------------------------------------

@@ -3,20 +3,25 @@
 Evaluations come in batches, which cost little more than one; so derivatives are differences, and
 the climb starts from many points at once.
 
-Letters: H hyperparameters, G settings.
+Letters: H hyperparameters, G points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from bambi_anova.engine.approximate.differences import (
+    LogDensity,
+    finite_heights,
+    positive,
+    second_differences,
+)
 from bambi_anova.engine.approximate.slices import Slice
 
 Array = np.ndarray
-LogDensity = Callable[[Array], Array]
 
 #: How far apart starting points are, in the largest difference of a coordinate.
 APART = 1.5
@@ -24,10 +29,10 @@ APART = 1.5
 OFFSETS = np.array([0.4, 0.8, 1.2, 1.7, 2.3, 3.0, 4.0, 5.5, 8.0, 12.0])
 OFFSETS = np.concatenate([-OFFSETS[::-1], [0.0], OFFSETS])
 MAX_CLIMBS = 40
-#: How far out along a slice to look for arms, and what moving the others must gain there.
+#: How far out along a slice to look for ridges, and what moving the others must gain there.
 FAR = 3.0
 GAIN = 0.7
-#: How far below its mode an arm still matters.
+#: How far below its mode a ridge still matters.
 DEEP = 7.0
 
 
@@ -51,12 +56,6 @@ class Peak:
     def log_mass(self) -> float:
         """Laplace's approximation of the log of its mass, a constant apart."""
         return self.height - np.linalg.slogdet(self.precision)[1] / 2
-
-
-def finite_heights(log_density: LogDensity, points: Array) -> Array:
-    """Return the log density at points (H, G), -inf where it cannot be computed; shape (G,)."""
-    found = log_density(points)
-    return np.where(np.isfinite(found), found, -np.inf)
 
 
 def choose_starts(log_density: LogDensity, starts: Array, most: int) -> Array:
@@ -95,14 +94,14 @@ def _distance(one: Peak, other: Peak) -> float:
     return float(min(np.sqrt(gap @ peak.precision @ gap) for peak in (one, other)))
 
 
-def find_arms(
+def find_ridges(
     log_density: LogDensity, peak: Peak, slices: Sequence[Slice], among: Array
 ) -> list[Peak]:
-    """Return points on arms of the density that the slices through a mode miss.
+    """Return points on ridges of the density that the slices through a mode miss.
 
     Far out along one coordinate others may have to move for the density to stay high: a small
     standard deviation of blocks wants a large one of the plots within them.  Slices through a
-    point on such an arm cover it.
+    point on such a ridge cover it.
 
     Parameters
     ----------
@@ -111,9 +110,9 @@ def find_arms(
     slices : sequence of Slice
         Through the peak.
     among : ndarray of int
-        The coordinates that may have arms.
+        The coordinates that may have ridges.
     """
-    arms: list[Peak] = []
+    ridges: list[Peak] = []
     found = []
     for i in among:
         free = among[among != i]
@@ -125,10 +124,10 @@ def find_arms(
                 found.append((height, moved))
     for _, moved in sorted(found, key=lambda pair: -pair[0]):
         height, _, hessian = second_differences(log_density, moved, _widths(peak.precision))
-        arm = Peak(moved, height, positive(-hessian))
-        if all(_distance(arm, other) > 2 for other in [peak, *arms]):
-            arms.append(arm)
-    return arms
+        ridge = Peak(moved, height, positive(-hessian))
+        if all(_distance(ridge, other) > 2 for other in [peak, *ridges]):
+            ridges.append(ridge)
+    return ridges
 
 
 def _climb_some(
@@ -186,32 +185,6 @@ def _climb(log_density: LogDensity, start: Array, known: Sequence[Peak]) -> Peak
         if any((u - peak.u) @ peak.precision @ (u - peak.u) < 1 for peak in known):
             return None
     return Peak(u, height, precision)
-
-
-def second_differences(
-    log_density: LogDensity, u: Array, widths: Array
-) -> tuple[float, Array, Array]:
-    """Return value, gradient and Hessian by differences over the given widths."""
-    size = len(u)
-    first, second = np.triu_indices(size, 1)
-    unit = np.diag(widths)
-    points = np.vstack([np.zeros((1, size)), unit, -unit, unit[first] + unit[second]])
-    values = log_density(u[:, None] + points.T)
-    values = np.where(np.isfinite(values), values, values[0] - 1e3)
-    centre, up, down = values[0], values[1 : size + 1], values[size + 1 : 2 * size + 1]
-    gradient = (up - down) / (2 * widths)
-    hessian = np.diag((up - 2 * centre + down) / widths**2)
-    mixed = values[2 * size + 1 :] - up[first] - up[second] + centre
-    hessian[first, second] = mixed / (widths[first] * widths[second])
-    hessian[second, first] = hessian[first, second]
-    return float(centre), gradient, hessian
-
-
-def positive(matrix: Array) -> Array:
-    """Return the nearest matrix whose curvature is positive in every direction."""
-    values, vectors = np.linalg.eigh(matrix)
-    values = np.maximum(np.abs(values), 0.05)
-    return (vectors * values) @ vectors.T
 
 
 def cut_slices(log_density: LogDensity, peak: Peak) -> list[Slice]:

@@ -1,0 +1,82 @@
+"""What the quick fits share: from a method's proposals to a posterior.
+
+1. A method proposes distributions of the hyperparameters (``laplace``, ``pathfinder``, ``advi``).
+2. ``importance_sampling`` learns better ones, and turns them into weighted draws of all
+   coordinates and these into equally weighted ones.
+3. The draws get Bambi's names.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bambi_anova.engine.approximate.importance_sampling import sample
+from bambi_anova.engine.approximate.proposal import Proposal
+from bambi_anova.engine.approximate.target import Target
+from bambi_anova.engine.latent.build import latent_model
+from bambi_anova.engine.latent.draws import bambi_posterior
+from bambi_anova.engine.progress import Progress
+from bambi_anova.engine.request import Request
+from bambi_anova.posterior.extract import extract_draws
+from bambi_anova.posterior.importance import Weighting
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.trust import Sampling
+from bambi_anova.specification import Specification
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Proposer = Callable[[Target, np.random.Generator], list[Proposal]]
+
+
+def fit_quick(specification: Specification, request: Request, propose: Proposer) -> Posterior:
+    """Fit by a method that proposes hyperparameters.
+
+    Raises
+    ------
+    UnsupportedError
+        If the model is not latent Gaussian.
+    """
+    request.refuse_options()
+    started = time.perf_counter()
+    rng = np.random.default_rng(request.random_seed)
+    model = latent_model(specification)
+    with Progress(request.method, request.progressbar) as progress:
+        target = Target(model, progress)
+        proposals = propose(target, rng)
+        latent, weighting = sample(target, proposals, request.chains, request.draws, rng)
+    idata = bambi_posterior(model, specification, latent)
+    draws = extract_draws(idata["posterior"].to_dataset(), specification)
+    add_weighting(idata, weighting)
+    seconds = time.perf_counter() - started
+    idata["posterior"].attrs |= {
+        "inference_library": "bambi_anova",
+        "inference_method": request.method,
+        "sampling_time": seconds,
+        "evaluations": target.evaluations,
+        "pareto_k": weighting.pareto_k,
+    }
+    sampling = Sampling(request.method, 0, seconds, seconds, weighting)
+    return Posterior(specification, idata, draws, sampling)
+
+
+def add_weighting(idata: xr.DataTree, weighting: Weighting) -> None:
+    """Add the group ``sample_stats``: the point that a draw comes of, and its log weight."""
+    import xarray as xr
+
+    sample = ("chain", "draw")
+    posterior = idata["posterior"]
+    idata["sample_stats"] = xr.DataTree(
+        xr.Dataset(
+            {
+                "log_weight": (sample, weighting.log_weight),
+                "point": (sample, weighting.point),
+                "proposal": (sample, weighting.proposal),
+            },
+            {name: posterior[name] for name in sample},
+        )
+    )
