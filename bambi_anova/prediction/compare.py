@@ -14,7 +14,7 @@ from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.grouping import Grouping, grouping
 from bambi_anova.prediction.loo import leave_out
 from bambi_anova.specification import same_model
-from bambi_anova.tables.columns import COMPARED_MODELS
+from bambi_anova.tables.columns import COMPARED_FITS, COMPARED_MODELS
 
 
 def compare_fits(quick: Posterior, full: Posterior) -> pd.DataFrame:
@@ -52,18 +52,18 @@ def compare_fits(quick: Posterior, full: Posterior) -> pd.DataFrame:
         difference = f"of {rows[0]} rows and of {rows[1]}"
     if difference:
         raise ArgumentError(f"the fits are of different models: {difference}")
-    names = ["quantity", "population"]
     both = trust(quick).merge(
-        trust(full), on=names, suffixes=("_quick", "_full"), validate="one_to_one"
+        trust(full),
+        on=["quantity", "population"],
+        suffixes=("_quick", "_full"),
+        validate="one_to_one",
     )
     with np.errstate(invalid="ignore", divide="ignore"):  # quantities that are constant
         both["shift"] = (both["mean_quick"] - both["mean_full"]) / both["sd_full"]
         both["sd_ratio"] = both["sd_quick"] / both["sd_full"]
     distance = pd.concat([both["shift"].abs(), (both["sd_ratio"] - 1).abs()], axis=1).max(axis=1)
-    columns = [f"{what}_{fit}" for what in ("mean", "sd") for fit in ("quick", "full")]
-    columns = [*names, *columns, "shift", "sd_ratio", "trusted_quick", "trusted_full"]
     order = distance.sort_values(ascending=False, na_position="last", kind="stable").index
-    return both.loc[order, columns].reset_index(drop=True)
+    return both.loc[order, COMPARED_FITS].reset_index(drop=True)
 
 
 def compare(

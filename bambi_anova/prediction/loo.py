@@ -34,6 +34,7 @@ from bambi_anova.prediction.pointwise import (
     total_log_likelihood,
 )
 from bambi_anova.prediction.predictors import predictor_of
+from bambi_anova.tables.columns import LOO
 
 if TYPE_CHECKING:
     from arviz_stats.utils import ELPDData
@@ -42,8 +43,6 @@ Array = np.ndarray
 
 #: Log-likelihoods that are held at a time.
 LARGEST = 20_000_000
-#: Columns of the table beside the groups' labels.
-COLUMNS = ("rows", "elpd", "p", "pareto_k", "trusted")
 
 
 @dataclass(frozen=True, repr=False)
@@ -178,7 +177,7 @@ def leave_out(posterior: Posterior, groups: Grouping, draws: int | None = None) 
         If there are too few draws.
     """
     for name in groups.labels:
-        if name in COLUMNS:
+        if name in LOO:
             raise ArgumentError(
                 f"by={groups.name!r}: column {name!r} is one of this table's own; rename it in the "
                 "data"

@@ -153,6 +153,12 @@ KRUSCHKE = (
     "Mean Median Mode ESS HDImass HDIlow HDIhigh CompVal PcntGtCompVal ROPElow ROPEhigh "
     "PcntLtROPE PcntInROPE PcntGtROPE supported trusted".split()
 )
+#: Behind the labels of what is left out.
+LOO = "rows elpd p pareto_k trusted".split()
+COMPARED_FITS = (
+    "quantity population mean_quick mean_full sd_quick sd_full shift sd_ratio trusted_quick "
+    "trusted_full".split()
+)
 COMPARED_MODELS = "model by elpd se p elpd_diff se_diff weight pareto_k trusted".split()
 SENSITIVITY = "prior quantity sensitivity likelihood shift diagnosis".split()
 CLASSICAL = "analysis term contrast estimate lower upper p scale population seconds".split()

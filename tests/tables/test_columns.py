@@ -8,9 +8,13 @@ from bambi_anova.tables.columns import (
     CLASSICAL,
     COLUMNS,
     COMPARED_ANALYSES,
+    COMPARED_FITS,
+    COMPARED_MODELS,
     ESTIMATE,
     KRUSCHKE,
+    LOO,
     RESERVED,
+    SENSITIVITY,
     SHARE,
     TRUST,
     bound,
@@ -47,7 +51,19 @@ def test_every_column_of_a_table_is_known(name, quick_fit):
         assert own - RESERVED <= {"p"}
 
 
-@pytest.mark.parametrize("order", [TRUST, KRUSCHKE, CLASSICAL, COMPARED_ANALYSES])
+ORDERS = [
+    CLASSICAL,
+    COMPARED_ANALYSES,
+    COMPARED_FITS,
+    COMPARED_MODELS,
+    KRUSCHKE,
+    LOO,
+    SENSITIVITY,
+    TRUST,
+]
+
+
+@pytest.mark.parametrize("order", ORDERS)
 def test_orders_are_of_known_columns(order):
     assert set(order) <= set(COLUMNS)
     assert len(set(order)) == len(order)
