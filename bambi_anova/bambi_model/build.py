@@ -6,13 +6,14 @@ common terms, centred at their mean over the rows of the data.
 
 from __future__ import annotations
 
+from types import FunctionType
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import bambi as bmb
 import formulae
-import numpy as np
 
-from bambi_anova.bambi_model.frame import BambiFrame, make_frame
+from bambi_anova.bambi_model.frame import BambiFrame, centred_call, centring, make_frame
 from bambi_anova.bambi_model.groups import Group, make_groups
 from bambi_anova.bambi_model.likelihoods import CollapsedGaussian, bambi_family, weighted_family
 from bambi_anova.design.sufficient import Collapsed
@@ -21,8 +22,6 @@ from bambi_anova.names import INTERCEPT
 from bambi_anova.priors.defaults import Prior
 from bambi_anova.specification import Specification
 
-#: Functions that formulas may use beside Bambi's own.
-NAMESPACE = {"np": np, "sqrt": np.sqrt, "log1p": np.log1p}
 _BUILT: WeakKeyDictionary[Specification, bmb.Model] = WeakKeyDictionary()
 
 
@@ -46,13 +45,13 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
     frame = make_frame(design, collapsed, family)
     groups = make_groups(design, family)
     covariates = [t.covariate for t in design.terms if t.covariate and not t.factors]
-    # formulae cannot compare a call with a plain column, unless the column comes first.
+    # Plain columns first: the order of the parameters decides which random numbers they get.
     covariates.sort(key=lambda name: "(" in name)
-    text = _formula(frame, [design.rows.covariates[name].centred for name in covariates], groups)
+    text = _formula(frame, [centred_call(name, design.rows) for name in covariates], groups)
 
-    # formulae writes 'I(x-2)' its own way, and Bambi takes priors by that name.
+    # formulae writes calls its own way, and Bambi takes priors by that name.
     described = formulae.model_description(text)
-    slopes = [term.name for term in described.common_terms if term.name.startswith("I(")]
+    slopes = [term.name for term in described.common_terms if term.name.startswith("centred_")]
     names = [group.name for group in described.group_terms]
     bambi_priors = {INTERCEPT: _to_bambi(priors.intercept)}
     aliases = {}
@@ -65,7 +64,8 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
             aliases[name] = group.name
     bambi_priors |= {name: _to_bambi(prior) for name, prior in priors.auxiliary.items()}
 
-    model = bmb.Model(
+    model = _call_alone(
+        bmb.Model,
         text,
         frame.data,
         family=_bambi_family(frame, collapsed, family),
@@ -73,13 +73,21 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
         priors=bambi_priors,
         auto_scale=False,
         center_predictors=False,
-        extra_namespace={**NAMESPACE, **specification.options.namespace},
+        extra_namespace=centring(design.rows),
     )
     if aliases:
         model.set_alias(aliases)
     model.build()
     _require_level_order(model, groups)
     return model
+
+
+def _call(*_: Any, **__: Any) -> Any:
+    return _[0](*_[1:], **__)
+
+
+#: formulae takes names from whoever calls Bambi: here it finds none.
+_call_alone = FunctionType(_call.__code__, {})
 
 
 def _formula(frame: BambiFrame, covariates: list[str], groups: list[Group]) -> str:

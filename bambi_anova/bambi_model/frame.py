@@ -5,16 +5,18 @@ Letters: M collapsed rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from bambi_anova.data.rows import Rows
 from bambi_anova.design.design import Design, Unit
 from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.families.base import Family
-from bambi_anova.formula.parse import quote
+from bambi_anova.formula.expression import quote
 from bambi_anova.names import effects_labels
 
 
@@ -67,7 +69,7 @@ def _add_response(
 ) -> tuple[str, str]:
     """Add the response columns; return the left-hand side and Bambi's family."""
     response = design.formula.response
-    read = " ".join(covariate.centred for covariate in design.rows.covariates.values())
+    read = {name for own in design.rows.covariates.values() for name in own.columns}
     predictors = {*design.rows.factors, *design.rows.groupings}
 
     def add(name: str, values: np.ndarray) -> str:
@@ -79,20 +81,57 @@ def _add_response(
         return quote(column)
 
     if family.response == "binary" and not collapsed.merged:
-        return add(response.expression, collapsed.values.astype(int)), "bernoulli"
+        return add(str(response.outcome), collapsed.values.astype(int)), "bernoulli"
     if collapsed.trials is not None:
-        successes = add(response.expression, collapsed.values.astype(int))
-        named = response.trials is not None and response.trials in data
-        trials = str(response.trials) if named else _free("trials", data)
+        successes = add(str(response.outcome), collapsed.values.astype(int))
+        trials = str(response.trials)
+        trials = trials if trials in data else _free("trials", data)
         both = f"p({successes}, {add(trials, collapsed.trials.astype(int))})"
         return both, "binomial" if family.collapse == "binomial" else family.name
     whole = family.response == "count"
-    name = add(response.expression, collapsed.values.astype(int) if whole else collapsed.values)
+    name = add(str(response.outcome), collapsed.values.astype(int) if whole else collapsed.values)
     return name, family.name
 
 
-def _free(name: str, data: pd.DataFrame) -> str:
-    """Return the name, with underscores added until no column has it."""
+def centred_call(name: str, rows: Rows) -> str:
+    """Write a covariate for Bambi: a function of ours of the columns that it reads.
+
+    Bambi sees no expression of the user's, and centres new rows where ours are centred.
+
+    Examples
+    --------
+    >>> import bambi_anova as ba
+    >>> oats = ba.load_data("oats").assign(acre=range(1, 73))
+    >>> centred_call("np.log(acre)", ba.Model("yield ~ np.log(acre)", oats).design.rows)
+    'centred_np_log_acre(acre)'
+    """
+    return f"{_functions(rows)[name]}({', '.join(map(quote, rows.covariates[name].columns))})"
+
+
+def centring(rows: Rows) -> dict[str, Callable[..., np.ndarray]]:
+    """Return the functions that ``centred_call`` writes, by their names."""
+
+    def function(name: str) -> Callable[..., np.ndarray]:
+        def centred(*columns: pd.Series) -> np.ndarray:
+            frame = dict(zip(rows.covariates[name].columns, columns, strict=True))
+            return rows.centred(name, pd.DataFrame(frame))
+
+        return centred
+
+    return {called: function(name) for name, called in _functions(rows).items()}
+
+
+def _functions(rows: Rows) -> dict[str, str]:
+    """Name a function for each covariate."""
+    found: dict[str, str] = {}
+    for name in rows.covariates:
+        plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+        found[name] = _free(f"centred_{plain}", found.values())
+    return found
+
+
+def _free(name: str, data: Collection) -> str:
+    """Return the name, with underscores added until nothing has it."""
     while name in data:
         name += "_"
     return name

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bambi_anova.bambi_model.effects import Anchor, Children, UnitEffects, ZeroSumEffects
-from bambi_anova.bambi_model.frame import is_complete
+from bambi_anova.bambi_model.frame import centred_call, is_complete
 from bambi_anova.bambi_model.geometry import link_means, term_information, unit_information
 from bambi_anova.design.design import Design, FixedTerm, Slope, Unit
 from bambi_anova.design.margins import effects_basis, row_levels
 from bambi_anova.families.base import Family
-from bambi_anova.formula.parse import Term, quote
+from bambi_anova.formula.algebra import Term
+from bambi_anova.formula.expression import quote
 from bambi_anova.names import INTERCEPT, effects_labels, effects_name
 
 Array = np.ndarray
@@ -171,8 +172,8 @@ def _expression(covariate: str | None, design: Design) -> tuple[str, float]:
     """Return the left side of the bar, and the variance that it carries."""
     if covariate is None:
         return "1", 1.0
-    values = design.rows.covariates[covariate]
-    return f"0 + {values.centred}", values.sd**2
+    call = centred_call(covariate, design.rows)
+    return f"0 + {call}", design.rows.covariates[covariate].sd ** 2
 
 
 def _grouping(variables: Term) -> str:

@@ -193,10 +193,10 @@ def read_study(model: Model) -> Study:
         codes=factors,
         terms=tuple(
             tuple(name for name in factors if name in term)
-            for term in model.formula.terms
+            for term in model.formula.parent.terms
             if set(term) <= set(factors)
         ),
-        units=tuple(_read_unit(term, coded, set(factors)) for term in model.formula.units),
+        units=tuple(_read_unit(term, coded, set(factors)) for term in model.formula.parent.units),
         values=rows.response.values,
         trials=rows.response.trials,
         numeric=tuple(numeric),

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from bambi_anova.errors import ArgumentError, DataError, listing, nearest
-from bambi_anova.formula.parse import quote
+from bambi_anova.formula.expression import quote
 
 
 def design_to_formula(
@@ -55,7 +55,8 @@ def design_to_formula(
         strata += f"/({crossed})" if len(within_names) > 1 else f"/{crossed}"
     # A factor that is numeric in the data is a factor all the same: it was named as one.
     fixed = " * ".join(_as_factor(data, name) for name in factors)
-    return f"{dv} ~ {fixed} + Error({strata})", data
+    left = quote(dv) if dv in data.columns else dv
+    return f"{left} ~ {fixed} + Error({strata})", data
 
 
 def _names(given: str | Sequence[str]) -> list[str]:

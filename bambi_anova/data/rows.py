@@ -5,8 +5,7 @@ Everything that can be wrong with a column is found here.  Letters: N rows.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +14,11 @@ import pandas as pd
 from bambi_anova.errors import DataError, FormulaError, listing, nearest
 from bambi_anova.families.base import Family
 from bambi_anova.families.response import ResponseValues, read_response
-from bambi_anova.formula.parse import Formula, Term, is_call, quote, term_name
+from bambi_anova.formula.algebra import Term
+from bambi_anova.formula.evaluation import Names
+from bambi_anova.formula.expression import Expression
+from bambi_anova.formula.functions import STATEFUL
+from bambi_anova.formula.parse import Formula, term_name
 from bambi_anova.tables.columns import RESERVED
 
 Array = np.ndarray
@@ -24,9 +27,6 @@ Array = np.ndarray
 RESERVED_FOR_PARAMETERS = frozenset(
     "Intercept mu p omega sigma alpha nu kappa kappa_minus_2".split()
 )
-FUNCTIONS = {
-    name: getattr(np, name) for name in ("log", "log2", "log10", "log1p", "exp", "sqrt", "abs")
-}
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,22 @@ class Covariate:
         Values before centring.
     mean, sd : float
         Over the N rows; effects are evaluated at the mean.
-    centred : str
-        formulae expression of the centred values, with the numbers written out, so that
-        predictions for new rows use the same centre.
+    columns : tuple of str
+        The columns that it reads.
+    raw : Expression
+        Its values; of ``scale(x)`` and ``center(x)``, which depend on the rows they see, ``x``.
+    origin, unit : float
+        Any row's centred value is ``(raw - origin) / unit``.
     """
 
     name: str
     values: Array
     mean: float
     sd: float
-    centred: str
+    columns: tuple[str, ...]
+    raw: Expression
+    origin: float
+    unit: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,18 @@ class Rows:
     covariates: Mapping[str, Covariate]
     offset: Array | None
     namespace: Mapping = field(default_factory=dict)
+
+    def centred(self, name: str, frame: pd.DataFrame) -> Array:
+        """Return a covariate's values on other rows, centred where these rows are.
+
+        Raises
+        ------
+        DataError
+            If they cannot be evaluated.
+        """
+        own = self.covariates[name]
+        values = own.raw.evaluate(frame, self.namespace).to_numpy(dtype=float)
+        return (values - own.origin) / own.unit
 
     def codes(self, variables: Iterable[str]) -> tuple[Array, Array]:
         """Number the combinations of some categorical variables.
@@ -136,101 +154,71 @@ def read_rows(
     """
     if not isinstance(data, pd.DataFrame):
         raise DataError(f"data: expected a pandas DataFrame, got {type(data).__name__}")
-    variables = _variables(formula)
-    used = _used_columns(formula, variables, data)
+    namespace = dict(namespace or {})
+    Names(namespace).require_free()
+    used = _used_columns(formula, data)
     categorical = {categorical} if isinstance(categorical, str) else set(categorical)
     unknown = categorical - set(data.columns)
     if unknown:
         _unknown_column(sorted(unknown)[0], data)
     frame = _complete_rows(data, used, dropna)
-    evaluate = _Evaluator(frame, {**FUNCTIONS, "np": np, **(namespace or {})})
 
-    response = formula.response
-    trials = evaluate(response.trials) if response.trials is not None else None
-    values = read_response(
-        family, response.text, evaluate(response.expression), trials, response.success
-    )
+    def values_of(expression: Expression) -> pd.Series:
+        return expression.evaluate(frame, namespace)
+
+    response, predictors = formula.response, formula.predictors.values()
+    trials = None if response.trials is None else values_of(response.trials)
+    outcome = values_of(response.outcome)
+    read = read_response(family, response.text, outcome, trials, response.success)
+    columns = {name: values_of(expression) for name, expression in formula.variables.items()}
     as_factor = categorical | formula.categorical
+    numeric = {
+        name for name, own in columns.items() if name not in as_factor and _is_covariate(own)
+    }
     factors: dict[str, Coded] = {}
     covariates: dict[str, Covariate] = {}
-    for name in variables.common:
-        column = evaluate(name)
-        if name in as_factor or not _is_covariate(column):
-            factors[name] = _coded(column, name, least=2)
+
+    def add_covariate(name: str) -> None:
+        expression = formula.variables[name]
+        covariates[name] = _covariate(columns[name], expression, frame, values_of)
+
+    for name in _flat(term for own in predictors for term in own.terms):
+        if name in numeric:
+            add_covariate(name)
         else:
-            covariates[name] = _covariate(column, name, evaluate)
-    for name in variables.slopes:
-        column = evaluate(name)
-        if name in as_factor or not _is_covariate(column):
-            raise FormulaError(_factor_slope_advice(name, formula))
-        covariates[name] = _covariate(column, name, evaluate)
+            factors[name] = _coded(columns[name], name, least=2)
+    for name, unit in (slope for own in predictors for slope in own.slopes):
+        if name not in numeric:
+            raise FormulaError(_factor_slope_advice(name, unit))
+        add_covariate(name)
+    units = [unit for own in predictors for unit in own.units]
+    units += [unit for own in predictors for _, unit in own.slopes]
     groupings = {
-        name: factors[name] if name in factors else _coded(evaluate(name), name, least=2)
-        for name in variables.units
+        name: factors[name] if name in factors else _coded(columns[name], name, least=2)
+        for name in _flat(units)
     }
-    offsets = [_finite(evaluate(text), text) for text in formula.offsets]
-    offset = np.sum(offsets, axis=0) if offsets else None
-    own_names = dict(namespace or {})
-    return Rows(frame, values, factors, groupings, covariates, offset, own_names)
-
-
-@dataclass(frozen=True)
-class _Variables:
-    """The variables of a formula by the part they play."""
-
-    common: tuple[str, ...]
-    units: tuple[str, ...]
-    slopes: tuple[str, ...]
-
-
-def _variables(formula: Formula) -> _Variables:
-    def flat(terms: Iterable[Term]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for term in terms for name in term))
-
-    slope_units = [unit for _, unit in formula.slopes]
-    return _Variables(
-        flat(formula.terms),
-        flat([*formula.units, *slope_units]),
-        tuple(dict.fromkeys(name for name, _ in formula.slopes)),
-    )
-
-
-def _used_columns(formula: Formula, variables: _Variables, data: pd.DataFrame) -> list[str]:
-    """Return the columns that the formula reads, in the data's order; raise for unknown ones."""
-    response = formula.response
-    expressions = [
-        response.expression,
-        *([response.trials] if response.trials is not None else []),
-        *variables.common,
-        *variables.units,
-        *variables.slopes,
-        *formula.offsets,
+    offsets = [
+        _finite(values_of(own), own.text) for predictor in predictors for own in predictor.offsets
     ]
-    duplicated = data.columns[data.columns.duplicated()]
-    used: set[str] = set()
-    for text in expressions:
-        if text in data.columns:
-            used.add(text)
-        elif re.fullmatch(r"[\w. ]*[^\W\d][\w. ]*", text):
-            _unknown_column(text, data)
-        else:
-            used |= {name for name in data.columns if mentions(text, name)}
-    for name in used & set(duplicated):
-        raise DataError(f"data: there are several columns named {name!r}; rename them")
-    return [name for name in data.columns if name in used]
+    offset = np.sum(offsets, axis=0) if offsets else None
+    return Rows(frame, read, factors, groupings, covariates, offset, namespace)
 
 
-def mentions(text: str, name: object) -> bool:
-    """Whether an expression reads a column.
+def _flat(terms: Iterable[Term]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for term in terms for name in term))
 
-    Examples
-    --------
-    >>> mentions("log(dose + 1)", "dose"), mentions("log(dose + 1)", "os")
-    (True, False)
-    """
-    if not isinstance(name, str):
-        return False
-    return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w(])", text) is not None
+
+def _used_columns(formula: Formula, data: pd.DataFrame) -> list[str]:
+    """Return the columns that the formula reads, in the data's order; raise for unknown ones."""
+    known = list(data.columns)
+    for expression in formula.expressions:
+        if expression.is_column and expression.text not in known:
+            _unknown_column(expression.text, data)
+    used = formula.columns(known)
+    for name in used:
+        if known.count(name) > 1:
+            raise DataError(f"data: there are several columns named {name!r}; rename them")
+    return used
 
 
 def _unknown_column(name: str, data: pd.DataFrame) -> None:
@@ -250,39 +238,6 @@ def _complete_rows(data: pd.DataFrame, used: list[str], dropna: bool) -> pd.Data
     if incomplete.all():
         raise DataError("data: no rows" + (" without missing values" if len(data) else ""))
     return data.loc[~incomplete]
-
-
-@dataclass(frozen=True)
-class _Evaluator:
-    """Evaluate a formula's variable on the rows: a column, a number or an expression."""
-
-    frame: pd.DataFrame
-    namespace: Mapping
-
-    def __call__(self, text: str) -> pd.Series:
-        if text in self.frame.columns:
-            return self.frame[text]
-        if re.fullmatch(r"\d+(\.\d+)?", text):
-            return pd.Series(float(text), index=self.frame.index)
-        import formulae
-
-        # Outside a call formulae would read 'post - pre' as an algebra of terms: as 'post'.
-        expression = text if is_call(text) else f"I({text})"
-        try:
-            design = formulae.design_matrices(
-                f"0 + {expression}", self.frame, "error", extra_namespace=dict(self.namespace)
-            )
-            values = np.asarray(design.common)
-        except Exception as error:  # whatever the user's expression raises
-            words = re.findall(r"\w+", str(error)) or [text]
-            known = nearest(words[-1], map(str, self.frame.columns))
-            raise DataError(f"formula: {text!r} cannot be evaluated: {error}{known}") from error
-        if values.ndim == 2 and values.shape[1] != 1:
-            raise DataError(
-                f"formula: {text!r} makes {values.shape[1]} columns; expected one numeric column. "
-                "Add the columns to the data frame and name each of them"
-            )
-        return pd.Series(values.reshape(len(self.frame)), index=self.frame.index)
 
 
 def _require_plain(name: str) -> None:
@@ -342,7 +297,13 @@ def _finite(column: pd.Series, name: str) -> Array:
     return values
 
 
-def _covariate(column: pd.Series, name: str, evaluate: _Evaluator) -> Covariate:
+def _covariate(
+    column: pd.Series,
+    expression: Expression,
+    frame: pd.DataFrame,
+    values_of: Callable[[Expression], pd.Series],
+) -> Covariate:
+    name = expression.text
     _require_plain(name)
     if name in RESERVED_FOR_PARAMETERS:
         raise DataError(f"column {name!r}: this name is a parameter's; rename the column")
@@ -350,35 +311,18 @@ def _covariate(column: pd.Series, name: str, evaluate: _Evaluator) -> Covariate:
     mean, sd = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
     if sd == 0:
         raise DataError(f"covariate {name!r} is constant ({mean:g}); drop it from the formula")
-    return Covariate(name, values, mean, sd, _centred_expression(name, values, evaluate))
+    raw = expression if name in frame else expression.raw
+    origin, unit = values.mean(), 1.0
+    if raw is not expression:
+        inner = _finite(values_of(raw), raw.text)
+        origin, unit = inner.mean(), inner.std() / values.std()
+    if name not in frame and set(STATEFUL) & set(raw.functions):
+        raise FormulaError(f"{name!r}: scale() and center() cannot stand inside another call")
+    columns = expression.columns(frame.columns)
+    return Covariate(name, values, mean, sd, columns, raw, float(origin), float(unit))
 
 
-def _centred_expression(name: str, values: Array, evaluate: _Evaluator) -> str:
-    """Write the centring out, so that Bambi can apply it to new rows.
-
-    ``scale(x)`` and ``center(x)`` depend on the rows they see; their numbers are written out too.
-    """
-    stateful = re.fullmatch(r"(?:scale|standardize|center)\((.+)\)", name)
-    if stateful is None or name in evaluate.frame.columns:
-        if name not in evaluate.frame.columns and re.search(
-            r"\b(scale|standardize|center)\(", name
-        ):
-            raise FormulaError(f"{name!r}: scale() and center() cannot stand inside another call")
-        text = quote(name) if name in evaluate.frame.columns else name
-        return f"I({text} {_minus(values.mean())})"
-    inner = stateful[1]
-    raw = _finite(evaluate(inner), inner)
-    ratio = np.format_float_positional(raw.std() / values.std(), trim="0")
-    return f"I((({inner}) {_minus(raw.mean())}) / {ratio})"
-
-
-def _minus(number: float) -> str:
-    """Write ``- number`` in digits that formulae can read (it knows no exponents)."""
-    return f"{'-' if number >= 0 else '+'} {np.format_float_positional(abs(number), trim='0')}"
-
-
-def _factor_slope_advice(name: str, formula: Formula) -> str:
-    unit = next(unit for slope, unit in formula.slopes if slope == name)
+def _factor_slope_advice(name: str, unit: Term) -> str:
     group = term_name(unit)
     return (
         f"({name}|{group}): {name!r} is a factor, and a factor's slopes are not a unit term here. "

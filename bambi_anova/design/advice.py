@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from bambi_anova.data.rows import mentions
 from bambi_anova.design.design import RESIDUAL, Design, Unit, one_draw
 from bambi_anova.errors import (
     AnovaWarning,
@@ -24,7 +23,9 @@ from bambi_anova.errors import (
     listing,
 )
 from bambi_anova.families.base import Family
-from bambi_anova.formula.parse import Term, quote, term_name
+from bambi_anova.formula.algebra import Term
+from bambi_anova.formula.expression import quote
+from bambi_anova.formula.parse import term_name
 
 #: A covariate with so few distinct values is probably a factor.
 FEW_VALUES = 5
@@ -57,7 +58,7 @@ def check_design(design: Design, family: Family) -> list[AnovaWarning]:
 def _guessed_success(design: Design) -> Iterator[AnovaWarning]:
     response = design.rows.response
     if response.guessed:
-        name = design.formula.response.expression
+        name = design.formula.response.outcome
         yield SuccessLevelWarning(
             f"response {response.name!r} is text: {response.success!r} was taken as success. "
             f"Write {name}['{response.success}'] or the other level to say so yourself"
@@ -77,15 +78,16 @@ def _few_valued_covariates(design: Design) -> Iterator[AnovaWarning]:
 
 def _as_factors(design: Design, name: str) -> str:
     """Write a covariate's column, or the columns of its expression, as factors."""
-    columns = list(design.rows.data.columns)
-    read = [name] if name in columns else [c for c in columns if mentions(name, c)]
+    read = design.rows.covariates[name].columns
     return " + ".join(f"C({quote(column)})" for column in read)
 
 
 def _written(design: Design, variables: Iterable[str], joined: str = "/") -> str:
     """Write variables for a formula, columns in backticks where they need them."""
-    columns = design.rows.data.columns
-    return joined.join(quote(name) if name in columns else name for name in variables)
+    return joined.join(
+        own.written if (own := design.formula.variables.get(name)) else quote(name)
+        for name in variables
+    )
 
 
 def _dropped_units(design: Design) -> Iterator[AnovaWarning]:
@@ -124,11 +126,9 @@ def _forgotten_unit(design: Design) -> Iterator[AnovaWarning]:
     suspects = [t for t in design.terms if t.factors and t.strata == (RESIDUAL,)]
     if not suspects:
         return
-    response = design.formula.response
-    texts = [response.expression, response.trials or "", *design.formula.offsets]
-    texts += [*rows.factors, *rows.groupings, *rows.covariates]
+    named = design.formula.columns(rows.data.columns)
     for position, name in enumerate(rows.data.columns):
-        if any(name == text or mentions(text, name) for text in texts):
+        if name in named:
             continue
         unit = _as_unit(rows.data.iloc[:, position], len(rows.data))
         if unit is None:

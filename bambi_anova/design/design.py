@@ -16,7 +16,8 @@ from bambi_anova.data.rows import Rows
 from bambi_anova.design.describe import describe_design
 from bambi_anova.errors import FormulaError
 from bambi_anova.families.base import Family
-from bambi_anova.formula.parse import Formula, Term, term_name
+from bambi_anova.formula.algebra import Term
+from bambi_anova.formula.parse import Formula, term_name
 
 Array = np.ndarray
 
@@ -243,8 +244,8 @@ def build_design(formula: Formula, rows: Rows, family: Family) -> Design:
         )
         for name, coded in rows.factors.items()
     )
-    terms = tuple(_fixed_term(term, rows, units) for term in formula.terms)
-    slopes = tuple(Slope(name, _unit(unit, rows)) for name, unit in formula.slopes)
+    terms = tuple(_fixed_term(term, rows, units) for term in formula.parent.terms)
+    slopes = tuple(Slope(name, _unit(unit, rows)) for name, unit in formula.parent.slopes)
     return Design(formula, rows, factors, terms, units, slopes, dropped)
 
 
@@ -281,7 +282,7 @@ def _units(
     kept: list[Unit] = []
     dropped: list[DroppedUnit] = []
     single = one_draw(rows, family)
-    for variables in sorted(formula.units, key=len):  # of two names the shorter stays
+    for variables in sorted(formula.parent.units, key=len):  # of two names the shorter stays
         unit = _unit(variables, rows)
         if not unit.own:
             raise FormulaError(
@@ -298,7 +299,7 @@ def _units(
             )
         else:
             kept.append(unit)
-    kept.sort(key=lambda unit: formula.units.index(unit.variables))
+    kept.sort(key=lambda unit: formula.parent.units.index(unit.variables))
     return tuple(kept), tuple(dropped)
 
 

@@ -7,25 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from bambi_anova.data.rows import FUNCTIONS, Covariate, Rows, mentions
-from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.data.rows import Covariate, Rows
+from bambi_anova.errors import ArgumentError, DataError, nearest
 from bambi_anova.tables.columns import RESERVED
-
-
-def columns_of(covariate: Covariate, rows: Rows) -> list[str]:
-    """Return the columns that a covariate reads: itself, or those of its expression."""
-    columns = [str(name) for name in rows.data.columns]
-    if covariate.name in columns:
-        return [covariate.name]
-    return [name for name in columns if mentions(covariate.name, name)]
 
 
 def readers(column: str, rows: Rows) -> list[str]:
     """Return the covariates that read a column, or that have its name."""
     return [
-        name
-        for name, known in rows.covariates.items()
-        if column == name or column in columns_of(known, rows)
+        name for name, known in rows.covariates.items() if column == name or column in known.columns
     ]
 
 
@@ -36,7 +26,7 @@ def require_covariate(name: str, rows: Rows, argument: str) -> None:
     ------
     ArgumentError
     """
-    known = [*rows.covariates, *(c for v in rows.covariates.values() for c in columns_of(v, rows))]
+    known = [*rows.covariates, *(c for v in rows.covariates.values() for c in v.columns)]
     if name in rows.factors:
         raise ArgumentError(f"{argument}: {name!r} is a factor; name its levels with by={name!r}")
     if name not in known:
@@ -88,7 +78,7 @@ def centred_values(at: Mapping[str, float], rows: Rows) -> dict[str, float]:
 def _centred(covariate: Covariate, at: Mapping[str, float], rows: Rows) -> float:
     if covariate.name in at:
         return at[covariate.name] - covariate.mean
-    read = columns_of(covariate, rows)
+    read = covariate.columns
     missing = [name for name in read if name not in at]
     if len(missing) == len(read):
         return 0.0
@@ -97,22 +87,15 @@ def _centred(covariate: Covariate, at: Mapping[str, float], rows: Rows) -> float
             f"at: covariate {covariate.name!r} reads {' and '.join(map(repr, read))}; give all "
             f"of them, or its own value as at={{{covariate.name!r}: ...}}"
         )
-    import formulae
-
     point = pd.DataFrame({name: [float(at[name])] for name in read})
-    names = {**FUNCTIONS, "np": np, **rows.namespace}
     given = ", ".join(f"{name}={at[name]:g}" for name in read)
     try:
-        with np.errstate(all="ignore"):
-            design = formulae.design_matrices(
-                f"0 + {covariate.centred}", point, "error", extra_namespace=names
-            )
-    except Exception as error:  # whatever the user's expression raises
+        value = float(rows.centred(covariate.name, point)[0])
+    except DataError as error:
         raise ArgumentError(
             f"at: covariate {covariate.name!r} cannot be evaluated at {given}: {error}. Give its "
             f"own value as at={{{covariate.name!r}: ...}}"
         ) from error
-    value = float(np.asarray(design.common).ravel()[0])
     if not np.isfinite(value):
         raise ArgumentError(f"at: covariate {covariate.name!r} is not finite at {given}")
     return value

@@ -1,200 +1,291 @@
-"""The algebra of terms: text -> lifted calls -> formulae's tree -> terms, by R's rules.
+"""The algebra of terms: tokens -> terms, unit terms and offsets, expanded by R's rules.
 
-Function calls are lifted out of the text first and put back afterwards, because formulae renders
-a call without its inner brackets: ``Error(s/(A*B))`` would come back as ``Error(s / A * B)``,
-another design.  formulae scans and parses what is left; the tree is expanded here, since formulae
-tells ``A:B`` from ``B:A`` and takes ``s/t/(A*B)`` apart otherwise than R does.
-
-A *term* is a tuple of variables.
+A *term* is a tuple of variables' names.  Terms that name the same variables in another order are
+one term, written as the first of them.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from bambi_anova.errors import FormulaError
+from bambi_anova.formula.expression import Expression
+from bambi_anova.formula.tokens import Token, Words
+from bambi_anova.formula.variables import Variables, read_variable
 
 Term = tuple[str, ...]
 
-#: The name of a called function, in front of its bracket.
-CALL = re.compile(r"[A-Za-z_][\w.]*(?=\()")
-_PLACEHOLDER = "call__{}__"
+#: Terms beyond which a formula is refused: ten factors with all of their interactions.
+MOST_TERMS = 1023
+_EXAMPLE = "Expected e.g. 'y ~ A * B + Error(s/B)' or 'y ~ A * B + (1|s) + (1|s:B)'"
 
 
-def lift_calls(text: str, whole: str) -> tuple[str, dict[str, str]]:
-    """Replace every outermost call by a placeholder; return the text and the calls."""
-    placeholders: dict[str, str] = {}
-    out: list[str] = []
-    position = 0
+@dataclass(frozen=True)
+class Intercept:
+    """``1``; not kept by ``0`` and ``- 1``."""
 
-    def lift(call: str) -> None:
-        # The same call twice is the same variable: 'C(x)*A - C(x):A' must cancel.
-        call = "".join(call.split()) if not set(call) & set("'\"`") else call
-        out.append(f" {placeholders.setdefault(call, _PLACEHOLDER.format(len(placeholders)))} ")
-
-    while position < len(text):
-        char = text[position]
-        match = CALL.match(text, position)
-        if char == "`":
-            end = closing(text, position, whole)
-            out.append(text[position : end + 1])
-        elif match:
-            end = closing(text, match.end(), whole)
-            lift(text[position : end + 1])
-        elif char == "{":
-            end = closing(text, position, whole)
-            lift(f"I({text[position + 1 : end]})")
-        elif char in "^%.":
-            advice = {
-                "^": "write (A + B)**2",
-                "%": "write A:B",
-                ".": "name each column, one with a dot in backticks: `a.b`",
-            }[char]
-            raise FormulaError(f"{whole!r}: {char!r} has no meaning here; {advice}")
-        else:
-            word = re.compile(r"[A-Za-z_]\w*|\d+(\.\d+)?").match(text, position)
-            end = word.end() - 1 if word else position
-            out.append(text[position : end + 1])
-        position = end + 1
-    algebra = "".join(out).strip()
-    _require_operators(algebra, whole)
-    return algebra, {name: call for call, name in placeholders.items()}
+    kept: bool
 
 
-def _require_operators(algebra: str, whole: str) -> None:
-    """Refuse 'A B': formulae would drop what follows the first operand in silence."""
-    bare = re.sub(r"`[^`]*`", "quoted", algebra)
-    match = re.search(r"[\w)]\s+[\w(]|\)[\w(]|\w\(", bare)
-    if match:
-        raise FormulaError(f"{whole!r}: an operator (+, *, :, /) is missing near {match[0]!r}")
+@dataclass(frozen=True)
+class Stratum:
+    """A unit term of ``Error()``."""
 
-
-def closing(text: str, start: int, whole: str) -> int:
-    """Return the index of the bracket or quote that closes the one at ``start``."""
-    pairs = {"(": ")", "{": "}", "[": "]"}
-    stack: list[str] = []
-    position = start
-    while position < len(text):
-        char = text[position]
-        if char in "'\"`":
-            position = text.find(char, position + 1)
-            if position < 0:
-                raise FormulaError(f"{whole!r}: the quote {char} is never closed")
-        elif char in pairs:
-            stack.append(pairs[char])
-        elif stack and char == stack[-1]:
-            stack.pop()
-        if not stack:
-            return position
-        position += 1
-    raise FormulaError(f"{whole!r}: a bracket is never closed")
+    unit: Term
+    text: str
 
 
 @dataclass(frozen=True)
 class Bar:
-    """``(slope|unit)``; the empty term is the intercept."""
+    """``(slope|unit)``; the slope of the intercept is ``None``."""
 
-    slope: Term
+    slope: str | None
     unit: Term
 
 
-#: What ``0`` and ``- 1`` leave behind.
-NO_INTERCEPT: Term = ("",)
+@dataclass(frozen=True)
+class Offset:
+    """``offset(expression)``."""
+
+    expression: Expression
+    text: str
 
 
-def expand(algebra: str, whole: str) -> list[Term | Bar]:
-    """Parse the algebra of terms with formulae and expand it by R's rules."""
-    from formulae.parser import Parser
-    from formulae.scanner import Scanner
-
-    try:
-        parser = Parser(Scanner(f"y ~ {algebra}").scan(add_intercept=False))
-        tree = parser.parse().right
-    except Exception as error:  # formulae has no base class for its parse errors
-        raise FormulaError(
-            f"formula {whole!r} cannot be read: {error}. "
-            "Expected e.g. 'y ~ A * B + Error(s/B)' or 'y ~ A * B + (1|s) + (1|s:B)'"
-        ) from error
-    if not parser.at_end():  # formulae would drop the rest in silence
-        raise FormulaError(
-            f"{whole!r}: {parser.peek().lexeme!r} has no meaning here; check the brackets, "
-            "and write random intercepts as (1|s)"
-        )
-    return _walk(tree, whole)
+Item = Term | Intercept | Stratum | Bar | Offset
+#: Items by what tells them apart.
+Items = dict[Hashable, Item]
 
 
-def _walk(node, whole: str) -> list:
-    """Return the terms of a node of formulae's tree."""
-    kind = type(node).__name__
-    if kind == "Grouping":
-        return _walk(node.expression, whole)
-    if kind == "Variable" and node.level is None:
-        return [(node.name.lexeme,)]
-    if kind == "QuotedName":
-        return [(node.expression.lexeme[1:-1],)]
-    if kind == "Literal" and node.lexeme is None:
-        if node.value in (0, 1):
-            return [()] if node.value else [NO_INTERCEPT]
-        raise FormulaError(f"{whole!r}: {node.value!r} is a number where a column was expected")
-    if kind not in ("Binary", "Unary"):
-        raise FormulaError(f"{whole!r} cannot be read: expected columns, brackets and operators")
-    operator = node.operator.lexeme
-    left = _walk(node.left, whole) if kind == "Binary" else []
-    if operator == "**":
-        return _power(left, getattr(node.right, "value", None), whole)
-    right = _walk(node.right, whole)
-    if operator == "+":
-        return unique([*left, *right])
-    if operator == "-" and (kind == "Binary" or right == [()]):
-        gone = {_key(term) for term in right}
-        kept = [term for term in left if _key(term) not in gone]
-        return [*kept, NO_INTERCEPT] if () in right else kept
-    if operator == "|":
-        slopes = [term for term in left if term and term != NO_INTERCEPT]
-        _require_columns([*slopes, *right], whole)
-        slopes = slopes if NO_INTERCEPT in left else [(), *slopes]
-        if slopes:
-            return [Bar(slope, unit) for unit in right for slope in slopes]
-    if operator == ":":
-        return _cross(left, right, whole)
-    if operator == "*":
-        return unique([*left, *right, *_cross(left, right, whole)])
-    if operator == "/":
-        inside = tuple(name for term in left for name in term)
-        return unique([*left, *_cross([inside], right, whole)])
-    raise FormulaError(f"{whole!r}: {operator!r} has no meaning here")
+def _key(item: Item) -> Hashable:
+    """Tell items apart whatever the order of their variables."""
+    if isinstance(item, tuple):
+        return frozenset(item)
+    if isinstance(item, Stratum):
+        return Stratum, frozenset(item.unit)
+    if isinstance(item, Bar):
+        return Bar, item.slope, frozenset(item.unit)
+    return item
 
 
-def _cross(left: list, right: list, whole: str) -> list[Term]:
-    _require_columns([*left, *right], whole)
-    return unique([tuple(dict.fromkeys((*a, *b))) for a in left for b in right])
+def _text(item: Item) -> str:
+    return item.text if isinstance(item, (Stratum, Offset)) else "(1|s)"
 
 
-def _power(terms: list, exponent: object, whole: str) -> list[Term]:
-    if not isinstance(exponent, int) or not 0 < exponent < 10:
-        raise FormulaError(f"{whole!r}: expected a whole number from 1 to 9 after '**'")
-    result = terms
-    for _ in range(1, exponent):
-        result = unique([*result, *_cross(result, terms, whole)])
-    return result
+class Algebra:
+    """Read some words from left to right; operators bind as in R.
 
+    Parameters
+    ----------
+    words : Words
+    variables : Variables
+        Where the variables go that stand in the words.
+    """
 
-def _require_columns(terms: list, whole: str) -> None:
-    if any(isinstance(term, Bar) or term in ((), NO_INTERCEPT) for term in terms):
-        raise FormulaError(f"{whole!r}: numbers and (1|s) can only be added with '+'")
+    def __init__(self, words: Words, variables: Variables) -> None:
+        self.words, self.variables, self.at = words, variables, 0
 
+    def items(self) -> list[Item]:
+        """Return everything that the words add up.
 
-def _key(term: Term | Bar) -> tuple:
-    """Tell terms apart whatever the order of their variables."""
-    if isinstance(term, Bar):
-        return frozenset(term.slope), frozenset(term.unit)
-    return (frozenset(term),)
+        Raises
+        ------
+        FormulaError
+        """
+        found = self._sum()
+        token = self._next
+        if token is not None and token.operand:
+            before = self.words.tokens[self.at - 1]
+            near = self.words.whole[before.start : token.end]
+            raise self._error(f": an operator (+, *, :, /) is missing near {near!r}")
+        if token is not None:
+            raise self._error(
+                f": {token.text!r} has no meaning here; check the brackets, and write random "
+                "intercepts as (1|s)"
+            )
+        return list(found.values())
 
+    # Tokens
 
-def unique(terms: list) -> list:
-    """Drop terms that name the same variables in another order; keep the first."""
-    seen: dict[tuple, Term | Bar] = {}
-    for term in terms:
-        seen.setdefault(_key(term), term)
-    return list(seen.values())
+    @property
+    def _next(self) -> Token | None:
+        return self.words.tokens[self.at] if self.at < len(self.words.tokens) else None
+
+    def _take(self, *marks: str) -> str | None:
+        """Step over the next token if it is one of these."""
+        if self._next is None or self._next.text not in marks:
+            return None
+        self.at += 1
+        return self.words.tokens[self.at - 1].text
+
+    def _take_to(self, closing: int) -> Words:
+        """Step over the words up to a closing bracket, and return them."""
+        start, self.at = self.at, closing + 1
+        return self.words.part(start, self.at)
+
+    def _error(self, problem: str) -> FormulaError:
+        return self.words.error(problem)
+
+    # Operators, the loosest first
+
+    def _sum(self) -> Items:
+        found: Items = {}
+        sign = self._take("+", "-")
+        if sign == "-" and (self._next is None or self._next.text != "1"):
+            raise self._error(": '-' has no meaning here")
+        while True:
+            right = self._product()
+            if sign == "-":
+                self._subtract(found, right)
+            else:
+                self._add(found, right.values())
+            sign = self._take("+", "-")
+            if sign is None:
+                return found
+            if self._take("+", "-") == "-":
+                sign = "+" if sign == "-" else "-"
+
+    def _subtract(self, found: Items, right: Items) -> None:
+        for key, item in right.items():
+            if not isinstance(item, (tuple, Intercept)):
+                raise self._error(f": {_text(item)} can only be added with '+'")
+            found.pop(key, None)
+        if Intercept(True) in right:
+            found[Intercept(False)] = Intercept(False)
+
+    def _product(self) -> Items:
+        left = self._interaction()
+        while operator := self._take("*", "/"):
+            right = self._interaction()
+            if operator == "*":
+                crossed = self._cross(left, right)
+                self._add(left, right.values())
+            else:
+                inside = dict.fromkeys(name for term in self._terms(left) for name in term)
+                crossed = self._cross({None: tuple(inside)}, right)
+            self._add(left, crossed.values())
+        return left
+
+    def _interaction(self) -> Items:
+        left = self._power()
+        while self._take(":"):
+            left = self._cross(left, self._power())
+        return left
+
+    def _power(self) -> Items:
+        left = self._operand()
+        while self._take("**"):
+            power = self._take(*"123456789")
+            if power is None:
+                raise self._error(": expected a whole number from 1 to 9 after '**'")
+            once = dict(left)
+            for _ in range(1, int(power)):
+                self._add(left, self._cross(left, once).values())
+        return left
+
+    def _operand(self) -> Items:
+        token = self._next
+        if token is None or not token.operand or token.kind == "string":
+            found = "nothing" if token is None else repr(token.text)
+            raise self._error(f" cannot be read: expected a column, found {found}. {_EXAMPLE}")
+        if token.text == "(":
+            return self._bracket(self._take_to(self.words.position(self.at)).part(1, -1))
+        if token.text == "{":
+            return self._variable(self._take_to(self.words.position(self.at)))
+        if token.kind == "name" and self.words.whole[token.end : token.end + 1] == "(":
+            return self._call(self._take_to(self.words.position(self.at + 1)))
+        if token.kind == "number":
+            self.at += 1
+            if token.text not in ("0", "1"):
+                raise self._error(f": {token.text} is a number where a column was expected")
+            return {Intercept(token.text == "1"): Intercept(token.text == "1")}
+        if token.kind == "name" and "." in token.text:
+            raise self._error(
+                ": '.' has no meaning here; name each column, one with a dot in backticks: "
+                f"`{token.text}`"
+            )
+        return self._variable(self._take_to(self.at))
+
+    # Operands
+
+    def _bracket(self, inside: Words) -> Items:
+        """Read what stands in brackets: a sum, or slopes and the units by which they vary."""
+        sides = inside.split("|")
+        if len(sides) == 1:
+            return self._of(inside)
+        if len(sides) > 2:
+            raise self._error(": '|' has no meaning here; write random intercepts as (1|s)")
+        left, right = self._of(sides[0]), self._of(sides[1])
+        slopes: list[str | None] = [] if left.pop(Intercept(False), None) else [None]
+        left.pop(Intercept(True), None)
+        for term in self._terms(left):
+            if len(term) > 1:
+                raise self._error(
+                    f": the slope {':'.join(term)!r} of a unit must be one numeric column; for "
+                    "factors write the unit-by-factor term, (1|s:A:B) or Error(s/(A*B))"
+                )
+            slopes.append(term[0])
+        if not slopes:
+            raise self._error(": '|' has no meaning here without a slope; write (1|s)")
+        found: Items = {}
+        self._add(found, (Bar(slope, unit) for unit in self._terms(right) for slope in slopes))
+        return found
+
+    def _call(self, words: Words) -> Items:
+        head, inside = words.tokens[0].text, words.part(2, -1)
+        found: Items = {}
+        if head == "Error":
+            expected = ": expected units inside Error(), such as Error(s/A)"
+            units = self._of(inside) if inside.tokens else {}
+            if not units or not all(isinstance(item, tuple) for item in units.values()):
+                raise self._error(expected)
+            self._add(found, (Stratum(unit, words.compact) for unit in self._terms(units)))
+        elif head == "offset":
+            if not inside.tokens:
+                raise self._error(": expected a column or an expression inside offset()")
+            found[words.compact] = Offset(read_variable(inside, inside.compact), words.compact)
+        else:
+            return self._variable(words)
+        return found
+
+    def _variable(self, words: Words) -> Items:
+        name = self.variables.read(words)
+        return {frozenset({name}): (name,)}
+
+    def _of(self, words: Words) -> Items:
+        inner = Algebra(words, self.variables)
+        return {_key(item): item for item in inner.items()}
+
+    # Terms
+
+    def _terms(self, items: Items) -> list[Term]:
+        """Return the items, all of which must be terms."""
+        terms = [item for item in items.values() if isinstance(item, tuple)]
+        for item in items.values():
+            if isinstance(item, (Stratum, Offset)):
+                raise self._error(
+                    f": {item.text} can only be added with '+', not crossed with other terms"
+                )
+            if not isinstance(item, tuple):
+                raise self._error(": numbers and (1|s) can only be added with '+'")
+        return terms
+
+    def _cross(self, left: Items, right: Items) -> Items:
+        terms, others = self._terms(left), self._terms(right)
+        self._require_few(len(terms) * len(others))
+        found: Items = {}
+        self._add(found, (tuple(dict.fromkeys((*a, *b))) for a in terms for b in others))
+        return found
+
+    def _add(self, found: Items, more: Iterable[Item]) -> None:
+        """Add items in place; of equal ones the first stays."""
+        for item in more:
+            found.setdefault(_key(item), item)
+        self._require_few(len(found))
+
+    def _require_few(self, count: int) -> None:
+        if count > MOST_TERMS:
+            raise self._error(
+                f": makes more than {MOST_TERMS} terms. Name the interactions that the question is "
+                "about: (A + B + C)**2 makes those of two factors"
+            )

@@ -1,39 +1,45 @@
-"""Text -> response, fixed terms, unit terms, slopes and offsets; no data involved.
+"""Text -> one object that knows what a formula says; the text is not read again.
 
-The algebra of terms is expanded in ``algebra``; here its parts get their meaning.
-
-A *term* is a tuple of variables; a *variable* is a column's name or the text of a call.
+A *variable* is a column's name or the text of an expression; a *term* is a tuple of variables.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
 
 from bambi_anova.errors import FormulaError
-from bambi_anova.formula.algebra import (
-    CALL,
-    NO_INTERCEPT,
-    Bar,
-    Term,
-    closing,
-    expand,
-    lift_calls,
-    unique,
-)
+from bambi_anova.formula.algebra import Algebra, Bar, Intercept, Item, Offset, Stratum, Term
+from bambi_anova.formula.expression import Expression, column
+from bambi_anova.formula.tokens import Words, scan
+from bambi_anova.formula.variables import Variables, read_variable
 
-_LEVEL = re.compile(r"^(?P<name>.+?)\[(?P<level>.+)\]$", re.DOTALL)
-_PROPORTION = {"p", "prop", "proportion"}
+PROPORTION = ("p", "prop", "proportion")
 _UNSUPPORTED_RESPONSES = {"weighted", "censored", "truncated", "constrained", "c", "counts"}
+#: The predictor that a formula of one predictor is about.
+PARENT = "mu"
 
 
 @dataclass(frozen=True)
 class Response:
-    """The left-hand side: a column or expression, with trials or a success level if given."""
+    """The left-hand side.
+
+    Attributes
+    ----------
+    text : str
+        As it was written.
+    outcome : Expression
+        The outcome, or the successes of ``p(successes, trials)``.
+    trials : Expression or None
+    success : str or None
+        The level of ``y[level]``.
+    """
 
     text: str
-    expression: str
-    trials: str | None = None
+    outcome: Expression
+    trials: Expression | None = None
     success: str | None = None
 
     @property
@@ -43,34 +49,86 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Formula:
-    """What a formula says, before any data are seen.
+class Predictor:
+    """The right-hand side of one linear predictor.
 
     Attributes
     ----------
-    text : str
-        The formula as it was written.
-    response : Response
-        The left-hand side.
     terms : tuple of Term
         Common terms in order: factors, covariates and their interactions.
     units : tuple of Term
         Unit terms (error strata), coarsest first within each ``Error()``.
     slopes : tuple of (str, Term)
         Numeric slopes that vary by unit: ``(x|s)`` gives ``("x", ("s",))``.
-    offsets : tuple of str
-        Expressions inside ``offset()``.
+    offsets : tuple of Expression
+        What stands inside ``offset()``.
+    """
+
+    terms: tuple[Term, ...]
+    units: tuple[Term, ...] = ()
+    slopes: tuple[tuple[str, Term], ...] = ()
+    offsets: tuple[Expression, ...] = ()
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Every variable of terms, units and slopes."""
+        slopes = [(name, *unit) for name, unit in self.slopes]
+        terms = (*self.terms, *self.units, *slopes)
+        return tuple(dict.fromkeys(name for term in terms for name in term))
+
+
+@dataclass(frozen=True)
+class Formula:
+    """What a formula says, before any data are seen.
+
+    Attributes
+    ----------
+    text : str
+        As it was written, for messages.
+    response : Response
+    predictors : mapping of str to Predictor
+        By the likelihood's parameter that each gives; the first is the parent.
+    variables : mapping of str to Expression
+        By name: every variable of terms, units and slopes.
     categorical : frozenset of str
-        Columns marked as factors by ``C()``.
+        Variables marked as factors by ``C()``.
     """
 
     text: str
     response: Response
-    terms: tuple[Term, ...]
-    units: tuple[Term, ...]
-    slopes: tuple[tuple[str, Term], ...]
-    offsets: tuple[str, ...]
+    predictors: Mapping[str, Predictor]
+    variables: Mapping[str, Expression]
     categorical: frozenset[str]
+    end_of_terms: int = field(default=0, repr=False, compare=False)
+
+    @property
+    def parent(self) -> Predictor:
+        """The predictor that the tables are about."""
+        return next(iter(self.predictors.values()))
+
+    @cached_property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Everything that is evaluated on the data: the response's parts first."""
+        trials = () if self.response.trials is None else (self.response.trials,)
+        offsets = [own for predictor in self.predictors.values() for own in predictor.offsets]
+        return (self.response.outcome, *trials, *self.variables.values(), *offsets)
+
+    def columns(self, known: Collection) -> list[str]:
+        """Return those of the known columns that the formula reads, in their order."""
+        read = {name for own in self.expressions for name in own.columns(known)}
+        return [name for name in known if name in read]
+
+    def with_term(self, term: str) -> str:
+        """Write one more term into the formula, in front of the first unit term.
+
+        Examples
+        --------
+        >>> parse_formula("p(k, n) ~ A * B + Error(s/B)").with_term("scale(n)")
+        'p(k, n) ~ A * B + scale(n) + Error(s/B)'
+        >>> parse_formula("p(k, n) ~ A").with_term("scale(n)")
+        'p(k, n) ~ A + scale(n)'
+        """
+        return f"{self.text[: self.end_of_terms]} + {term}{self.text[self.end_of_terms :]}"
 
 
 def parse_formula(text: str) -> Formula:
@@ -92,7 +150,7 @@ def parse_formula(text: str) -> Formula:
 
     Examples
     --------
-    >>> f = parse_formula("p(errors, markers) ~ condition * type + Error(person/type)")
+    >>> f = parse_formula("p(errors, markers) ~ condition * type + Error(person/type)").parent
     >>> f.terms
     (('condition',), ('type',), ('condition', 'type'))
     >>> f.units
@@ -100,62 +158,25 @@ def parse_formula(text: str) -> Formula:
     """
     if not isinstance(text, str):
         raise FormulaError(f"formula: expected text such as 'y ~ A * B + Error(s)', got {text!r}")
-    left, right = _split_sides(text)
-    algebra, calls = lift_calls(right, text)
-    expanded = expand(algebra, text)
-    if NO_INTERCEPT in expanded:
-        raise FormulaError(
-            f"{text!r} removes the intercept; deflections need a grand mean: drop '0 +' or '- 1'"
+    words = scan(text)
+    sides = words.split("~")
+    if len(sides) != 2 or not all(side.tokens for side in sides):
+        raise words.error(": expected one '~' with a response on its left and terms on its right")
+    left, right = sides
+    variables = Variables()
+    items = Algebra(right, variables).items()
+    predictor = _predictor(items)
+    if Intercept(False) in items:
+        raise words.error(
+            " removes the intercept; deflections need a grand mean: drop '0 +' or '- 1'"
         )
-
-    terms: list[Term] = []
-    units: list[Term] = []
-    offsets: list[str] = []
-    categorical: set[str] = set()
-
-    def restore(name: str) -> str:
-        return _variable(calls.get(name, name), categorical)
-
-    common = [term for term in expanded if not isinstance(term, Bar) and term]
-    for names in common:
-        heads = {_head(calls[name]) for name in names if name in calls}
-        if heads & {"Error", "offset"}:
-            if len(names) > 1:
-                raise FormulaError(
-                    f"{text!r}: Error() and offset() can only be added with '+', "
-                    "not crossed with other terms"
-                )
-            inner = _inside(calls[names[0]])
-            if "Error" in heads:
-                units += _strata(inner, text, categorical)
-            else:
-                offsets.append(inner)
-        else:
-            terms.append(tuple(dict.fromkeys(restore(name) for name in names)))
-    _require_kept(calls, common, text)
-
-    slopes = []
-    for bar in expanded:
-        if not isinstance(bar, Bar):
-            continue
-        unit = tuple(restore(name) for name in bar.unit)
-        if not bar.slope:
-            units.append(unit)
-        elif len(bar.slope) > 1:
-            raise FormulaError(
-                f"{text!r}: the slope '{':'.join(bar.slope)}' of a unit must be one numeric "
-                "column; for factors write the unit-by-factor term, (1|s:A:B) or Error(s/(A*B))"
-            )
-        else:
-            slopes.append((restore(bar.slope[0]), unit))
     return Formula(
         text=text,
-        response=_response(left, text),
-        terms=tuple(unique(terms)),
-        units=tuple(unique(units)),
-        slopes=tuple(dict.fromkeys(slopes)),
-        offsets=tuple(offsets),
-        categorical=frozenset(categorical),
+        response=_response(left),
+        predictors={PARENT: predictor},
+        variables={name: variables.found[name] for name in predictor.variables},
+        categorical=frozenset(variables.categorical & set(predictor.variables)),
+        end_of_terms=_end_of_terms(right),
     )
 
 
@@ -170,92 +191,46 @@ def term_name(term: Term) -> str:
     return ":".join(term)
 
 
-def quote(name: str) -> str:
-    """Write a column's name so that formulae reads it as one variable.
-
-    Examples
-    --------
-    >>> quote("dose"), quote("dose (mg)")
-    ('dose', '`dose (mg)`')
-    """
-    return name if re.fullmatch(r"[A-Za-z]\w*", name) else f"`{name}`"
-
-
-def is_call(text: str) -> bool:
-    """Tell one call, such as ``log(x)``, from arithmetic with calls.
-
-    Examples
-    --------
-    >>> is_call("log(x)"), is_call("log(x) - log(y)"), is_call("x - 1")
-    (True, False, False)
-    """
-    match = CALL.match(text)
-    return match is not None and closing(text, match.end(), text) == len(text) - 1
+def _predictor(items: list[Item]) -> Predictor:
+    bars = [item for item in items if isinstance(item, Bar)]
+    strata = [item.unit for item in items if isinstance(item, Stratum)]
+    units: dict[frozenset, Term] = {}
+    for unit in [*strata, *(bar.unit for bar in bars if bar.slope is None)]:
+        units.setdefault(frozenset(unit), unit)
+    return Predictor(
+        terms=tuple(item for item in items if isinstance(item, tuple)),
+        units=tuple(units.values()),
+        slopes=tuple((bar.slope, bar.unit) for bar in bars if bar.slope is not None),
+        offsets=tuple(item.expression for item in items if isinstance(item, Offset)),
+    )
 
 
-def _split_sides(text: str) -> tuple[str, str]:
-    bare = re.sub(r"""`[^`]*`|'[^']*'|"[^"]*\"""", lambda quoted: "_" * len(quoted[0]), text)
-    at = bare.find("~")
-    sides = text[:at], text[at + 1 :]
-    if bare.count("~") != 1 or not sides[0].strip() or not sides[1].strip():
-        raise FormulaError(
-            f"formula {text!r}: expected one '~' with a response on its left and terms on its right"
-        )
-    return sides[0].strip(), sides[1].strip()
+def _end_of_terms(right: Words) -> int:
+    """Return where the text of the common terms ends: in front of ``+ Error()`` or ``+ (1|s)``."""
+    end = right.tokens[-1].end
+    terms = right.split("+")
+    for before, term in pairwise(terms):
+        texts = [token.text for token in term.tokens]
+        if before.tokens and (texts[:2] == ["Error", "("] or texts[:3] == ["(", "1", "|"]):
+            return before.tokens[-1].end
+    return end
 
 
-def _require_kept(calls: dict[str, str], common: list[Term], whole: str) -> None:
-    """Refuse '- Error(s)' and '- offset(x)', which subtract what was never added."""
-    kept = {name for term in common for name in term}
-    for name, call in calls.items():
-        if _head(call) in {"Error", "offset"} and name not in kept:
-            raise FormulaError(f"{whole!r}: {call} can only be added with '+'")
-
-
-def _strata(inner: str, whole: str, categorical: set[str]) -> list[Term]:
-    """Expand the inside of one ``Error()`` into unit terms."""
-    algebra, calls = lift_calls(inner, whole)
-    expanded = expand(algebra, whole) if algebra else []
-    terms = [term for term in expanded if not isinstance(term, Bar)]
-    if not terms or len(terms) < len(expanded) or {(), NO_INTERCEPT} & set(terms):
-        raise FormulaError(f"{whole!r}: expected units inside Error(), such as Error(s/A)")
-    return [tuple(_variable(calls.get(name, name), categorical) for name in t) for t in terms]
-
-
-def _variable(text: str, categorical: set[str]) -> str:
-    """Turn ``C(x)`` into the factor ``x``; leave every other variable as it is."""
-    if _head(text) != "C":
-        return text
-    inside = _inside(text)
-    name = inside.strip("` ")
-    if not re.fullmatch(r"`[^`]+`|[^(),]+", inside):
-        raise FormulaError(
-            f"{text!r}: C() takes one column; set levels with pandas.Categorical instead"
-        )
-    categorical.add(name)
-    return name
-
-
-def _head(call: str) -> str | None:
-    match = CALL.match(call)
-    return match.group() if match else None
-
-
-def _inside(call: str) -> str:
-    return call[call.index("(") + 1 : -1].strip()
-
-
-def _response(text: str, whole: str) -> Response:
-    head = _head(text)
+def _response(words: Words) -> Response:
+    tokens, text = words.tokens, words.text
+    head = tokens[0].text if len(tokens) > 1 and tokens[1].text == "(" else None
     if head in _UNSUPPORTED_RESPONSES:
-        raise FormulaError(f"{whole!r}: a {head}() response is not supported; use y or p(k, n)")
-    if head in _PROPORTION:
-        parts = [part.strip() for part in _inside(text).split(",")]
-        if len(parts) != 2 or not all(parts):
-            raise FormulaError(f"{whole!r}: expected p(successes, trials), got {text!r}")
-        return Response(text, parts[0].strip("`"), trials=parts[1].strip("`"))
-    match = _LEVEL.match(text)
-    if match and head is None:
-        level = match["level"].strip().strip("'\"")
-        return Response(text, match["name"].strip("` "), success=level)
-    return Response(text, text.strip("`"))
+        raise words.error(f": a {head}() response is not supported; use y or p(k, n)")
+    if head in PROPORTION:
+        parts = words.part(2, -1).split(",")
+        if len(parts) != 2 or not all(part.tokens for part in parts):
+            raise words.error(f": expected p(successes, trials), got {text!r}")
+        successes, trials = (read_variable(part, part.text) for part in parts)
+        return Response(text, successes, trials)
+    if head is None and tokens[-1].text == "]" and len(tokens) > 2 and tokens[1].text == "[":
+        level = words.part(2, -1).text.strip("'\"")
+        return Response(text, read_variable(words.part(0, 1)), success=level)
+    kinds = {token.kind for token in tokens}
+    if "name" in kinds and kinds <= {"name", "number"}:  # 'reaction time' is one column
+        return Response(text, column(text))
+    return Response(text, read_variable(words, text))

@@ -46,9 +46,9 @@ def response_name(posterior: Posterior) -> str:
     >>> response_name(result)  # doctest: +SKIP
     'probability of errors'
     """
-    expression = posterior.design.formula.response.expression
+    expression = posterior.design.formula.response.outcome
     success = posterior.design.rows.response.success
-    about = expression if success is None else f"{expression} = {success}"
+    about = str(expression) if success is None else f"{expression} = {success}"
     return about if posterior.family.mean == "mean" else f"{posterior.family.mean} of {about}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from html import escape
 
@@ -304,19 +303,3 @@ class DispersionCheck(Answer):
                 "one success makes the next one less likely; intervals come out too wide.",
             ]
         return []
-
-
-def add_term(formula: str, term: str) -> str:
-    """Write one more term into a formula, in front of the first unit term.
-
-    Examples
-    --------
-    >>> add_term("p(k, n) ~ A * B + Error(s/B)", "scale(n)")
-    'p(k, n) ~ A * B + scale(n) + Error(s/B)'
-    >>> add_term("p(k, n) ~ A", "scale(n)")
-    'p(k, n) ~ A + scale(n)'
-    """
-    left, right = formula.split("~", 1)
-    unit = re.search(r"\s*\+\s*(Error\s*\(|\(\s*1\s*\|)", right)
-    at = len(right.rstrip()) if unit is None else unit.start()
-    return f"{left}~{right[:at]} + {term}{right[at:]}"

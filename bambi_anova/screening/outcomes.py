@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bambi_anova.data.rows import mentions
 from bambi_anova.design.design import Design
 from bambi_anova.formula.parse import term_name
 from bambi_anova.screening.clusters import (
@@ -69,9 +68,10 @@ def comparable_rows(design: Design) -> Comparable | str:
     assert name is not None
     if np.ptp(trials) == 0:
         return f"every row has the same number of trials, {trials[0]:g}"
-    for covariate in design.rows.covariates:
-        if mentions(covariate, name) or name in covariate:
-            return f"{name} is in the formula already, as {covariate!r}"
+    of_trials = set(name.columns(design.rows.data.columns))
+    for covariate in design.rows.covariates.values():
+        if of_trials and of_trials <= set(covariate.columns):
+            return f"{name} is in the formula already, as {covariate.name!r}"
     found = []
     for strata in strata_from_finest(design):
         compared = _compared(design, strata, trials)

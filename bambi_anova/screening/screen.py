@@ -14,8 +14,7 @@ from bambi_anova.errors import (
     NotApplicableError,
 )
 from bambi_anova.families.base import Family
-from bambi_anova.formula.parse import quote
-from bambi_anova.screening.answers import DispersionCheck, NotChecked, TrialsCheck, add_term
+from bambi_anova.screening.answers import DispersionCheck, NotChecked, TrialsCheck
 from bambi_anova.screening.informative import estimate_dependence, p_value
 from bambi_anova.screening.outcomes import Comparable, comparable_rows, repeated_rows
 from bambi_anova.screening.overdispersion import estimate_dispersion
@@ -177,13 +176,14 @@ def _answer(design: Design, compared: Comparable, ci_prob: float) -> TrialsCheck
     response, counts = design.formula.response, compared.counts
     trials = design.rows.response.trials
     assert trials is not None  # of a proportion
+    assert response.trials is not None
     cells = np.bincount(design.cell_codes, trials, len(design.cells))
     rows = np.bincount(design.cell_codes, minlength=len(cells))
     means = cells[rows > 0] / rows[rows > 0]
     helper, column = _within_cells(design)
     return TrialsCheck(
         response=response.text,
-        what=response.expression,
+        what=str(response.outcome),
         trials=str(response.trials),
         judged=compared.judged,
         effect=estimate_dependence(counts, ci_prob),
@@ -192,23 +192,18 @@ def _answer(design: Design, compared: Comparable, ci_prob: float) -> TrialsCheck
         clusters=min(way.size for way in counts.clusters),
         rate=float(design.rows.response.values.sum() / trials.sum()),
         ci_prob=ci_prob,
-        formula=add_term(design.formula.text, f"scale({_column(design)})"),
-        centred=add_term(design.formula.text, column),
+        formula=design.formula.with_term(f"scale({response.trials.written})"),
+        centred=design.formula.with_term(column),
         helper=helper,
     )
 
 
-def _column(design: Design) -> str:
-    """Write the number of trials as a variable of a formula."""
-    trials = str(design.formula.response.trials)
-    return quote(trials) if trials in design.rows.data.columns else trials
-
-
 def _within_cells(design: Design) -> tuple[str, str]:
     """Return Python that centres n within cells, and the name of the column that it makes."""
-    trials = str(design.formula.response.trials)
-    column = f"{trials if trials.isidentifier() else 'trials'}_within"
-    n = f'data["{trials}"]' if trials in design.rows.data.columns else f'data.eval("{trials}")'
+    trials = design.formula.response.trials
+    assert trials is not None  # of a proportion
+    column = f"{trials if trials.text.isidentifier() else 'trials'}_within"
+    n = f'data["{trials}"]' if trials.is_column else f'data.eval("{trials}")'
     keys = ", ".join(f'data["{factor.name}"]' for factor in design.factors)
     mean = f'({n}).groupby([{keys}]).transform("mean")' if keys else f"({n}).mean()"
     if n.startswith('data["'):

@@ -8,7 +8,6 @@ kept and stand for them until somebody hands over the functions again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import version
@@ -17,9 +16,8 @@ from typing import Any, get_type_hints
 import numpy as np
 import pandas as pd
 
-from bambi_anova.data.rows import FUNCTIONS, _Evaluator, _variables, mentions
 from bambi_anova.errors import StorageError
-from bambi_anova.formula.parse import Formula
+from bambi_anova.formula.parse import parse_formula
 from bambi_anova.priors.defaults import Prior, Priors
 from bambi_anova.specification import Options, Specification, specify
 from bambi_anova.storage.columns import pack_columns, unpack_columns
@@ -84,15 +82,11 @@ def pack_specification(specification: Specification) -> tuple[dict[str, Any], di
     """
     design, options = specification.design, specification.options
     rows = design.rows
-    used = {name for text in _expressions(design.formula) for name in _names_in(text)}
+    used = {name for own in design.formula.expressions for name in own.words}
     namespace = {name: value for name, value in options.namespace.items() if name in used}
     functions = [name for name, value in namespace.items() if not isinstance(value, _PLAIN)]
     values = pd.DataFrame(_values_of_calls(specification, functions))
-    read = [
-        str(name)
-        for name in rows.data.columns
-        if mentions(design.formula.text, name) and name not in values
-    ]
+    read = [name for name in design.formula.columns(rows.data.columns) if name not in values]
     data, coded = pack_columns(rows.data[read])
     fields_of_it = {
         "formula": design.formula.text,
@@ -125,9 +119,9 @@ def unpack_specification(
     missing = set(record.functions) - set(extra_namespace)
     namespace = {**record.namespace, **dict.fromkeys(missing), **extra_namespace}
     values = unpack_columns(arrays["values"], {})
-    for text in values:
-        if _names_in(str(text)) & missing:
-            data[text] = values[text].to_numpy()
+    for expression in parse_formula(record.formula).expressions:
+        if expression.words & missing:
+            data[expression.text] = values[expression.text].to_numpy()
     found = specify(
         record.formula,
         data,
@@ -148,23 +142,12 @@ def unpack_specification(
 
 def _values_of_calls(specification: Specification, functions: list[str]) -> dict[str, Array]:
     """Return the values of the expressions that read what no file can hold."""
-    formula, rows = specification.formula, specification.design.rows
-    evaluate = _Evaluator(rows.data, {**FUNCTIONS, "np": np, **rows.namespace})
+    rows = specification.design.rows
     return {
-        text: evaluate(text).to_numpy()
-        for text in _expressions(formula)
-        if _names_in(text) & set(functions)
+        own.text: own.evaluate(rows.data, rows.namespace).to_numpy()
+        for own in specification.formula.expressions
+        if own.words & set(functions)
     }
-
-
-def _expressions(formula: Formula) -> set[str]:
-    variables, response = _variables(formula), formula.response
-    found = {response.expression, response.trials or "1", *formula.offsets}
-    return found | {*variables.common, *variables.units, *variables.slopes}
-
-
-def _names_in(text: str) -> set[str]:
-    return set(re.findall(r"[^\W\d]\w*", text))
 
 
 def _outline(specification: Specification) -> dict[str, Any]:

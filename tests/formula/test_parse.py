@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bambi_anova.errors import FormulaError
-from bambi_anova.formula.parse import Response, parse_formula, quote, term_name
+from bambi_anova.formula.expression import quote
+from bambi_anova.formula.parse import parse_formula, term_name
 
 # -- An independent expansion: an expression is a name or (operator, left, right) --------------
 
@@ -48,13 +49,18 @@ def expressions(operators, leaves=6):
     )
 
 
+def parent(text):
+    """The terms, units, slopes and offsets of a formula."""
+    return parse_formula(text).parent
+
+
 def sets(terms):
     return {frozenset(term) for term in terms}
 
 
 @given(expressions("+*:/"))
 def test_terms_expand_as_in_r(expression):
-    terms = parse_formula(f"y ~ {write(expression)}").terms
+    terms = parent(f"y ~ {write(expression)}").terms
     assert sets(terms) == expand(expression)
     assert len(terms) == len(sets(terms))
 
@@ -63,16 +69,16 @@ def test_terms_expand_as_in_r(expression):
 def test_subtracted_terms_are_left_out_whatever_their_order(expression, orders, data):
     removed = [order[: data.draw(st.integers(1, 3))] for order in orders]
     text = " - ".join([f"({write(expression)})", *map(":".join, removed)])
-    assert sets(parse_formula(f"y ~ {text}").terms) == expand(expression) - sets(removed)
+    assert sets(parent(f"y ~ {text}").terms) == expand(expression) - sets(removed)
 
 
 @given(expressions("+*:/", leaves=4))
 def test_error_strata_equal_the_same_random_intercepts(expression):
-    nested = parse_formula(f"y ~ A + Error(s/({write(expression)}))")
+    nested = parent(f"y ~ A + Error(s/({write(expression)}))")
     spelled = " + ".join(
         ["(1|s)"] + [f"(1|s:{':'.join(sorted(term))})" for term in expand(expression)]
     )
-    assert sets(nested.units) == sets(parse_formula(f"y ~ A + {spelled}").units)
+    assert sets(nested.units) == sets(parent(f"y ~ A + {spelled}").units)
     assert sets(nested.units) == {frozenset("s") | t for t in expand(expression)} | {frozenset("s")}
 
 
@@ -91,7 +97,7 @@ def test_blanks_do_not_matter(blanks):
 @given(st.text("abZ9_ .,:+*/-()[]{}|~^%'\"", min_size=1, max_size=8).map("c".__add__))
 @example("_x").via("names may start with an underscore")
 def test_a_quoted_name_is_one_variable(name):
-    formula = parse_formula(f"y ~ A * {quote(name)} + Error(s/{quote(name)})")
+    formula = parent(f"y ~ A * {quote(name)} + Error(s/{quote(name)})")
     assert formula.terms == (("A",), (name,), ("A", name))
     assert formula.units == (("s",), ("s", name))
 
@@ -117,7 +123,7 @@ def test_a_quoted_name_is_one_variable(name):
     ],
 )
 def test_terms_in_order(right, terms):
-    assert [term_name(term) for term in parse_formula(f"y ~ {right}").terms] == terms
+    assert [term_name(term) for term in parent(f"y ~ {right}").terms] == terms
 
 
 @pytest.mark.parametrize(
@@ -146,13 +152,13 @@ def test_terms_in_order(right, terms):
     ],
 )
 def test_units_in_order(right, units):
-    formula = parse_formula(f"y ~ A * B + {right}")
+    formula = parent(f"y ~ A * B + {right}")
     assert sorted(map(term_name, formula.units)) == sorted(units)
     assert set(formula.terms) == {("A",), ("B",), ("A", "B")}
 
 
 def test_units_of_one_error_term_stay_in_order():
-    units = parse_formula("y ~ A*B + Error(s/(A*B)) + Error(item)").units
+    units = parent("y ~ A*B + Error(s/(A*B)) + Error(item)").units
     assert list(map(term_name, units)) == ["s", "s:A", "s:B", "s:A:B", "item"]
 
 
@@ -168,29 +174,29 @@ def test_units_of_one_error_term_stay_in_order():
     ],
 )
 def test_slopes_come_with_their_unit(right, slopes, units):
-    formula = parse_formula(f"y ~ x + {right}")
+    formula = parent(f"y ~ x + {right}")
     assert (formula.slopes, formula.units) == (slopes, units)
 
 
 def test_offsets_are_kept_as_they_are_written():
-    formula = parse_formula("y ~ A + offset(log(area)) + offset(z)")
-    assert formula.offsets == ("log(area)", "z")
+    formula = parent("y ~ A + offset(log(area)) + offset(z)")
+    assert [str(offset) for offset in formula.offsets] == ["log(area)", "z"]
     assert formula.terms == (("A",),)
 
 
 def test_c_marks_factors_and_gives_the_plain_name():
     formula = parse_formula("y ~ C(x) * A - C( x ):A + Error(C(s)/A) + C(`my z`)")
-    assert formula.terms == (("x",), ("A",), ("my z",))
-    assert formula.units == (("s",), ("s", "A"))
+    assert formula.parent.terms == (("x",), ("A",), ("my z",))
+    assert formula.parent.units == (("s",), ("s", "A"))
     assert formula.categorical == {"x", "s", "my z"}
 
 
 def test_braces_are_arithmetic():
-    assert parse_formula("y ~ {x + 1}").terms == (("I(x+1)",),)
+    assert parent("y ~ {x + 1}").terms == (("I(x+1)",),)
 
 
 def test_text_inside_a_call_keeps_its_blanks():
-    assert parse_formula("y ~ f(x, 'a b')").terms == (("f(x, 'a b')",),)
+    assert parent("y ~ f(x, 'a b')").terms == (("f(x, 'a b')",),)
 
 
 # -- Responses ---------------------------------------------------------------------------------
@@ -216,7 +222,9 @@ def test_text_inside_a_call_keeps_its_blanks():
     ],
 )
 def test_responses(left, expression, trials, success):
-    assert parse_formula(f"{left} ~ A").response == Response(left, expression, trials, success)
+    response = parse_formula(f"{left} ~ A").response
+    assert (response.text, response.outcome.text) == (left, expression)
+    assert (response.trials and response.trials.text, response.success) == (trials, success)
 
 
 # -- What is refused ---------------------------------------------------------------------------
@@ -234,8 +242,8 @@ def test_responses(left, expression, trials, success):
         ("y ~ 0 + A", "removes the intercept"),
         ("y ~ A - 1", "removes the intercept"),
         ("y ~ A + 2", "2 is a number where a column was expected"),
-        ("y ~ A * Error(s)", r"Error\(\) and offset\(\) can only be added with '\+'"),
-        ("y ~ A:offset(x)", r"Error\(\) and offset\(\) can only be added with '\+'"),
+        ("y ~ A * Error(s)", r"Error\(s\) can only be added with '\+', not crossed"),
+        ("y ~ A:offset(x)", r"offset\(x\) can only be added with '\+', not crossed"),
         ("y ~ A - Error(s)", r"Error\(s\) can only be added"),
         ("y ~ A - offset(x)", r"offset\(x\) can only be added"),
         ("y ~ A + (Error(s)|s)", r"Error\(s\) can only be added"),

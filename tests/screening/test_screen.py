@@ -17,7 +17,7 @@ from bambi_anova.errors import ArgumentError, InformativeTrialsWarning, NotAppli
 from bambi_anova.families.base import get_family, get_link
 from bambi_anova.formula.parse import parse_formula
 from bambi_anova.priors.defaults import make_priors
-from bambi_anova.screening.answers import NotChecked, add_term
+from bambi_anova.screening.answers import NotChecked
 from bambi_anova.screening.clusters import Clusters, find_clusters, number, variance_of_sum
 from bambi_anova.screening.informative import Counts, estimate_dependence, p_value, score_at
 from bambi_anova.screening.outcomes import comparable_rows
@@ -380,7 +380,7 @@ def test_other_responses_are_refused(split_plot):
     ],
 )
 def test_a_term_is_added_in_front_of_the_units(formula, expected):
-    assert add_term(formula, "scale(n)") == expected
+    assert parse_formula(formula).with_term("scale(n)") == expected
 
 
 # -- Overdispersion ----------------------------------------------------------------------------
