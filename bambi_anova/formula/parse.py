@@ -114,8 +114,8 @@ class Formula:
         return (self.response.outcome, *trials, *self.variables.values(), *offsets)
 
     def columns(self, known: Collection) -> list[str]:
-        """Return those of the known columns that the formula reads, in their order."""
-        read = {name for own in self.expressions for name in own.columns(known)}
+        """Return those of the known columns that the formula names, in their order."""
+        read = {name for own in self.expressions for name in (own.text, *own.names)}
         return [name for name in known if name in read]
 
     def with_term(self, term: str) -> str:
