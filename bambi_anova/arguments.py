@@ -1,8 +1,13 @@
-"""Arguments that many functions take: what each may be, and what is said if it is not."""
+"""What public functions are given: arguments that many take, and the state of NumPy.
+
+What an argument cannot be is refused here, in the same words everywhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import wraps
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -55,3 +60,39 @@ def generator(random_seed: int | None) -> np.random.Generator:
     """
     check_seed(random_seed)
     return np.random.default_rng(random_seed)
+
+
+def own_floats[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function compute under NumPy's own rules for overflow and the like.
+
+    The caller may have set ``np.seterr(all="raise")`` for code of his own, and here exponentials
+    of large negative numbers vanish by design.
+    """
+
+    @wraps(function)
+    def computed(*args: P.args, **kwargs: P.kwargs) -> R:
+        with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
+            return function(*args, **kwargs)
+
+    return computed
+
+
+def with_own_floats[T](owner: type[T]) -> type[T]:
+    """Decorate all functions and properties of a class by ``own_floats``.
+
+    Examples
+    --------
+    >>> @with_own_floats
+    ... class Small:
+    ...     def tiny(self):
+    ...         return np.exp(np.float64(-800))
+    >>> with np.errstate(all="raise"):
+    ...     float(Small().tiny())
+    0.0
+    """
+    for name, value in list(vars(owner).items()):
+        if isinstance(value, FunctionType):
+            setattr(owner, name, own_floats(value))
+        elif isinstance(value, property) and value.fget is not None:
+            setattr(owner, name, property(own_floats(value.fget), doc=value.__doc__))
+    return owner

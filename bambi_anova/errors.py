@@ -7,7 +7,11 @@ and what to do about it.
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parent)
 
 
 class AnovaError(ValueError):
@@ -88,6 +92,11 @@ class SpacingWarning(AnovaWarning):
 
 class ConvergenceWarning(AnovaWarning):
     """A fit did not meet the thresholds under which its numbers may be trusted."""
+
+
+def warn(warning: AnovaWarning) -> None:
+    """Warn at the user's own line, however deep in the package the reason was found."""
+    warnings.warn(warning, skip_file_prefixes=(_PACKAGE,), stacklevel=2)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
+from bambi_anova.arguments import own_floats, with_own_floats
 from bambi_anova.design.advice import check_design
 from bambi_anova.errors import (
-    AnovaWarning,
     ArgumentError,
     ConvergenceWarning,
     UnsupportedError,
+    warn,
 )
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictive import prior_predictive
@@ -44,9 +43,8 @@ AUTO = "auto"
 TUNE = 1000
 TUNE_STARTED = 300
 
-_HERE = str(Path(__file__).parent)
 
-
+@with_own_floats
 class Model(Specification):
     """A split-plot or mixed-design ANOVA as a Bambi model.
 
@@ -124,7 +122,7 @@ class Model(Specification):
         options = Options(collapse, parameterization, dict(extra_namespace or {}))
         self._take(specify(formula, data, family, priors, link, categorical, dropna, options))
         for warning in (*check_design(self.design, self.family), *warn_of_trials(self)):
-            _warn(warning)
+            warn(warning)
 
     @classmethod
     def of(cls, specification: Specification) -> Self:
@@ -273,7 +271,7 @@ class Model(Specification):
         )
         result = self._run_auto(request, kwargs) if inference_method == AUTO else self._run(request)
         if not result.verdict.trusted:
-            _warn(ConvergenceWarning(repr(result.verdict)))
+            warn(ConvergenceWarning(repr(result.verdict)))
         return result
 
     def _run_auto(self, request: Request, options: Mapping[str, Any]) -> Result:
@@ -306,6 +304,7 @@ class Model(Specification):
     _repr_html_ = model_html
 
 
+@own_floats
 def load(path: str | os.PathLike, extra_namespace: Mapping[str, Any] | None = None) -> Result:
     """Read a fit that ``Result.save`` wrote.
 
@@ -342,8 +341,3 @@ def _result(found: Posterior) -> Result:
     from bambi_anova.result import Result
 
     return Result(**vars(found))
-
-
-def _warn(warning: AnovaWarning) -> None:
-    """Warn at the user's own line, however deep in the package the reason was found."""
-    warnings.warn(warning, skip_file_prefixes=(_HERE,), stacklevel=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bambi_anova.arguments import with_own_floats
 from bambi_anova.estimates.accuracy import complaints, diagnostics, trust, verdict
 from bambi_anova.estimates.anova import anova
 from bambi_anova.estimates.contrasts import contrasts
@@ -26,6 +27,7 @@ from bambi_anova.specification import Specification
 from bambi_anova.storage.saving import save
 
 
+@with_own_floats
 @dataclass(frozen=True, repr=False, eq=False)
 class Result(Posterior):
     """Posterior of a model, and the tables that answer the researcher's questions.

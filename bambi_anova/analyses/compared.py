@@ -23,10 +23,10 @@ import pandas as pd
 
 from bambi_anova.analyses.printout import AnalysesTable
 from bambi_anova.analyses.variants import LITERAL, OWN, VARIANTS
-from bambi_anova.arguments import one_of
+from bambi_anova.arguments import one_of, own_floats
 from bambi_anova.classical import ANALYSES, applicable
 from bambi_anova.design.design import FixedTerm
-from bambi_anova.errors import ArgumentError, ConvergenceWarning, NotApplicableError, nearest
+from bambi_anova.errors import ArgumentError, ConvergenceWarning, NotApplicableError, nearest, warn
 from bambi_anova.estimates.contrast_families import Weights, pairwise_weights
 from bambi_anova.estimates.effects import Grid, Key, contrasts_of_means
 from bambi_anova.estimates.quantities import Quantities
@@ -45,6 +45,7 @@ RAW = "raw coefficients"
 CLASSICAL_LINKS = ("identity", "logit")
 
 
+@own_floats
 def compare_analyses(
     model: Model,
     term: str | Sequence[str] | None = None,
@@ -134,6 +135,7 @@ def compare_analyses(
     return AnalysesTable(table)
 
 
+@own_floats
 def applicable_analyses(model: Model, scale: str = "link") -> pd.DataFrame:
     """Tell which analyses ``compare_analyses`` has for a model, and why not the others.
 
@@ -344,9 +346,8 @@ def _warn_of(table: pd.DataFrame) -> None:
     bad = table[table["trusted"].eq(False).fillna(False)]
     if len(bad):
         names = [f"{row.contrast} by {row.analysis}" for row in bad.itertuples()]
-        warnings.warn(
+        warn(
             ConvergenceWarning(
                 f"not trusted: {'; '.join(names)}. Pass inference_method='nuts', or more draws"
-            ),
-            stacklevel=3,
+            )
         )

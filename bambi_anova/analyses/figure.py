@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import own_floats
 from bambi_anova.errors import ArgumentError
 from bambi_anova.plots.style import COLOURS, GREY, PALE, make_axes, root, wrapped
 from bambi_anova.present.naming import minus
@@ -36,6 +37,7 @@ PANEL = 2.7
 MOST_COLUMNS = 3
 
 
+@own_floats
 def plot_analyses(table: pd.DataFrame, ax: Axes | Sequence[Axes] | None = None) -> Array:
     """Draw a table of ``compare_analyses``: a forest a contrast, the analyses in rows.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from bambi_anova.arguments import own_floats
 from bambi_anova.classical.hierarchical import check_hierarchical, hierarchical_binomial
 from bambi_anova.classical.logistic import check_logistic, logistic_anova
 from bambi_anova.classical.permutation import check_permutation, permutation_test
@@ -82,6 +83,7 @@ ANALYSES = {
 }
 
 
+@own_floats
 def applicable(model: Model) -> pd.DataFrame:
     """Tell which analyses apply to a model, and why the others do not.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from bambi_anova.arguments import generator, one_of, probability, whole_number
+from bambi_anova.arguments import generator, one_of, own_floats, probability, whole_number
 from bambi_anova.classical.beta_categories import CategoryDraws, draw_categories
 from bambi_anova.classical.pairwise import (
     SCALES,
@@ -19,7 +18,7 @@ from bambi_anova.classical.pairwise import (
 )
 from bambi_anova.classical.study import Study, Term, is_crossed, no_numbers, read_study, require
 from bambi_anova.classical.unit_means import judging_unit
-from bambi_anova.errors import ArgumentError, ConvergenceWarning, listing
+from bambi_anova.errors import ArgumentError, ConvergenceWarning, listing, warn
 
 if TYPE_CHECKING:
     from bambi_anova.model import Model
@@ -51,6 +50,7 @@ def _obstacle(study: Study, unit: str | None) -> str | None:
     return no_numbers(study) or (is_crossed(study) if unit is None else None)
 
 
+@own_floats
 def hierarchical_binomial(
     model: Model,
     term: str | None = None,
@@ -127,12 +127,11 @@ def hierarchical_binomial(
     for wanted in study.terms_of(term):
         posterior, subjects = draw_term(study, wanted, unit, kappa_prior, draws, rng)
         if posterior.grid_error > GRID_ERROR:
-            warnings.warn(
+            warn(
                 ConvergenceWarning(
                     f"{ANALYSIS}, {':'.join(wanted)}: leaving out half of the grid moves the log "
                     f"evidence by {posterior.grid_error:.2g}; do not trust these intervals"
-                ),
-                stacklevel=2,
+                )
             )
         omega = posterior.omega
         values = np.log(omega / (1 - omega)) if scale == "link" else omega

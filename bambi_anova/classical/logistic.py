@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bambi_anova.arguments import one_of, probability
+from bambi_anova.arguments import one_of, own_floats, probability
 from bambi_anova.classical.pairwise import (
     SCALES,
     cell_weights,
@@ -116,6 +116,7 @@ def _fixed_units(study: Study, units: str | None) -> tuple[StudyUnit, ...]:
     return own_units(study) if units == "fixed" else ()
 
 
+@own_floats
 def logistic_anova(
     model: Model,
     units: str | None = None,
@@ -188,6 +189,7 @@ def logistic_anova(
     return tabulate(rows, fit.analysis, scale, fit.population, perf_counter() - start)
 
 
+@own_floats
 def logistic_coefficients(
     model: Model, units: str | None = None, robust: bool = False, ci_prob: float = 0.95
 ) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bambi_anova.arguments import generator, one_of, probability, whole_number
+from bambi_anova.arguments import generator, one_of, own_floats, probability, whole_number
 from bambi_anova.classical.pairwise import (
     SCALES,
     Contrast,
@@ -68,6 +68,7 @@ def _unit(study: Study, term: Term, unit: str | None) -> StudyUnit:
     return study.unit(unit) if unit is not None else judging_unit(study, term)
 
 
+@own_floats
 def permutation_test(
     model: Model,
     term: str | None = None,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bambi_anova.arguments import probability
+from bambi_anova.arguments import own_floats, probability
 from bambi_anova.classical.pairwise import (
     Contrast,
     cell_weights,
@@ -119,6 +119,7 @@ def _obstacle(study: Study) -> str | None:
     return None
 
 
+@own_floats
 def split_plot_anova(model: Model) -> pd.DataFrame:
     """Return the classical split-plot ANOVA table of a balanced gaussian design.
 
@@ -177,6 +178,7 @@ def _row(stratum: str, term: str, df: int, sumsq: float) -> dict:
     return {"stratum": stratum, "term": term, "df": df, "sumsq": sumsq, "meansq": sumsq / df}
 
 
+@own_floats
 def split_plot_contrasts(
     model: Model, term: str | None = None, ci_prob: float = 0.95
 ) -> pd.DataFrame:

@@ -12,22 +12,19 @@ Letters: J levels, K contrasts.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bambi_anova.errors import ArgumentError, SpacingWarning, nearest
+from bambi_anova.errors import ArgumentError, SpacingWarning, nearest, warn
 
 Array = np.ndarray
 Weights = dict[str, Array]
 
-_HERE = str(Path(__file__).parents[1])
 
 #: Highest degree of a polynomial contrast, as in emmeans.
 HIGHEST_DEGREE = 6
@@ -276,12 +273,12 @@ def _require_order(levels: Levels) -> None:
             "neither numbers nor an ordered categorical; say where they lie with scores=[...]"
         )
     if numbers is not None and not np.allclose(np.diff(numbers, 2), 0, atol=1e-6 * np.ptp(numbers)):
-        warnings.warn(
-            f"method='poly' takes levels as equally spaced, as emmeans does, but those of "
-            f"{levels.name!r} are {', '.join(levels.labels)}; pass scores='levels' to take them as "
-            "they lie, or any scores to choose otherwise",
-            SpacingWarning,
-            skip_file_prefixes=(_HERE,),
+        warn(
+            SpacingWarning(
+                "method='poly' takes levels as equally spaced, as emmeans does, but those of "
+                f"{levels.name!r} are {', '.join(levels.labels)}; pass scores='levels' to take "
+                "them as they lie, or any scores to choose otherwise"
+            )
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import own_floats
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.means import means
 from bambi_anova.plots.observed import dots_name, observed_means, shows_data
@@ -41,6 +42,7 @@ WIDTH = 16
 LEGEND_WIDTH = 22
 
 
+@own_floats
 def plot_means(
     posterior: Posterior,
     term: str | None = None,
@@ -95,6 +97,7 @@ def plot_means(
     return ax
 
 
+@own_floats
 def plot_interaction(
     posterior: Posterior,
     term: str | None = None,

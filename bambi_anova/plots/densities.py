@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bambi_anova.arguments import one_of
+from bambi_anova.arguments import one_of, own_floats
 from bambi_anova.estimates.quantity_table import check_rope
 from bambi_anova.plots.style import DEFAULT, GREY, Style, density, make_axes, stacked
 from bambi_anova.tables.interval import Interval
@@ -29,6 +29,7 @@ KINDS = ("density", "histogram")
 BINS = 40
 
 
+@own_floats
 def plot_posterior(
     draws: Array,
     name: str = "",

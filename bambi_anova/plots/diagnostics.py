@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bambi_anova.arguments import one_of
+from bambi_anova.arguments import one_of, own_floats
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.accuracy import trust
 from bambi_anova.names import scaled_terms, sigma_name
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 
+@own_floats
 def plot_chains(
     posterior: Posterior, kind: str = "rank", backend: str = "matplotlib", **kwargs: Any
 ) -> PlotCollection:
@@ -102,6 +103,7 @@ def _scalars(posterior: Posterior) -> xr.Dataset:
     return draws[list(names)].rename(names)
 
 
+@own_floats
 def plot_weights(posterior: Posterior, ax: Axes | None = None, *, style: Style = DEFAULT) -> Axes:
     """Draw the importance weights of a quick fit, largest first, with their Pareto k.
 
@@ -163,6 +165,7 @@ def kept_weights(weighting: Weighting) -> Array:
     return np.sort(weight / weight.mean())[::-1]
 
 
+@own_floats
 def plot_trust(posterior: Posterior, ax: Axes | None = None, *, style: Style = DEFAULT) -> Axes:
     """Draw the effective sample size of every quantity against what is asked of it.
 

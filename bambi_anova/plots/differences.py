@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import own_floats
 from bambi_anova.estimates.contrasts import contrasts
 from bambi_anova.estimates.draws_of import draws_of
 from bambi_anova.plots.densities import plot_posterior
@@ -44,6 +45,7 @@ Array = np.ndarray
 COLUMNS = 3
 
 
+@own_floats
 def plot_contrasts(
     posterior: Posterior,
     term: str | None = None,
@@ -120,6 +122,7 @@ def plot_contrasts(
     return ax
 
 
+@own_floats
 def plot_posteriors(
     posterior: Posterior,
     term: str | None = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bambi_anova.arguments import probability, whole_number
+from bambi_anova.arguments import own_floats, probability, whole_number
 from bambi_anova.plots.style import (
     DEFAULT,
     GREY,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PROMISE = 0.15
 
 
+@own_floats
 def plot_fits(
     quick: Posterior,
     full: Posterior,

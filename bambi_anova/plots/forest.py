@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import own_floats
 from bambi_anova.estimates.deflections import deflections
 from bambi_anova.estimates.effects import Grid
 from bambi_anova.plots.style import (
@@ -43,6 +44,7 @@ LINE_HEIGHT = 0.165
 GAP = 0.12
 
 
+@own_floats
 def plot_deflections(
     posterior: Posterior,
     population: str = "super",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
+from math import comb, prod
 from typing import TYPE_CHECKING, Any
 
+from bambi_anova.arguments import own_floats
 from bambi_anova.plots.cells import plot_interaction, plot_means
 from bambi_anova.plots.diagnostics import plot_trust, plot_weights
 from bambi_anova.plots.differences import plot_contrasts
@@ -28,6 +29,7 @@ CHECKED = 1000
 NAMED_CELLS = 6
 
 
+@own_floats
 def plot_page(
     posterior: Posterior,
     population: str = "super",
@@ -96,7 +98,8 @@ class _Page:
         design = self.posterior.design
         by = "unit" if design.units else "cell"
         ordered = by == "unit" or len(design.cells) > NAMED_CELLS
-        options = {"draws": CHECKED, "random_seed": 0, "ordered": ordered, **self.intervals}
+        draws = min(CHECKED, prod(self.posterior.draws.sample_shape))
+        options = {"draws": draws, "random_seed": 0, "ordered": ordered, **self.intervals}
         plot_predictive(self.posterior, by, ax=ax, **options)
 
     def diagnose(self, ax: Axes) -> None:

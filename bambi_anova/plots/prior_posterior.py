@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bambi_anova.arguments import own_floats
 from bambi_anova.plots.style import (
     DEFAULT,
     GREY,
@@ -32,6 +33,7 @@ Array = np.ndarray
 SHOWN = 0.99
 
 
+@own_floats
 def plot_priors(
     posterior: Posterior,
     columns: int = 3,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bambi_anova.arguments import generator
+from bambi_anova.arguments import generator, own_floats
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.accuracy import verdict
 from bambi_anova.plots.forest import draw_forest, label_values
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 NAMED = 12
 
 
+@own_floats
 def plot_predictive(
     posterior: Posterior,
     by: str = "cell",

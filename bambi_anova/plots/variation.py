@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from bambi_anova.arguments import own_floats
 from bambi_anova.design.design import RESIDUAL
 from bambi_anova.estimates.anova import anova
 from bambi_anova.plots.forest import LABEL_WIDTH, draw_forest
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@own_floats
 def plot_anova(
     posterior: Posterior,
     population: str = "super",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import own_floats
 from bambi_anova.design.sufficient import group_rows
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.estimates.accuracy import trust
@@ -17,6 +18,7 @@ from bambi_anova.specification import same_model
 from bambi_anova.tables.columns import COMPARED_FITS, COMPARED_MODELS
 
 
+@own_floats
 def compare_fits(quick: Posterior, full: Posterior) -> pd.DataFrame:
     """Compare two fits of one model, quantity by quantity.
 
@@ -66,6 +68,7 @@ def compare_fits(quick: Posterior, full: Posterior) -> pd.DataFrame:
     return both.loc[order, COMPARED_FITS].reset_index(drop=True)
 
 
+@own_floats
 def compare(
     results: Mapping[str, Posterior] | Sequence[Posterior],
     by: str = "row",

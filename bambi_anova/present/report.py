@@ -9,6 +9,7 @@ diagnostics, a posterior predictive check, posterior summaries.  What a program 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 
 from bambi_anova.design.advice import check_design
 from bambi_anova.errors import DroppedUnitWarning, UnsupportedCellWarning
@@ -110,7 +111,8 @@ def report(
     rope = None if rope is None else check_rope(rope)
     reported = Reported(population, scale, Interval(ci_prob, ci_kind), rope)
     by, groups = ("unit", "units") if posterior.design.units else ("cell", "cells")
-    check = predictive_check(posterior, by, ci_prob=ci_prob, draws=CHECKED, random_seed=random_seed)
+    draws = min(CHECKED, prod(posterior.draws.sample_shape))
+    check = predictive_check(posterior, by, ci_prob=ci_prob, draws=draws, random_seed=random_seed)
     methods = (
         describe_data(posterior),
         f"{describe_model(posterior)} {describe_priors(posterior.priors)}",
