@@ -62,8 +62,7 @@ def effects_dimension(term: ModelTerm) -> str:
 
 def effects_labels(term: ModelTerm, design: Design) -> list[str]:
     """Return the labels of a term's L effects: combinations of levels, or units."""
-    coded = {**design.rows.factors, **design.rows.groupings}
-    parts = [coded[name] for name in _parts(term)[1]]
+    parts = [design.rows.coded[name] for name in _parts(term)[1]]
     if isinstance(term, FixedTerm):
         return [":".join(levels) for levels in product(*(part.labels for part in parts))]
     first = term.first if isinstance(term, Unit) else term.unit.first

@@ -96,6 +96,19 @@ class Rows:
     offset: Array | None
     namespace: Mapping = field(default_factory=dict)
 
+    @property
+    def coded(self) -> dict[str, Coded]:
+        """All categorical columns: factors and those that units are made of."""
+        return {**self.factors, **self.groupings}
+
+    def labels(self, names: Iterable[str], at: Array) -> pd.DataFrame:
+        """Return the levels of some categorical columns in some rows."""
+        coded = self.coded
+        return pd.DataFrame(
+            {name: [coded[name].levels[code] for code in coded[name].codes[at]] for name in names},
+            index=range(len(at)),
+        )
+
     def centred(self, name: str, frame: pd.DataFrame) -> Array:
         """Return a covariate's values on other rows, centred where these rows are.
 
@@ -119,7 +132,7 @@ class Rows:
         """
         combined = np.zeros(len(self.data), dtype=np.int64)
         for name in variables:
-            coded = self.groupings[name] if name in self.groupings else self.factors[name]
+            coded = self.coded[name]
             combined = combined * len(coded.levels) + coded.codes
         _, first, codes = np.unique(combined, return_index=True, return_inverse=True)
         return codes, first

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bambi_anova.design.design import Design, Unit, nested
+from bambi_anova.design.design import Design, nested
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.covariates import centred_values, readers, require_covariate
 from bambi_anova.estimates.effects import Effects
@@ -138,20 +138,15 @@ def unit_slope_quantities(posterior: Posterior, slope: str, unit: str | None = N
     held = np.zeros((chosen.size, len(points.counts)))
     held[chosen.codes, design.cell_codes] = 1
     held /= held.sum(axis=1, keepdims=True)
-    found = points.quantities(Effects(_unit_labels(chosen, slope, design), held))
+    labels = design.rows.labels(chosen.variables, chosen.first)
+    labels.insert(0, "slope", slope)
+    found = points.quantities(Effects(labels, held))
     draws = found.draws
     for term in varying:
         if nested(chosen, term.unit):
             own = posterior.draws.unit_slopes[term.name][..., term.unit.codes[chosen.first]]
             draws = draws + _steepness(term.covariate, slope, design) * own
     return replace(found, draws=draws, population="finite")
-
-
-def _unit_labels(unit: Unit, slope: str, design: Design) -> pd.DataFrame:
-    rows = design.rows
-    coded = {n: rows.groupings.get(n) or rows.factors[n] for n in unit.variables}
-    labels = {n: [c.levels[code] for code in c.codes[unit.first]] for n, c in coded.items()}
-    return pd.DataFrame({"slope": slope, **labels})
 
 
 def _steepness(covariate: str, column: str, design: Design) -> float:

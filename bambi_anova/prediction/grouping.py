@@ -76,11 +76,7 @@ def grouping(design: Design, by: str) -> Grouping:
         return Grouping("cell", codes, labels, "cell")
     unit = _unit(design, by)
     names = [*unit.variables, *(name for name in unit.constant if name not in unit.variables)]
-    coded = {name: rows.groupings.get(name) or rows.factors[name] for name in names}
-    labels = pd.DataFrame(
-        {name: [one.levels[one.codes[row]] for row in unit.first] for name, one in coded.items()}
-    )
-    return Grouping(unit.name, unit.codes, labels)
+    return Grouping(unit.name, unit.codes, rows.labels(names, unit.first))
 
 
 def _unit(design: Design, by: str) -> Unit:

@@ -143,9 +143,9 @@ def predictive_tree(made: Replicates, design: Design, by: str, kind: str) -> xr.
 
 
 def _row_labels(design: Design, rows: ReplicateRows) -> pd.DataFrame:
-    coded = {**design.rows.groupings, **design.rows.factors}
-    labels = {name: [one.levels[i] for i in one.codes[rows.row]] for name, one in coded.items()}
-    return pd.DataFrame({"row": design.rows.data.index[rows.row]} | labels)
+    names = [*design.rows.groupings, *design.rows.factors]
+    labels = design.rows.labels(names, rows.row)
+    return pd.DataFrame({"row": design.rows.data.index[rows.row], **labels})
 
 
 def posterior_predictive(
