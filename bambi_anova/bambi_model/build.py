@@ -41,7 +41,7 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
         Built, with the sufficient rows as its data.
     """
     design, family, priors = specification.design, specification.family, specification.priors
-    collapsed, free = specification.collapsed, specification.overparameterized
+    collapsed = specification.collapsed
     frame = make_frame(design, collapsed, family)
     groups = make_groups(design, family)
     covariates = [t.covariate for t in design.terms if t.covariate and not t.factors]
@@ -59,7 +59,9 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
         bambi_priors[slope] = _to_bambi(priors.covariates[name])
         aliases[slope] = name
     for name, group in zip(names, groups, strict=True):
-        bambi_priors[name] = _group_prior(group, priors.sigmas[group.key], free)
+        bambi_priors[name] = _group_prior(
+            group, priors.sigmas[group.key], specification.overparameterized
+        )
         if name != group.name:
             aliases[name] = group.name
     bambi_priors |= {name: _to_bambi(prior) for name, prior in priors.auxiliary.items()}
@@ -111,8 +113,8 @@ def _to_bambi(prior: Prior | float):
     return given if isinstance(given, bmb.Prior) else bmb.Prior(prior.name, **prior.args)
 
 
-def _group_prior(group: Group, sigma: Prior, free: bool) -> bmb.Prior:
-    if free:
+def _group_prior(group: Group, sigma: Prior, overparameterized: bool) -> bmb.Prior:
+    if overparameterized:
         return bmb.Prior("Normal", mu=0, sigma=_to_bambi(sigma))
     kind = type(group.effects).__name__
     return bmb.Prior(kind, dist=group.effects, sigma=_to_bambi(sigma), noncentered=False)

@@ -263,7 +263,7 @@ def test_other_data_do_not_differ_by_a_constant(family):
     assert np.ptp(surplus(model, shifted, LOG_LIKELIHOODS[family], inverse)) > 1e-2
 
 
-def test_the_literal_parameterization_has_the_same_likelihood():
+def test_the_overparameterized_model_has_the_same_likelihood():
     data = experiment()
     model = ba.Model(
         "p(hits, shown) ~ group * task + Error(s/task)",

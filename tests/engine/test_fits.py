@@ -185,14 +185,14 @@ def test_collapsed_gaussian_has_the_posterior_of_its_rows():
     assert abs(sigma[0].mean() - sigma[1].mean()) < 0.1 * sigma[0].std()
 
 
-def test_literal_model_agrees_after_deflection_and_not_before(memory):
-    literal = ba.Model(
+def test_the_overparameterized_model_agrees_after_deflection_and_not_before(memory):
+    model = ba.Model(
         MEMORY, ba.load_data("memory"), family="binomial", parameterization="overparameterized"
     )
-    result = literal.fit(**FIT)
+    result = model.fit(**FIT)
     assert same(memory, result, "trial_type")
     assert same(memory, result, "condition")
-    # The literal model's raw coefficients: main effect and interaction trade off freely.
+    # Its raw coefficients: main effect and interaction trade off freely.
     raw = result.idata["posterior"]["1|trial_type"].to_numpy()
     difference = raw[..., 0] - raw[..., 1]
     deflected = result.contrasts("trial_type").iloc[0]

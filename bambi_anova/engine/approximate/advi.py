@@ -32,7 +32,7 @@ from bambi_anova.engine.approximate.normals import (
 )
 from bambi_anova.engine.approximate.proposal import Proposal
 from bambi_anova.engine.approximate.quick_fit import fit_quick
-from bambi_anova.engine.approximate.tails import propose_normals
+from bambi_anova.engine.approximate.tails import propose_by_normals
 from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.request import Request
 from bambi_anova.errors import UnsupportedError
@@ -41,8 +41,9 @@ from bambi_anova.specification import Specification
 
 Array = np.ndarray
 
-#: Draws from the prior to start climbing from.
-STARTS = 32
+#: Starting points to climb from; with thousands of coordinates evaluations are dear.
+MODES = 3
+MODES_LARGE = 1
 #: Fixed draws: at least, and a hyperparameter; fresh draws that check the optimum.
 DRAWS = 24
 DRAWS_EACH = 4
@@ -64,23 +65,13 @@ def fit_advi(specification: Specification, request: Request) -> Posterior:
 
 
 def propose_by_elbo(target: Target, rng: np.random.Generator) -> list[Proposal]:
-    """Return a proposal for the normal with the highest ELBO around each mode.
-
-    Raises
-    ------
-    UnsupportedError
-        If no normal has a finite ELBO.
-    """
-    if not target.model.scales:
-        return propose_normals(target, [Normal(np.zeros(0), np.zeros((0, 0)))], [0.0])
-    starts = target.prior_draws(rng, STARTS)
-    modes_sought = 1 if target.is_large else 3
-    normals, elbos = find_normals(target.log_marginal, starts, rng, modes_sought)
-    return propose_normals(target, normals, elbos)
+    """Return proposals for the normal with the highest ELBO around each mode."""
+    most = MODES_LARGE if target.is_large else MODES
+    return propose_by_normals(target, find_normals, most, rng)
 
 
 def find_normals(
-    log_density: LogDensity, starts: Array, rng: np.random.Generator, most: int = 3
+    log_density: LogDensity, starts: Array, rng: np.random.Generator, most: int = MODES
 ) -> tuple[list[Normal], list[float]]:
     """Return the normal with the highest ELBO around each mode, the best first, and the ELBOs.
 

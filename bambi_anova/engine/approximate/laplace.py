@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bambi_anova.engine.approximate.modes import cut_slices, find_peaks, find_ridges
+from bambi_anova.engine.approximate.modes import STARTS, cut_slices, find_peaks, find_ridges
 from bambi_anova.engine.approximate.proposal import (
     Plain,
     Proposal,
@@ -26,8 +26,7 @@ from bambi_anova.engine.request import Request
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.specification import Specification
 
-#: Points drawn from the prior to start climbing from.
-STARTS = 32
+#: Points drawn from the prior to start climbing from, where evaluations are dear.
 STARTS_LARGE = 8
 
 

@@ -23,6 +23,8 @@ from bambi_anova.engine.approximate.slices import Slice
 
 Array = np.ndarray
 
+#: Points drawn from the prior to start climbing from.
+STARTS = 32
 #: How far apart starting points are, in the largest difference of a coordinate.
 APART = 1.5
 #: Nodes of a slice, in conditional standard deviations from the mode.

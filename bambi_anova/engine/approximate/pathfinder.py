@@ -38,7 +38,7 @@ from bambi_anova.engine.approximate.normals import (
 )
 from bambi_anova.engine.approximate.proposal import Proposal
 from bambi_anova.engine.approximate.quick_fit import fit_quick
-from bambi_anova.engine.approximate.tails import propose_normals
+from bambi_anova.engine.approximate.tails import propose_by_normals
 from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.request import Request
 from bambi_anova.errors import UnsupportedError
@@ -47,8 +47,7 @@ from bambi_anova.specification import Specification
 
 Array = np.ndarray
 
-#: Draws from the prior, and how many of them to start from: the highest that are far apart.
-STARTS = 32
+#: Draws of the prior to start from: the highest that are far apart.
 PATHS = 4
 #: With thousands of coordinates evaluations are dear.
 PATHS_LARGE = 2
@@ -73,20 +72,9 @@ def fit_pathfinder(specification: Specification, request: Request) -> Posterior:
 
 
 def propose_by_paths(target: Target, rng: np.random.Generator) -> list[Proposal]:
-    """Return a proposal for each distinct normal that the paths find.
-
-    Raises
-    ------
-    UnsupportedError
-        If no path climbs to a finite ELBO.
-    """
-    if not target.model.scales:
-        nothing = Normal(np.zeros(0), np.zeros((0, 0)))
-        return propose_normals(target, [nothing], [0.0])
-    starts = target.prior_draws(rng, STARTS)
-    paths = PATHS_LARGE if target.is_large else PATHS
-    normals, elbos = find_normals(target.log_marginal, starts, rng, paths)
-    return propose_normals(target, normals, elbos)
+    """Return proposals for the distinct normals that the paths find."""
+    most = PATHS_LARGE if target.is_large else PATHS
+    return propose_by_normals(target, find_normals, most, rng)
 
 
 def find_normals(

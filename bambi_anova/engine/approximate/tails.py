@@ -11,18 +11,23 @@ Letters: H hyperparameters, P core coordinates, S = 2 H sides, Z points of a rid
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import integrate, special
 
 from bambi_anova.engine.approximate.differences import LogDensity, differences, finite_heights
+from bambi_anova.engine.approximate.modes import STARTS
 from bambi_anova.engine.approximate.normals import FINE, Normal
 from bambi_anova.engine.approximate.proposal import Plain, Proposal, propose, share
 from bambi_anova.engine.approximate.target import Target
 
 Array = np.ndarray
+#: (log density, starting points (H, G), rng, most of them to climb from) -> normals and ELBOs.
+FindNormals = Callable[
+    [LogDensity, Array, np.random.Generator, int], tuple[list[Normal], list[float]]
+]
 
 #: A normal that maximizes the ELBO is narrower than what it approximates.
 WIDEN = 1.2
@@ -37,6 +42,22 @@ LOOKS = 2
 STRETCH = 1.5
 #: Share of draws whose core comes from wider normals, where it may need them.
 WIDER_CORE = 0.3
+
+
+def propose_by_normals(
+    target: Target, find: FindNormals, most: int, rng: np.random.Generator
+) -> list[Proposal]:
+    """Return proposals for the normals that a method finds, climbing from ``most`` draws.
+
+    Raises
+    ------
+    UnsupportedError
+        If it finds none.
+    """
+    if not target.model.scales:
+        return propose_normals(target, [Normal(np.zeros(0), np.zeros((0, 0)))], [0.0])
+    starts = target.prior_draws(rng, STARTS)
+    return propose_normals(target, *find(target.log_marginal, starts, rng, most))
 
 
 def propose_normals(

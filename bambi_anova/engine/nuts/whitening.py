@@ -27,7 +27,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bambi_anova.engine.approximate.modes import Peak, find_peaks
+from bambi_anova.engine.approximate.modes import STARTS, Peak, find_peaks
 from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.latent.arrow import Arrow, Curvature, factor, forward
 from bambi_anova.engine.latent.covariance import BlockFactor
@@ -36,8 +36,6 @@ from bambi_anova.errors import UnsupportedError
 
 Array = np.ndarray
 
-#: Points drawn from the prior to start climbing from.
-STARTS = 32
 #: Numbers that one piece of a conversion holds at a time, about.
 PIECE = 200_000
 #: Multiplications that factoring the precision may take (some 80 crossed units, half a

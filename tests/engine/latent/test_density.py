@@ -240,7 +240,7 @@ def test_the_density_is_bambis_for_every_family(family, link, parameterization, 
 
 
 @pytest.mark.parametrize("family", ["gaussian", "poisson", "beta"])
-def test_the_density_is_bambis_for_the_literal_model_of_merged_rows(family):
+def test_the_density_is_bambis_for_the_overparameterized_model_of_merged_rows(family):
     link = dict(FAMILY_LINKS)[family]
     model = model_of(family, link, parameterization="overparameterized")
     same_up_to_a_constant(model, spread=0.2)
@@ -334,7 +334,7 @@ def test_the_density_is_bambis_for_every_structure(name):
 @pytest.mark.parametrize(
     "name", ["factor by covariate", "slopes", "nested units", "crossed units", "no units"]
 )
-def test_the_density_is_bambis_for_the_literal_parameterization(name):
+def test_the_density_is_bambis_for_the_overparameterized_model(name):
     same_up_to_a_constant(STRUCTURES[name].model(parameterization="overparameterized"))
 
 
@@ -344,10 +344,10 @@ def test_the_coordinates_stand_for_every_effect_once(name, parameterization):
     model = STRUCTURES[name].model(parameterization=parameterization)
     latent = latent_model(model)
     design = model.design
-    literal = parameterization == "overparameterized"
+    free = parameterization == "overparameterized"
     units = [*(u.size for u in design.units), *(s.unit.size for s in design.slopes)]
     shapes = [
-        np.array([len(design.levels[name]) for name in term.factors]) - (not literal)
+        np.array([len(design.levels[name]) for name in term.factors]) - (not free)
         for term in design.terms
     ]
     expected = 1 + sum(int(np.prod(shape)) for shape in shapes) + sum(units)

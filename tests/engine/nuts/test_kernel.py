@@ -73,7 +73,7 @@ DESIGNS = {
     "many": lambda: latent("y ~ group * task + Error(s/task)", rows(units=70)),
     "slopes": lambda: latent("y ~ group * dose + (1 + dose|s)", rows()),
     "no units": lambda: latent("y ~ group * task", rows()),
-    "literal": lambda: latent(
+    "overparameterized": lambda: latent(
         "y ~ group * task + Error(s)", rows(), parameterization="overparameterized"
     ),
     "three terms": lambda: latent("y ~ task * item + Error(s/(task*item))", rows()),
