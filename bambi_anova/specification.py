@@ -14,13 +14,14 @@ from typing import Any
 import pandas as pd
 
 from bambi_anova.data.rows import read_rows
-from bambi_anova.design.describe import columns, sections
-from bambi_anova.design.design import Design, build_design
+from bambi_anova.design.build import build_design
+from bambi_anova.design.design import Design
 from bambi_anova.design.sufficient import Collapsed, collapse_rows
 from bambi_anova.errors import ArgumentError
 from bambi_anova.families.base import Family, Link, get_family, get_link
 from bambi_anova.formula.parse import Formula, parse_formula
 from bambi_anova.priors.defaults import Priors, make_priors
+from bambi_anova.tables.sections import columns, sections
 
 IDENTIFIED, OVERPARAMETERIZED = PARAMETERIZATIONS = ("identified", "overparameterized")
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from bambi_anova.design.design import RESIDUAL, Design, Unit, one_draw
+from bambi_anova.design.build import one_draw
+from bambi_anova.design.design import RESIDUAL, Design, Unit
 from bambi_anova.errors import (
     AnovaWarning,
     CovariateWarning,

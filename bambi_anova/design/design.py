@@ -1,10 +1,11 @@
-"""Coded rows -> design: cells, units, and the stratum in which each term is judged.
+"""What a design is: factors, units, terms and cells, and how it prints.
 
 Letters: N rows, J levels of one unit term, C cells of the full factorial grid.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -13,11 +14,10 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.data.rows import Rows
-from bambi_anova.design.describe import describe_design
-from bambi_anova.errors import FormulaError
-from bambi_anova.families.base import Family
+from bambi_anova.errors import listing
 from bambi_anova.formula.algebra import Term
 from bambi_anova.formula.parse import Formula, term_name
+from bambi_anova.tables.sections import columns, sections
 
 Array = np.ndarray
 
@@ -209,134 +209,67 @@ class Design:
     __repr__ = __str__
 
 
-def build_design(formula: Formula, rows: Rows, family: Family) -> Design:
-    """Find the cells, the units and the stratum of each term.
-
-    Parameters
-    ----------
-    formula : Formula
-    rows : Rows
-    family : Family
-        Decides whether a unit term with one row a unit is the residual.
-
-    Returns
-    -------
-    Design
-
-    Raises
-    ------
-    FormulaError
-        If a unit term is made of fixed factors only, or a term has two covariates.
-
-    Notes
-    -----
-    Each term belongs to the stratum of the coarsest unit within which it does not vary, as in
-    the error strata of Nelder (1965, doi:10.1098/rspa.1965.0012).
-    """
-    units, dropped = _units(formula, rows, family)
-    own_units = [unit for unit in units if not any(_extends(unit, other) for other in units)]
-    factors = tuple(
-        Factor(
-            name,
-            coded.levels,
-            between=tuple(unit.name for unit in own_units if name in unit.constant),
-            within=tuple(unit.name for unit in own_units if name not in unit.constant),
-        )
-        for name, coded in rows.factors.items()
-    )
-    terms = tuple(_fixed_term(term, rows, units) for term in formula.parent.terms)
-    slopes = tuple(Slope(name, _unit(unit, rows)) for name, unit in formula.parent.slopes)
-    return Design(formula, rows, factors, terms, units, slopes, dropped)
-
-
-def one_draw(rows: Rows, family: Family) -> bool:
-    """Whether a unit term with one row a unit cannot be told from the chance in that row."""
-    trials = rows.response.trials
-    return family.residual or (trials is not None and bool(np.all(trials <= 1)))
-
-
 def nested(fine: Unit, coarse: Unit) -> bool:
     """Whether each of the fine units lies within one of the coarse units."""
     return fine.is_constant(coarse.codes)
 
 
-def _unit(variables: Term, rows: Rows) -> Unit:
-    codes, first = rows.codes(variables)
-    unit = Unit(
-        variables,
-        own=tuple(name for name in variables if name not in rows.factors),
-        codes=codes,
-        first=first,
-        constant=(),
+def describe_design(design: Design) -> str:
+    """Return the printout of a design.
+
+    Examples
+    --------
+    >>> import bambi_anova as ba
+    >>> oats = ba.load_data("oats")
+    >>> print(ba.Model("yield ~ variety + Error(block/variety)", oats).design)
+    Factors    variety  Golden.rain, Marvellous, Victory  within block
+    Units      block          6 units
+               block:variety  18 units
+    Terms      variety  df 2  stratum block:variety, judged by 18 units
+    Cells      variety: 3 cells of 24 rows; none empty
+    """
+    covariates = design.rows.covariates.values()
+    return sections(
+        ("Factors", _factors(design)),
+        ("Covariates", [f"{c.name}: mean {c.mean:.4g}, sd {c.sd:.4g}" for c in covariates]),
+        ("Units", _units(design)),
+        ("Dropped", [f"{unit.name}: {unit.reason}" for unit in design.dropped]),
+        ("Terms", _terms(design)),
+        ("Cells", _cells(design)),
     )
-    constant = tuple(
-        name for name, factor in rows.factors.items() if unit.is_constant(factor.codes)
-    )
-    return Unit(unit.variables, unit.own, codes, first, constant)
 
 
-def _units(
-    formula: Formula, rows: Rows, family: Family
-) -> tuple[tuple[Unit, ...], tuple[DroppedUnit, ...]]:
-    """Keep the unit terms that the data can tell from each other and from the residual."""
-    kept: list[Unit] = []
-    dropped: list[DroppedUnit] = []
-    single = one_draw(rows, family)
-    for variables in sorted(formula.parent.units, key=len):  # of two names the shorter stays
-        unit = _unit(variables, rows)
-        if not unit.own:
-            raise FormulaError(
-                f"unit term {unit.name!r} is made of fixed factors only, so nothing tells its "
-                "effects from theirs; name the units that carry these levels"
-            )
-        twin = next((other for other in kept if _same(unit, other)), None)
-        if twin is not None:
-            dropped.append(DroppedUnit(unit.name, f"its units are those of {twin.name!r}"))
-        elif single and unit.size == len(rows.data):
-            what = "the residual" if family.residual else "the chance in a single yes or no"
-            dropped.append(
-                DroppedUnit(unit.name, f"with one row a unit it cannot be told from {what}")
-            )
-        else:
-            kept.append(unit)
-    kept.sort(key=lambda unit: formula.parent.units.index(unit.variables))
-    return tuple(kept), tuple(dropped)
+def _factors(design: Design) -> list[str]:
+    rows = []
+    for factor in design.factors:
+        place = [f"between {listing(factor.between)}"] if factor.between else []
+        place += [f"within {listing(factor.within)}"] if factor.within else []
+        rows.append((factor.name, listing(factor.levels, 8), "; ".join(place)))
+    return columns(rows)
 
 
-def _extends(unit: Unit, other: Unit) -> bool:
-    """Whether one term is the other crossed with fixed factors."""
-    return unit.own == other.own and set(other.variables) < set(unit.variables)
+def _units(design: Design) -> list[str]:
+    rows = [(unit.name, f"{unit.size} units") for unit in design.units]
+    rows += [(slope.name, f"{slope.unit.size} slopes") for slope in design.slopes]
+    return columns(rows)
 
 
-def _same(unit: Unit, other: Unit) -> bool:
-    return unit.size == other.size and nested(unit, other)
+def _terms(design: Design) -> list[str]:
+    return columns(_term_row(term) for term in design.terms)
 
 
-def _fixed_term(variables: Term, rows: Rows, units: tuple[Unit, ...]) -> FixedTerm:
-    factors = tuple(name for name in variables if name in rows.factors)
-    covariates = [name for name in variables if name in rows.covariates]
-    if len(covariates) > 1:
-        raise FormulaError(
-            f"term {term_name(variables)!r} multiplies covariates; add their product to the data "
-            "frame as a column and name that"
-        )
-    covariate = covariates[0] if covariates else None
-    holding = [
-        unit
-        for unit in units
-        if set(factors) <= set(unit.constant)
-        and (covariate is None or unit.is_constant(rows.covariates[covariate].values))
-    ]
-    strata = [
-        unit
-        for unit in holding
-        if not any(nested(unit, other) for other in holding if other is not unit)
-    ]
-    return FixedTerm(
-        name=term_name(variables),
-        factors=factors,
-        covariate=covariate,
-        strata=tuple(unit.name for unit in strata) or (RESIDUAL,),
-        units=min((unit.size for unit in strata), default=len(rows.data)),
-        df=int(np.prod([len(rows.factors[name].levels) - 1 for name in factors], dtype=int)),
-    )
+def _term_row(term: FixedTerm) -> Sequence[str]:
+    what = "rows" if term.strata == (RESIDUAL,) else "units"
+    stratum = f"stratum {' and '.join(term.strata)}"
+    return term.name, f"df {term.df}", f"{stratum}, judged by {term.units} {what}"
+
+
+def _cells(design: Design) -> list[str]:
+    counts = design.cells["rows"]
+    if not design.factors:
+        return [f"one cell of {counts.iloc[0]} rows"]
+    names = " x ".join(factor.name for factor in design.factors)
+    empty = design.empty_cells
+    spread = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()}-{counts.max()}"
+    text = f"{names}: {len(counts)} cells of {spread} rows; "
+    return [text + (f"{len(empty)} empty: {listing(empty)}" if empty else "none empty")]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bambi_anova.data.rows import read_rows
 from bambi_anova.datasets import load_data
-from bambi_anova.design.design import build_design, nested
+from bambi_anova.design.build import build_design
+from bambi_anova.design.design import nested
 from bambi_anova.errors import AnovaError, FormulaError
 from bambi_anova.families.base import get_family
 from bambi_anova.formula.parse import parse_formula

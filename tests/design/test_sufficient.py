@@ -9,7 +9,7 @@ from scipy import special, stats
 
 from bambi_anova.data.rows import read_rows
 from bambi_anova.datasets import load_data
-from bambi_anova.design.design import build_design
+from bambi_anova.design.build import build_design
 from bambi_anova.design.sufficient import Collapsed, collapse_rows, group_rows
 from bambi_anova.families.base import get_family
 from bambi_anova.formula.parse import parse_formula

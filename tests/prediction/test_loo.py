@@ -10,7 +10,7 @@ from scipy import special, stats
 
 import bambi_anova as ba
 from bambi_anova.data.rows import read_rows
-from bambi_anova.design.design import build_design
+from bambi_anova.design.build import build_design
 from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.errors import ArgumentError, UnsupportedError
 from bambi_anova.families.base import LINKS, get_family

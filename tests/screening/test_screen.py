@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import bambi_anova as ba
 from bambi_anova.data.rows import read_rows
-from bambi_anova.design.design import build_design
+from bambi_anova.design.build import build_design
 from bambi_anova.errors import ArgumentError, InformativeTrialsWarning, NotApplicableError
 from bambi_anova.families.base import get_family, get_link
 from bambi_anova.formula.parse import parse_formula
