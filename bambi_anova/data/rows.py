@@ -170,6 +170,7 @@ def read_rows(
     namespace = dict(namespace or {})
     Names(namespace).require_free()
     used = _used_columns(formula, data)
+    _require_other_columns(formula, used)
     categorical = {categorical} if isinstance(categorical, str) else set(categorical)
     unknown = categorical - set(data.columns)
     if unknown:
@@ -232,6 +233,18 @@ def _used_columns(formula: Formula, data: pd.DataFrame) -> list[str]:
         if known.count(name) > 1:
             raise DataError(f"data: there are several columns named {name!r}; rename them")
     return used
+
+
+def _require_other_columns(formula: Formula, known: list[str]) -> None:
+    """Refuse predictors that tell the response; ``post - pre ~ pre`` does not, nor do trials."""
+    outcome = set(formula.response.outcome.columns(known))
+    reading = [own for own in formula.predicting if outcome & set(own.columns(known))]
+    if outcome and outcome <= {name for own in reading for name in own.columns(known)}:
+        raise FormulaError(
+            f"{formula.text!r}: {listing(repr(own.text) for own in reading)} would explain the "
+            f"response {formula.response.text!r} by itself; leave out what reads "
+            f"{listing(map(repr, sorted(outcome)))}"
+        )
 
 
 def _unknown_column(name: str, data: pd.DataFrame) -> None:

@@ -107,11 +107,16 @@ class Formula:
         return next(iter(self.predictors.values()))
 
     @cached_property
+    def predicting(self) -> tuple[Expression, ...]:
+        """Everything on the right-hand sides."""
+        offsets = [own for predictor in self.predictors.values() for own in predictor.offsets]
+        return (*self.variables.values(), *offsets)
+
+    @cached_property
     def expressions(self) -> tuple[Expression, ...]:
         """Everything that is evaluated on the data: the response's parts first."""
         trials = () if self.response.trials is None else (self.response.trials,)
-        offsets = [own for predictor in self.predictors.values() for own in predictor.offsets]
-        return (self.response.outcome, *trials, *self.variables.values(), *offsets)
+        return (self.response.outcome, *trials, *self.predicting)
 
     def columns(self, known: Collection) -> list[str]:
         """Return those of the known columns that the formula names, in their order."""

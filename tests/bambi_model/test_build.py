@@ -360,12 +360,6 @@ def cases():
             {"scale(shown)": shown},
         ),
         "trials are a factor": Case("p(hits, shown) ~ C(shown) + Error(s)", data, "binomial"),
-        "successes are a covariate": Case(
-            "p(hits, shown) ~ group + hits + Error(s)",
-            data,
-            "binomial",
-            {"hits": centred(data["hits"])},
-        ),
         "trials are a number": Case("p(hits, 9) ~ group * task + Error(s/task)", data, "binomial"),
         "counts with exposures": Case(
             "count ~ group * task + offset(np.log(seconds)) + Error(s)", data, "poisson"
@@ -589,9 +583,7 @@ def test_a_cell_is_found_by_the_names_of_its_levels():
 # -- Bambi's frame -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "column"), [("trials are a covariate", "shown"), ("successes are a covariate", "hits")]
-)
+@pytest.mark.parametrize(("name", "column"), [("trials are a covariate", "shown")])
 def test_a_covariate_that_is_summed_in_the_response_stays_itself(name, column):
     model, data = built(name), CASES[name].data
     frame, collapsed = model.bambi_model.data, model.collapsed

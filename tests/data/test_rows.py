@@ -219,6 +219,31 @@ def test_scale_inside_another_call_is_refused(read, data):
         read("y ~ I(scale(x))", data)
 
 
+@pytest.mark.parametrize(
+    ("text", "family"),
+    [
+        ("y ~ A + y", "gaussian"),
+        ("y ~ A * log(y)", "gaussian"),
+        ("log(y) ~ A + y", "gaussian"),
+        ("y ~ A + offset(y)", "gaussian"),
+        ("y ~ A + Error(y)", "gaussian"),
+        ("y ~ A + (I(2 * y)|s)", "gaussian"),
+        ("y - z ~ A + y + z", "gaussian"),
+        ("p(k, n) ~ A + k", "binomial"),
+        ("p(k, x) ~ A + log(x - k)", "binomial"),
+    ],
+)
+def test_predictors_that_tell_the_response_are_refused(read, data, text, family):
+    with pytest.raises(FormulaError, match=r"would explain the response .* by itself; leave out"):
+        read(text, data, family)
+
+
+def test_trials_and_what_a_response_starts_from_may_be_predictors(read, data):
+    data["n"] = 10 + data.index % 3
+    assert set(read("p(k, n) ~ A + n", data, "binomial").covariates) == {"n"}
+    assert set(read("y - z ~ A + z", data).covariates) == {"z"}
+
+
 def test_a_constant_covariate_is_refused(read, data):
     with pytest.raises(DataError, match=r"covariate 'n' is constant \(10\)"):
         read("y ~ n", data)
