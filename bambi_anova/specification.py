@@ -16,11 +16,15 @@ import pandas as pd
 from bambi_anova.data.rows import read_rows
 from bambi_anova.design.build import build_design
 from bambi_anova.design.design import Design
-from bambi_anova.design.sufficient import Collapsed, collapse_rows
+from bambi_anova.design.priors import make_priors
+from bambi_anova.design.sufficient import collapse_rows
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families.base import Family, Link, get_family, get_link
+from bambi_anova.families.base import Family
+from bambi_anova.families.links import Link
+from bambi_anova.families.registry import get_family
+from bambi_anova.families.sufficient import Collapsed
 from bambi_anova.formula.parse import Formula, parse_formula
-from bambi_anova.priors.defaults import Priors, make_priors
+from bambi_anova.priors.assign import Priors
 from bambi_anova.tables.sections import columns, sections
 
 IDENTIFIED, OVERPARAMETERIZED = PARAMETERIZATIONS = ("identified", "overparameterized")
@@ -185,7 +189,7 @@ def specify(
     """
     options = options or Options()
     parsed, known = parse_formula(formula), get_family(family)
-    chosen = get_link(known, link)
+    chosen = known.link(link)
     rows = read_rows(parsed, data, known, categorical or (), dropna, options.namespace)
     design = build_design(parsed, rows, known)
     return of_design(design, known, chosen, make_priors(design, known, priors), options)
@@ -195,5 +199,5 @@ def of_design(
     design: Design, family: Family, link: Link, priors: Priors, options: Options | None = None
 ) -> Specification:
     """Return the specification of a design that has been read before."""
-    parent = LinearPredictor("mu", link, design)
+    parent = LinearPredictor(family.parent.name, link, design)
     return Specification(family, {parent.name: parent}, priors, options or Options())

@@ -14,7 +14,7 @@ from bambi_anova.data.rows import read_rows
 from bambi_anova.design.advice import check_design
 from bambi_anova.design.build import build_design
 from bambi_anova.errors import AnovaWarning
-from bambi_anova.families.base import get_family
+from bambi_anova.families.registry import get_family
 from bambi_anova.formula.parse import parse_formula
 from bambi_anova.screening.screen import warn_of_trials
 

@@ -17,8 +17,8 @@ import numpy as np
 from bambi_anova.design.design import Design, Unit
 from bambi_anova.design.sufficient import collapse_rows
 from bambi_anova.errors import NotApplicableError
-from bambi_anova.families.base import get_family
-from bambi_anova.families.response import ResponseValues
+from bambi_anova.families.registry import get_family
+from bambi_anova.families.values import ResponseValues
 
 Array = np.ndarray
 

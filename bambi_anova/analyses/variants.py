@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bambi_anova.analyses.data_forms import outcomes, totals
-from bambi_anova.families.base import Family, get_family
+from bambi_anova.design.priors import make_priors
+from bambi_anova.families.base import Family
+from bambi_anova.families.registry import get_family
 from bambi_anova.model import Model
-from bambi_anova.priors.defaults import Priors, make_priors
+from bambi_anova.priors.assign import Priors
 from bambi_anova.specification import IDENTIFIED, OVERPARAMETERIZED, Options, of_design
 
 #: Single outcomes that are worth the memory.
@@ -77,7 +79,7 @@ def _with_parameterization(name: str) -> Callable[[Model], Model]:
 
 
 def _no_outcomes(model: Model) -> str:
-    if model.family.response != "proportion":
+    if not model.family.response.trials:
         return "it needs p(successes, trials) to take apart"
     trials = model.design.rows.response.trials
     assert trials is not None  # of a proportion
@@ -90,7 +92,7 @@ def _no_outcomes(model: Model) -> str:
 
 
 def _no_totals(model: Model) -> str:
-    if model.family.response not in ("proportion", "binary"):
+    if not (model.family.response.trials or model.family.response.binary):
         return "it needs yes-or-no data"
     merged = len(totals(model.design).rows.data) < len(model.design.rows.data)
     return "" if merged else "no two rows share their predictors: they are totals already"
@@ -98,13 +100,13 @@ def _no_totals(model: Model) -> str:
 
 def _no_beta(name: str) -> Callable[[Model], str]:
     def obstacle(model: Model) -> str:
-        if model.family.response != "proportion":
+        if not model.family.response.trials:
             return "it needs p(successes, trials), with several trials a row"
         trials = model.design.rows.response.trials
         assert trials is not None  # of a proportion
         if trials.max() < 2:
             return "no row has more than one trial, so rows cannot show scatter of their own"
-        return "it is the model itself" if model.family.name == name else ""
+        return "it is the model itself" if model.family is get_family(name) else ""
 
     return obstacle
 

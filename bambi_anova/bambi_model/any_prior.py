@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bambi_anova.priors.defaults import Prior
-from bambi_anova.priors.distributions import Distribution, distribution
+from bambi_anova.priors.distributions import Distribution, Prior, distribution
 
 Array = np.ndarray
 

@@ -15,11 +15,9 @@ import formulae
 
 from bambi_anova.bambi_model.frame import BambiFrame, centred_call, centring, make_frame
 from bambi_anova.bambi_model.groups import Group, make_groups
-from bambi_anova.bambi_model.likelihoods import CollapsedGaussian, bambi_family, weighted_family
-from bambi_anova.design.sufficient import Collapsed
-from bambi_anova.families.base import Family
+from bambi_anova.bambi_model.weights import bambi_family
 from bambi_anova.names import INTERCEPT
-from bambi_anova.priors.defaults import Prior
+from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 
 _BUILT: WeakKeyDictionary[Specification, bmb.Model] = WeakKeyDictionary()
@@ -70,7 +68,7 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
         bmb.Model,
         text,
         frame.data,
-        family=_bambi_family(frame, collapsed, family),
+        family=bambi_family(family, collapsed),
         link=specification.link.name,
         priors=bambi_priors,
         auto_scale=False,
@@ -96,14 +94,6 @@ def _formula(frame: BambiFrame, covariates: list[str], groups: list[Group]) -> s
     offset = [f"offset({frame.offset})"] if frame.offset else []
     parts = ["1", *covariates, *offset, *(group.text for group in groups)]
     return f"{frame.response} ~ {' + '.join(parts)}"
-
-
-def _bambi_family(frame: BambiFrame, collapsed: Collapsed, family: Family) -> bmb.Family:
-    if collapsed.merged and family.collapse == "gaussian":
-        return CollapsedGaussian(collapsed.n, collapsed.within)
-    if collapsed.merged and family.collapse == "weights":
-        return weighted_family(family.name, collapsed.n)
-    return bambi_family(frame.family)
 
 
 def _to_bambi(prior: Prior | float):

@@ -14,19 +14,18 @@ import pandas as pd
 
 from bambi_anova.data.rows import Rows
 from bambi_anova.design.design import Design, Unit
-from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.families.base import Family
+from bambi_anova.families.sufficient import Collapsed
 from bambi_anova.formula.expression import quote
 from bambi_anova.names import effects_labels
 
 
 @dataclass(frozen=True)
 class BambiFrame:
-    """Bambi's data, response and family name, with the column of offsets if there is one."""
+    """Bambi's data and response, with the column of offsets if there is one."""
 
     data: pd.DataFrame
     response: str
-    family: str
     offset: str | None
 
 
@@ -47,10 +46,9 @@ def make_frame(design: Design, collapsed: Collapsed, family: Family) -> BambiFra
             data[unit.name] = _ordered(codes, effects_labels(unit, design))
     offset = None
     if collapsed.offset is not None:
-        offset = _free("log_exposure" if family.response == "count" else "offset", data)
+        offset = _free("log_exposure" if family.response.counts else "offset", data)
         data[offset] = collapsed.offset
-    response, name = _add_response(data, design, collapsed, family)
-    return BambiFrame(data, response, name, offset)
+    return BambiFrame(data, _add_response(data, design, collapsed, family), offset)
 
 
 def _ordered(codes: np.ndarray, levels: Sequence) -> pd.Categorical:
@@ -64,10 +62,8 @@ def is_complete(unit: Unit, design: Design) -> bool:
     return unit.size == int(np.prod(levels, dtype=np.int64))
 
 
-def _add_response(
-    data: pd.DataFrame, design: Design, collapsed: Collapsed, family: Family
-) -> tuple[str, str]:
-    """Add the response columns; return the left-hand side and Bambi's family."""
+def _add_response(data: pd.DataFrame, design: Design, collapsed: Collapsed, family: Family) -> str:
+    """Add the response columns; return the left-hand side."""
     response = design.formula.response
     read = {name for own in design.rows.covariates.values() for name in own.columns}
     predictors = {*design.rows.factors, *design.rows.groupings}
@@ -80,17 +76,15 @@ def _add_response(
         data[column] = values
         return quote(column)
 
-    if family.response == "binary" and not collapsed.merged:
-        return add(str(response.outcome), collapsed.values.astype(int)), "bernoulli"
+    if family.response.binary and not collapsed.merged:
+        return add(str(response.outcome), collapsed.values.astype(int))
     if collapsed.trials is not None:
         successes = add(str(response.outcome), collapsed.values.astype(int))
         trials = str(response.trials)
         trials = trials if trials in data else _free("trials", data)
-        both = f"p({successes}, {add(trials, collapsed.trials.astype(int))})"
-        return both, "binomial" if family.collapse == "binomial" else family.name
-    whole = family.response == "count"
-    name = add(str(response.outcome), collapsed.values.astype(int) if whole else collapsed.values)
-    return name, family.name
+        return f"p({successes}, {add(trials, collapsed.trials.astype(int))})"
+    whole = family.response.counts
+    return add(str(response.outcome), collapsed.values.astype(int) if whole else collapsed.values)
 
 
 def centred_call(name: str, rows: Rows) -> str:

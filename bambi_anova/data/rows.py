@@ -13,7 +13,8 @@ import pandas as pd
 
 from bambi_anova.errors import DataError, FormulaError, listing, nearest
 from bambi_anova.families.base import Family
-from bambi_anova.families.response import ResponseValues, read_response
+from bambi_anova.families.registry import parameter_names
+from bambi_anova.families.values import ResponseValues
 from bambi_anova.formula.algebra import Term
 from bambi_anova.formula.evaluation import Names
 from bambi_anova.formula.expression import Expression
@@ -24,9 +25,7 @@ from bambi_anova.tables.columns import RESERVED
 Array = np.ndarray
 
 #: Parameters of Bambi's models, which covariates share a namespace with.
-RESERVED_FOR_PARAMETERS = frozenset(
-    "Intercept mu p omega sigma alpha nu kappa kappa_minus_2".split()
-)
+RESERVED_FOR_PARAMETERS = parameter_names() | {"Intercept"}
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ def read_rows(
     response, predictors = formula.response, formula.predictors.values()
     trials = None if response.trials is None else values_of(response.trials)
     outcome = values_of(response.outcome)
-    read = read_response(family, response.text, outcome, trials, response.success)
+    read = family.read(response.text, outcome, trials, response.success)
     columns = {name: values_of(expression) for name, expression in formula.variables.items()}
     as_factor = categorical | formula.categorical
     numeric = {

@@ -24,20 +24,14 @@ import numpy as np
 from bambi_anova.arguments import one_of
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.quantities import Quantities
-from bambi_anova.families.base import Family, Link
+from bambi_anova.families.base import Family
+from bambi_anova.families.links import Link
 from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.posterior import Posterior
 
 Array = np.ndarray
 
 STANDARDS = ("residual", "total")
-
-#: Sd of the latent variable behind the link of a yes or no, and its distribution.
-LATENT_SDS = {
-    "logit": (np.pi / np.sqrt(3), "logistic pi/sqrt(3)"),
-    "probit": (1.0, "normal 1"),
-    "cloglog": (np.pi / np.sqrt(6), "Gumbel pi/sqrt(6)"),
-}
 
 
 def standardized(found: Quantities, posterior: Posterior, standardize: str) -> Quantities:
@@ -75,15 +69,15 @@ def _standard(posterior: Posterior, standardize: str, population: str) -> tuple[
 
 
 def _residual(draws: Draws, family: Family, link: Link) -> tuple[Array, str]:
-    if "sigma" in draws.auxiliary:
-        return draws.auxiliary["sigma"], "residual"
+    if family.residual:
+        return draws.auxiliary[family.residual], "residual"
     # With an overdispersion of its own a family has no one latent variable to take the sd of.
-    if family.auxiliary or family.response not in ("binary", "proportion"):
+    if not (family.latent and link.latent):
         remedies = {"log": "compare='ratio'", "logit": "compare='odds_ratio'"}
         remedy = remedies.get(link.name, "scale='response'")
         raise ArgumentError(
             f"standardize: family {family.name!r} has no residual sd on its link scale; use "
             f"{remedy} instead"
         )
-    sd, name = LATENT_SDS[link.name]
+    sd, name = link.latent
     return np.full(draws.sample_shape, sd), f"residual ({name})"

@@ -15,7 +15,7 @@ from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.effects import Contrasts
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.reference_grid import ReferenceGrid
-from bambi_anova.families.base import Link
+from bambi_anova.families.links import Link
 
 Array = np.ndarray
 

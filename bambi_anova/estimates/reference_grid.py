@@ -153,7 +153,8 @@ def reference_grid(
         for end in ends:
             centred = centred_values(end, design.rows)
             at_end = at_covariates(draws, design, centred)
-            read.append((cell_means(*at_end, link, population, scale), terms.at_cells(centred)))
+            mean = cell_means(*at_end, posterior.family, link, population, scale)
+            read.append((mean, terms.at_cells(centred)))
         means.append(_difference([mean for mean, _ in read], ends, slope))
         columns.append([_difference([own for _, own in read], ends, slope), read[0][1]])
     linear = scale == "link" or link.name == "identity"

@@ -1,38 +1,159 @@
-"""What the package knows of each response family, as data.
+"""What a family must say.
 
-A family here says how its response is read, how rows collapse, which prior scale applies and
-how the link goes; the likelihood itself is Bambi's.
+A family is one file and one line of the registry: its file makes one ``Family`` of what this page
+lists, and whatever is missing or does not fit together is an error when it is registered.
 
-Beta-binomial rows have a probability theta of their own each, integrated out exactly, that comes
-from a beta distribution of concentration kappa.  The predictor gives, through the link, either
-
-- "betabinomial": its mean mu, so that theta ~ Beta(mu kappa, (1 - mu) kappa), as in Bambi; or
-- "betabinomial_mode": its mode omega, so that
-  theta ~ Beta(omega (kappa - 2) + 1, (1 - omega) (kappa - 2) + 1) with kappa > 2, as in chapter 21
-  of Kruschke's Doing Bayesian Data Analysis (2nd ed., 2015,
-  doi:10.1016/B978-0-12-405888-0.09999-2).  What is estimated is kappa - 2, and cell means on the
-  response scale are modes; the mean would be (omega (kappa - 2) + 1) / kappa.
+Letters: N rows of data, M sufficient rows, G columns (settings or draws), K linear predictors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
+import pandas as pd
 
-from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.errors import ArgumentError, DataError
+from bambi_anova.families.likelihood import (
+    Auxiliary,
+    Derivatives,
+    Likelihood,
+    Observed,
+    Parameters,
+)
+from bambi_anova.families.links import Link, average_over_normal
+from bambi_anova.families.response import Response
+from bambi_anova.families.sufficient import Collapse, Collapsed
+from bambi_anova.families.values import ResponseValues
+from bambi_anova.priors.distributions import Prior
+
+if TYPE_CHECKING:
+    import bambi as bmb
 
 Array = np.ndarray
+#: (data) -> log-likelihood and derivatives, both functions of (eta, auxiliary).
+MakeRows = Callable[
+    [Observed],
+    tuple[Callable[[Array, Auxiliary], Array], Callable[[Array, Auxiliary], Derivatives]],
+]
 
 
 @dataclass(frozen=True)
-class Link:
-    """A link by name, with its inverse on arrays of any shape."""
+class Predicted:
+    """A parameter of the likelihood that a linear predictor gives.
+
+    Attributes
+    ----------
+    name : str
+    links : tuple of Link
+        Links allowed for it, the default first.
+    word : str
+        What the inverse link returns is called.
+    """
 
     name: str
-    inverse: Callable[[Array], Array]
+    links: tuple[Link, ...]
+    word: str = "mean"
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A parameter that is reported beside the one that it is made of, which has the prior.
+
+    Attributes
+    ----------
+    name : str
+    make : callable
+        From draws of the one to draws of the other.
+    refusal : str
+        Why it cannot have a prior, and what to write instead.
+    """
+
+    name: str
+    make: Callable[[Array], Array]
+    refusal: str
+
+
+@dataclass(frozen=True)
+class AuxiliaryParameter:
+    """A further parameter of the likelihood: positive, and the same for all rows.
+
+    Attributes
+    ----------
+    name : str
+    prior : callable
+        From the response to the default prior.
+    word : str
+        What it is called in reports; its name, unless this says otherwise.
+    derived : Derived, optional
+    power : float
+        The curvature of the rows' log-likelihood goes about with this power of it.
+    flat_below : float, optional
+        The log of a value below which the likelihood is about flat, if there is one.
+    """
+
+    name: str
+    prior: Callable[[ResponseValues], Prior]
+    word: str = ""
+    derived: Derived | None = None
+    power: float = 0.0
+    flat_below: float | None = None
+
+
+@dataclass(frozen=True)
+class ResponseScale:
+    """What stands for a cell on the response scale.
+
+    Attributes
+    ----------
+    value : callable
+        From the parameters, each on its own scale, to what tables report.
+    word : str
+        What that is called; "mean" of the response itself needs no name.
+    affine : bool
+        Whether it is a + b times the first predicted parameter, so that it may be averaged over
+        effects as that is.
+    mean : callable, optional
+        The mean of the response, where ``value`` is something else, such as a mode.
+    """
+
+    value: Callable[[Parameters], Array]
+    word: str = "mean"
+    affine: bool = True
+    mean: Callable[[Parameters], Array] | None = None
+
+
+@dataclass(frozen=True)
+class RowLikelihood:
+    """The likelihood of sufficient rows under one choice of links.
+
+    Attributes
+    ----------
+    make : callable
+        From the data to log-likelihood and derivatives.
+    quadratic : bool
+        Whether the log-likelihood is quadratic in the predictor.
+    """
+
+    make: MakeRows
+    quadratic: bool = False
+
+
+def columns(rows: Collapsed, sets: Array | None) -> Observed:
+    """Return sufficient rows as the columns of a likelihood."""
+    ones = np.ones(len(rows.values))
+    trials = ones if rows.trials is None else rows.trials
+    parts = (rows.values, trials, rows.n, rows.within)
+    y, trials, n, within = (np.asarray(part, dtype=float)[:, None] for part in parts)
+    return Observed(y, trials, n, within)
+
+
+def no_constant(values: Array, trials: Array) -> Array:
+    """Return zeros: for a likelihood that leaves nothing out."""
+    return np.zeros(len(values))
 
 
 @dataclass(frozen=True)
@@ -42,136 +163,270 @@ class Family:
     Attributes
     ----------
     name : str
-        Bambi's name of it, where Bambi has it.
-    response : str
-        Kind of response: "real", "binary", "proportion", "count", "positive" or "unit".
-    links : tuple of str
-        Links allowed for the mean, the default first.
-    collapse : str
-        How rows that share every predictor become one: a key of ``collapse.COLLAPSES``.
-    auxiliary : tuple of str
-        Further parameters of the likelihood, such as "sigma".
-    residual : bool
-        Whether every row has a residual of its own on the link scale, so that a unit term with
-        one row a unit cannot be told from it.
-    mean : str
-        What the inverse link returns is called: the mean, unless this says otherwise.
+        What users call it.
+    response : Response
+        The kind of its response: how it is read, default priors, geometry.
+    predicted : tuple of Predicted
+        The parameters that linear predictors give; tables are about the first.
+    scale : ResponseScale
+        What stands for a cell on the response scale.
+    collapse : Collapse
+        How rows that share every predictor become one.
+    likelihoods : mapping of tuple of str to RowLikelihood
+        By the names of the links, one for each predictor.
+    constants : callable
+        (values, trials) -> what the likelihood leaves out of the log density of each row of the
+        data, shape (N,).
+    replicate : callable
+        (parameters, rows, rng) -> values drawn for sufficient rows; parameters on their own
+        scales, of shape (G, M) or (G, 1).  Where rows are weighted, each is one observation.
+    bambi : callable
+        From sufficient rows to the Bambi family; weights are added elsewhere.
+    auxiliary : tuple of AuxiliaryParameter
+    residual : str
+        The auxiliary parameter that is the sd, or scale, of a residual that every row has on the
+        link scale; empty if there is none.
+    latent : bool
+        Whether a row is one yes or no of a latent variable, or several of equal probability.
+    overdispersed : str
+        For rows that vary by chance alone: the family of rows that vary more.
+    refuse : callable, optional
+        Raises for a response that leaves a parameter without data.
+    columns : callable
+        (rows, sets) -> the columns of the likelihood.
     """
 
     name: str
-    response: str
-    links: tuple[str, ...]
-    collapse: str
-    auxiliary: tuple[str, ...] = ()
-    residual: bool = False
-    mean: str = "mean"
+    response: Response
+    predicted: tuple[Predicted, ...]
+    scale: ResponseScale
+    collapse: Collapse
+    likelihoods: Mapping[tuple[str, ...], RowLikelihood]
+    constants: Callable[[Array, Array], Array]
+    replicate: Callable[[Parameters, Collapsed, np.random.Generator], Array]
+    bambi: Callable[[Collapsed], bmb.Family]
+    auxiliary: tuple[AuxiliaryParameter, ...] = ()
+    residual: str = ""
+    latent: bool = False
+    overdispersed: str = ""
+    refuse: Callable[[Family, ResponseValues], None] | None = None
+    columns: Callable[[Collapsed, Array | None], Observed] = columns
 
+    @property
+    def parent(self) -> Predicted:
+        """The predicted parameter that tables are about."""
+        return self.predicted[0]
 
-def _cloglog_inverse(eta: Array) -> Array:
-    return -np.expm1(-np.exp(eta))
+    @property
+    def chance_alone(self) -> bool:
+        """Whether rows of equal predictors vary by chance alone: there is no parameter for it."""
+        return not self.auxiliary
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of all parameters, those that are only reported as well."""
+        derived = [one.derived.name for one in self.auxiliary if one.derived]
+        own = [one.name for one in self.predicted] + [one.name for one in self.auxiliary]
+        return (*own, *derived)
 
-LINKS = {
-    "identity": Link("identity", lambda eta: eta),
-    "log": Link("log", np.exp),
-    "logit": Link("logit", special.expit),
-    "probit": Link("probit", special.ndtr),
-    "cloglog": Link("cloglog", _cloglog_inverse),
-}
+    def read(
+        self, name: str, values: pd.Series, trials: pd.Series | None, success: str | None
+    ) -> ResponseValues:
+        """Check the response against the family and return it as numbers.
 
-_BINARY_LINKS = ("logit", "probit", "cloglog")
+        Parameters
+        ----------
+        name : str
+            The left-hand side, for messages.
+        values, trials : pandas.Series
+            Columns of shape (N,), without missing values; ``trials`` only for ``p(k, n)``.
+        success : str, optional
+            Level given as ``y[level]``.
 
-FAMILIES = {
-    family.name: family
-    for family in (
-        Family("gaussian", "real", ("identity",), "gaussian", ("sigma",), residual=True),
-        Family("bernoulli", "binary", _BINARY_LINKS, "binomial", mean="probability"),
-        Family("binomial", "proportion", _BINARY_LINKS, "binomial", mean="probability"),
-        Family("poisson", "count", ("log",), "poisson", mean="rate"),
-        Family("t", "real", ("identity",), "weights", ("sigma", "nu"), residual=True),
-        Family("negativebinomial", "count", ("log",), "weights", ("alpha",), mean="rate"),
-        Family("gamma", "positive", ("log",), "weights", ("alpha",)),
-        Family("beta", "unit", _BINARY_LINKS, "weights", ("kappa",), mean="proportion"),
-        Family(
-            "betabinomial",
-            "proportion",
-            _BINARY_LINKS,
-            "weights",
-            ("kappa",),
-            mean="mean probability",
-        ),
-        Family(
-            "betabinomial_mode",
-            "proportion",
-            _BINARY_LINKS,
-            "weights",
-            ("kappa_minus_2",),
-            mean="modal probability",
-        ),
-    )
-}
+        Raises
+        ------
+        DataError
+            If the values cannot come from the family: fractions where counts are needed, more
+            successes than trials, text, non-finite or constant values.
+        """
+        if (trials is not None) != self.response.trials:
+            expected = "p(successes, trials)" if self.response.trials else "one column"
+            raise DataError(f"family={self.name!r} needs {expected} as response, got {name!r}")
+        if success is not None and not self.response.binary:
+            raise DataError(f"response {name!r}: a success level is for family='bernoulli' only")
+        found = self.response.read(name, values, trials, success)
+        if self.refuse is not None:
+            self.refuse(self, found)
+        return found
 
+    def link(self, name: str | dict | None) -> Link:
+        """Look up the link of the first predictor by name.
 
-#: Parameters that are reported beside those they are made of, which the priors are of.
-_DERIVED: dict[str, tuple[str, Callable[[Array], Array]]] = {
-    "kappa_minus_2": ("kappa", lambda values: values + 2),
-}
+        ``None`` is the default, ``{"mu": name}`` is allowed.
 
+        Raises
+        ------
+        ArgumentError
+            If the family cannot have that link.
+        """
+        if isinstance(name, dict):
+            if len(name) != 1 or not {"mu", "p", self.parent.name} & set(name):
+                raise ArgumentError(f"link={name!r}: expected one link, that of the mean")
+            (name,) = name.values()
+        allowed = {link.name: link for link in self.parent.links}
+        if name is not None and (not isinstance(name, str) or name not in allowed):
+            raise ArgumentError(
+                f"link={name!r} cannot be used with family={self.name!r}; "
+                f"expected one of {', '.join(map(repr, allowed))}"
+            )
+        return self.parent.links[0] if name is None else allowed[name]
 
-def with_derived(auxiliary: Mapping[str, Array]) -> dict[str, Array]:
-    """Return auxiliary parameters with those that are made of them.
+    def likelihood(
+        self, links: Sequence[Link], rows: Collapsed, sets: Array | None = None
+    ) -> Likelihood:
+        """Return the likelihood of sufficient rows.
 
-    Examples
-    --------
-    >>> with_derived({"kappa_minus_2": np.array([0.5])})["kappa"].tolist()
-    [2.5]
-    """
-    derived = {}
-    for source, (name, make) in _DERIVED.items():
-        if source in auxiliary:
-            derived[name] = make(auxiliary[source])
-    return {**auxiliary, **derived}
-
-
-def get_family(name: str) -> Family:
-    """Look a family up by its name.
-
-    Raises
-    ------
-    ArgumentError
-        If the family is not known here.
-
-    Examples
-    --------
-    >>> get_family("binomial").links
-    ('logit', 'probit', 'cloglog')
-    """
-    if not isinstance(name, str) or name not in FAMILIES:
-        raise ArgumentError(f"family={name!r} is not supported{nearest(str(name), FAMILIES)}")
-    return FAMILIES[name]
-
-
-def get_link(family: Family, name: str | dict | None) -> Link:
-    """Look up the link of a family's mean; ``None`` is the default, ``{"mu": name}`` is allowed.
-
-    Raises
-    ------
-    ArgumentError
-        If the family cannot have that link.
-
-    Examples
-    --------
-    >>> get_link(get_family("poisson"), None).name
-    'log'
-    """
-    if isinstance(name, dict):
-        if len(name) != 1 or not {"mu", "p"} & set(name):
-            raise ArgumentError(f"link={name!r}: expected one link, that of the mean")
-        (name,) = name.values()
-    name = name or family.links[0]
-    if name not in family.links:
-        raise ArgumentError(
-            f"link={name!r} cannot be used with family={family.name!r}; "
-            f"expected one of {', '.join(map(repr, family.links))}"
+        Parameters
+        ----------
+        links : sequence of Link
+            One for each predictor.
+        rows : Collapsed
+        sets : ndarray of int, shape (number of sufficient rows,), optional
+            Sets that share every predictor, where such rows become one in the likelihood.
+        """
+        form, data = self.likelihoods[tuple(link.name for link in links)], self.columns(rows, sets)
+        log, derivatives = form.make(data)
+        return Likelihood(
+            data,
+            log,
+            derivatives,
+            partial(self._own, links, data),
+            form.quadratic,
+            (self.name, links[0].name),
         )
-    return LINKS[name]
+
+    def _own(self, links: Sequence[Link], data: Observed) -> Array:
+        return links[0].forward(self.response.middle(data))
+
+    def at(
+        self, links: Sequence[Link], predictors: Sequence[Array], auxiliary: Auxiliary
+    ) -> dict[str, Array]:
+        """Return all parameters, each on its own scale, at some linear predictors."""
+        predicted = zip(self.predicted, links, predictors, strict=True)
+        return {**auxiliary, **{one.name: link.inverse(eta) for one, link, eta in predicted}}
+
+    def response_mean(
+        self, links: Sequence[Link], predictors: Sequence[Array], auxiliary: Auxiliary
+    ) -> Array:
+        """Return what stands on the response scale for some linear predictors.
+
+        Parameters
+        ----------
+        links : sequence of Link
+        predictors : sequence of ndarray
+            One array for each linear predictor.
+        auxiliary : mapping of str to ndarray
+            In shapes that broadcast against the predictors'.
+        """
+        return self.scale.value(self.at(links, predictors, auxiliary))
+
+    def average_mean(self, link: Link, mean: Array, sd: Array, auxiliary: Auxiliary) -> Array:
+        """Return what stands on the response scale, averaged over normal effects.
+
+        Parameters
+        ----------
+        link : Link
+        mean, sd : ndarray
+            Of the first linear predictor over the effects.
+        auxiliary : mapping of str to ndarray
+            The other parameters.
+
+        Examples
+        --------
+        >>> from bambi_anova.families.registry import get_family
+        >>> family, zero = get_family("poisson"), np.zeros(1)
+        >>> family.average_mean(family.link("log"), zero, zero + 1, {}).round(3).tolist()
+        [1.649]
+        """
+        if self.scale.affine:
+            averaged = link.mean_over_normal(mean, sd)
+            return self.scale.value({**auxiliary, self.parent.name: averaged})
+        return average_over_normal(
+            lambda eta: self.scale.value({**auxiliary, self.parent.name: link.inverse(eta)}),
+            mean,
+            sd,
+        )
+
+    def with_derived(self, auxiliary: Auxiliary) -> dict[str, Array]:
+        """Return auxiliary parameters with those that are made of them."""
+        derived = {
+            one.derived.name: one.derived.make(auxiliary[one.name])
+            for one in self.auxiliary
+            if one.derived and one.name in auxiliary
+        }
+        return {**auxiliary, **derived}
+
+    def require_complete(self) -> None:
+        """Raise for whatever is missing or does not fit together, naming it.
+
+        Raises
+        ------
+        ArgumentError
+        """
+        for complaint in _complaints(self):
+            raise ArgumentError(f"family {self.name!r}: {complaint}")
+
+
+def _complaints(family: Family):
+    """Yield what is wrong with a family."""
+    if not isinstance(family.name, str) or not family.name.isidentifier():
+        yield "expected a name that is a word"
+    for name, kind in (
+        ("response", Response),
+        ("scale", ResponseScale),
+        ("collapse", Collapse),
+    ):
+        if not isinstance(getattr(family, name), kind):
+            yield f"{name}: expected {kind.__name__}, got {getattr(family, name)!r}"
+    for name in ("constants", "replicate", "bambi", "columns"):
+        if not callable(getattr(family, name)):
+            yield f"{name}: expected a function, got {getattr(family, name)!r}"
+    if not family.predicted:
+        yield "predicted: expected at least one parameter with a linear predictor"
+    yield from _without_likelihood(family)
+    names = family.parameters
+    if len(set(names)) < len(names):
+        yield f"parameters: expected names that differ, got {names}"
+    for one in family.predicted:
+        if not (one.links and one.word):
+            yield f"predicted {one.name!r}: expected links and a word for what they return"
+    for further in family.auxiliary:
+        if not callable(further.prior):
+            yield f"auxiliary {further.name!r}: expected a default prior, got {further.prior!r}"
+    if family.residual and family.residual not in names:
+        yield f"residual: {family.residual!r} is not among its parameters {names}"
+    if family.latent and any(link.latent is None for link in family.parent.links):
+        yield "latent: expected links with a latent variable"
+    if not family.scale.word:
+        yield "scale: expected a word for what tables report"
+    if family.chance_alone != bool(family.overdispersed):
+        yield "overdispersed: expected for families without a parameter for scatter, only for them"
+
+
+def _without_likelihood(family: Family):
+    choices: list[tuple[str, ...]] = [()]
+    for one in family.predicted:
+        choices = [(*names, link.name) for names in choices for link in one.links]
+    for names in choices:
+        if not isinstance(family.likelihoods.get(names), RowLikelihood):
+            yield f"likelihoods: expected one for the links {names}"
+    for names in family.likelihoods:
+        if names not in choices:
+            yield f"likelihoods: no predictor can have the links {names}"
+
+
+def of_each_link(
+    links: Sequence[Link], make: Mapping[str, MakeRows]
+) -> dict[tuple[str, ...], RowLikelihood]:
+    """Return the likelihoods of a family with one predictor, by its links."""
+    return {(link.name,): RowLikelihood(make[link.name]) for link in links if link.name in make}

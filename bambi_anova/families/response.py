@@ -1,6 +1,6 @@
-"""The response of each family: read it, check it, summarise it.
+"""Kinds of response: how each is read and refused, and what is known before any model.
 
-Letters: N rows.
+Letters: N rows, M sufficient rows.
 """
 
 from __future__ import annotations
@@ -12,74 +12,60 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.errors import DataError, listing
-from bambi_anova.families.base import Family
+from bambi_anova.families.geometry import (
+    BINOMIAL,
+    COUNTS,
+    LOG_METRIC,
+    LOGIT_METRIC,
+    METRIC,
+    Geometry,
+)
+from bambi_anova.families.likelihood import Observed
+from bambi_anova.families.values import ResponseValues
+from bambi_anova.priors.kruschke import (
+    TermPriors,
+    count_priors,
+    metric_priors,
+    probability_priors,
+)
 
 Array = np.ndarray
 
+#: (name, values, trials, success level) -> the response as numbers, or a ``DataError``.
+Read = Callable[[str, pd.Series, pd.Series | None, str | None], ResponseValues]
+#: (response, exposure, cells) -> default priors.
+DefaultPriors = Callable[[ResponseValues, float, int], TermPriors]
+
 
 @dataclass(frozen=True)
-class ResponseValues:
-    """The response of N rows.
+class Response:
+    """A kind of response.
 
     Attributes
     ----------
-    name : str
-        The left-hand side as written.
-    values : ndarray, shape (N,)
-        Observed values; successes for binary responses and proportions.
-    trials : ndarray, shape (N,), or None
-        Trials of each row, for binary responses (ones) and proportions.
-    success : object
-        The level that counts as a success, for a categorical binary response.
-    guessed : bool
-        Whether that level had to be guessed.
+    read : callable
+        (name, values, trials, success level) -> ResponseValues; columns of shape (N,).
+    priors : callable
+        (response, exposure, cells) -> Kruschke's priors for such a response, given the exposure
+        of all rows and the number of cells.
+    geometry : Geometry
+    middle : callable
+        Observed -> what each row says of its mean, held off the borders, shape (M, 1).
+    trials : bool
+        Whether it is written ``p(successes, trials)``.
+    binary : bool
+        Whether it is a yes or no, with a level that counts as a success.
+    counts : bool
+        Whether it is a count, and an offset so the log of an exposure.
     """
 
-    name: str
-    values: Array
-    trials: Array | None = None
-    success: object = None
-    guessed: bool = False
-
-
-def read_response(
-    family: Family, name: str, values: pd.Series, trials: pd.Series | None, success: str | None
-) -> ResponseValues:
-    """Check the response against its family and return it as numbers.
-
-    Parameters
-    ----------
-    family : Family
-    name : str
-        The left-hand side, for messages.
-    values, trials : pandas.Series
-        Columns of shape (N,), without missing values; ``trials`` only for ``p(k, n)``.
-    success : str, optional
-        Level given as ``y[level]``.
-
-    Raises
-    ------
-    DataError
-        If the values cannot come from the family: fractions where counts are needed, more
-        successes than trials, text, non-finite or constant values.
-    """
-    if (trials is not None) != (family.response == "proportion"):
-        expected = "p(successes, trials)" if family.response == "proportion" else "one column"
-        raise DataError(f"family={family.name!r} needs {expected} as response, got {name!r}")
-    if success is not None and family.response != "binary":
-        raise DataError(f"response {name!r}: a success level is for family='bernoulli' only")
-    if family.response == "binary":
-        return _read_binary(name, values, success)
-    observed = _numbers(name, values)
-    if family.response == "proportion":
-        assert trials is not None  # for the type checker; guaranteed above
-        read = _read_proportion(name, observed, _numbers(name, trials), values.index)
-        if family.auxiliary:
-            _require_several_trials(family, read)
-        return read
-    _CHECKS[family.response](name, observed, values.index)
-    _require_variation(name, observed)
-    return ResponseValues(name, observed)
+    read: Read
+    priors: DefaultPriors
+    geometry: Geometry
+    middle: Callable[[Observed], Array]
+    trials: bool = False
+    binary: bool = False
+    counts: bool = False
 
 
 def _numbers(name: str, column: pd.Series) -> Array:
@@ -93,7 +79,9 @@ def _numbers(name: str, column: pd.Series) -> Array:
     return values
 
 
-def _read_binary(name: str, column: pd.Series, success: str | None) -> ResponseValues:
+def _read_binary(
+    name: str, column: pd.Series, trials: pd.Series | None, success: str | None
+) -> ResponseValues:
     numeric = pd.api.types.is_numeric_dtype(column)
     if numeric and success is None:
         values = column.to_numpy(dtype=float)
@@ -124,7 +112,11 @@ def _sorted(levels) -> list:
         return sorted(levels, key=str)
 
 
-def _read_proportion(name: str, successes: Array, trials: Array, index: pd.Index) -> ResponseValues:
+def _read_proportion(
+    name: str, column: pd.Series, of: pd.Series | None, success: str | None
+) -> ResponseValues:
+    assert of is not None  # for the type checker; ``Family.read`` sees to it
+    successes, trials, index = _numbers(name, column), _numbers(name, of), column.index
     for values, what in ((successes, "successes"), (trials, "trials")):
         whole = (values >= 0) & (values == np.round(values))
         _require(whole, name, index, f"{what} that are whole numbers from 0 up", values)
@@ -135,17 +127,6 @@ def _read_proportion(name: str, successes: Array, trials: Array, index: pd.Index
         every = "no" if successes.sum() == 0 else "every"
         raise DataError(f"response {name!r} is constant: {every} trial is a success")
     return ResponseValues(name, successes, trials)
-
-
-def _require_several_trials(family: Family, response: ResponseValues) -> None:
-    """Refuse what says nothing of the scatter between rows: one trial is a success or not."""
-    assert response.trials is not None  # for the type checker
-    if response.trials.max() < 2:
-        raise DataError(
-            f"response {response.name!r}: no row has more than one trial, which leaves "
-            f"{', '.join(family.auxiliary)} of family={family.name!r} without data. Use "
-            "family='binomial', or one row for each group of trials that share a probability"
-        )
 
 
 def _check_count(name: str, values: Array, index: pd.Index) -> None:
@@ -159,18 +140,6 @@ def _check_positive(name: str, values: Array, index: pd.Index) -> None:
 
 def _check_unit(name: str, values: Array, index: pd.Index) -> None:
     _require((values > 0) & (values < 1), name, index, "values between 0 and 1", values)
-
-
-def _check_real(name: str, values: Array, index: pd.Index) -> None:
-    """Every finite number is allowed."""
-
-
-_CHECKS: dict[str, Callable[[str, Array, pd.Index], None]] = {
-    "real": _check_real,
-    "count": _check_count,
-    "positive": _check_positive,
-    "unit": _check_unit,
-}
 
 
 def _require_variation(name: str, values: Array) -> None:
@@ -193,3 +162,48 @@ def _require(
         f"response {name!r}: expected {expected}; not so in {len(bad)} of {len(good)} rows, "
         f"at index {listing(index[bad], 5)}{found}"
     )
+
+
+def _reader(check: Callable[[str, Array, pd.Index], None] | None = None) -> Read:
+    """Return the reader of one column of numbers that vary."""
+
+    def read(
+        name: str, column: pd.Series, trials: pd.Series | None, success: str | None
+    ) -> ResponseValues:
+        observed = _numbers(name, column)
+        if check is not None:
+            check(name, observed, column.index)
+        _require_variation(name, observed)
+        return ResponseValues(name, observed)
+
+    return read
+
+
+def _rate(data: Observed) -> Array:
+    return (data.y + 0.5) / (data.trials + 1)
+
+
+def _above_zero(data: Observed) -> Array:
+    return np.where(data.y > 0, data.y, 0.5)
+
+
+def _metric(transform: Callable[[Array], Array]) -> DefaultPriors:
+    return lambda response, exposure, cells: metric_priors(transform(response.values))
+
+
+def _probability(response: ResponseValues, exposure: float, cells: int) -> TermPriors:
+    return probability_priors()
+
+
+REAL = Response(_reader(), _metric(lambda y: y), METRIC, lambda data: data.y)
+POSITIVE = Response(_reader(_check_positive), _metric(np.log), LOG_METRIC, _above_zero)
+UNIT = Response(_reader(_check_unit), _probability, LOGIT_METRIC, _rate)
+COUNT = Response(
+    _reader(_check_count),
+    lambda response, exposure, cells: count_priors(float(response.values.sum()), exposure, cells),
+    COUNTS,
+    _above_zero,
+    counts=True,
+)
+BINARY = Response(_read_binary, _probability, BINOMIAL, _rate, binary=True)
+PROPORTION = Response(_read_proportion, _probability, BINOMIAL, _rate, trials=True)

@@ -19,8 +19,7 @@ from bambi_anova.plots.style import (
     wrapped,
 )
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.priors.defaults import Prior
-from bambi_anova.priors.distributions import distribution
+from bambi_anova.priors.distributions import Prior, distribution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

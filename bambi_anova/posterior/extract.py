@@ -10,12 +10,11 @@ import xarray as xr
 
 from bambi_anova.design.design import Design
 from bambi_anova.design.margins import cell_levels
-from bambi_anova.families.base import with_derived
 from bambi_anova.names import INTERCEPT, effects_name, scaled_terms, sigma_name
 from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.populations import cell_means
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.priors.defaults import Prior
+from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 
 Array = np.ndarray
@@ -37,7 +36,7 @@ def extract_draws(posterior: xr.Dataset, specification: Specification) -> Draws:
         cells=_cells(values, design),
         units={unit.name: values(effects_name(unit)) for unit in design.units},
         sigmas={key: values(sigma_name(term)) for key, term in scaled_terms(design).items()},
-        auxiliary=with_derived(auxiliary),
+        auxiliary=specification.family.with_derived(auxiliary),
         slopes={name: _cells(values, design, name) for name in design.rows.covariates},
         unit_slopes={slope.name: values(effects_name(slope)) for slope in design.slopes},
     )
@@ -69,7 +68,10 @@ def add_cells(found: Posterior) -> None:
     coords |= {factor.name: list(factor.levels) for factor in design.factors}
     shape = (*draws.sample_shape, *design.shape)
     variables = {
-        population: (dims, cell_means(draws, design, found.link, population, "link").reshape(shape))
+        population: (
+            dims,
+            cell_means(draws, design, found.family, found.link, population, "link").reshape(shape),
+        )
         for population in ("super", "finite")
     }
     idata["cells"] = xr.DataTree(xr.Dataset(variables, coords))

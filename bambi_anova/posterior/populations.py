@@ -3,10 +3,10 @@
 A contrast between units has two honest answers, so the population is always named:
 
 - ``super``: new units.  Unit effects stay out of the linear predictor; on the response scale the
-  inverse link is averaged over the units' distribution.
+  mean response is averaged over the units' distribution.
 - ``finite``: the units of this study.  Their own effects are averaged into the cell means, as in
   Kruschke's split-plot script and in Gelman (2005, doi:10.1214/009053604000001048); on the
-  response scale each unit's inverse link is taken before averaging.
+  response scale each unit's mean response is taken before averaging.
 - ``average``: the conditional mean of a unit whose effects are zero.
 
 Letters: H chains, D draws, C cells, E entities (units of one crossed family), U unit terms.
@@ -14,14 +14,15 @@ Letters: H chains, D draws, C cells, E entities (units of one crossed family), U
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from bambi_anova.arguments import one_of
 from bambi_anova.design.design import Design, Unit
-from bambi_anova.families.base import Link
+from bambi_anova.families.base import Family
+from bambi_anova.families.links import Link
 from bambi_anova.posterior.draws import Draws
 
 Array = np.ndarray
@@ -33,11 +34,6 @@ POPULATION_NAMES = {
 }
 POPULATIONS = tuple(POPULATION_NAMES)
 SCALES = ("link", "response")
-
-#: Nodes for the mean of an inverse link over normal unit effects.  For smooth functions the
-#: trapezoidal rule against a normal density converges faster than Gauss-Hermite here, where the
-#: inverse link may be steep beside the units' sd.
-NODES = np.linspace(-8.5, 8.5, 171)
 
 
 def check_population(population: str, scale: str) -> None:
@@ -51,60 +47,41 @@ def check_population(population: str, scale: str) -> None:
     one_of("scale", scale, SCALES)
 
 
-def cell_means(draws: Draws, design: Design, link: Link, population: str, scale: str) -> Array:
+def cell_means(
+    draws: Draws, design: Design, family: Family, link: Link, population: str, scale: str
+) -> Array:
     """Return the draws of the cell means, shape (H, D, C).
 
     Parameters
     ----------
     draws : Draws
     design : Design
+    family : Family
     link : Link
     population : {"super", "finite", "average"}
     scale : {"link", "response"}
     """
-    return _MEANS[population, scale](draws, design, link)
+    return _MEANS[population, scale](draws, design, family, link)
 
 
-def _linear_predictor(draws: Draws, design: Design, link: Link) -> Array:
+def _linear_predictor(draws: Draws, design: Design, family: Family, link: Link) -> Array:
     return draws.cells
 
 
-def _average_response(draws: Draws, design: Design, link: Link) -> Array:
-    return link.inverse(draws.cells)
+def _average_response(draws: Draws, design: Design, family: Family, link: Link) -> Array:
+    return family.response_mean((link,), (draws.cells,), _beside_cells(draws.auxiliary))
 
 
-def _super_response(draws: Draws, design: Design, link: Link) -> Array:
+def _super_response(draws: Draws, design: Design, family: Family, link: Link) -> Array:
     variance = np.zeros(draws.sample_shape)
     for unit in design.units:
         variance = variance + draws.sigmas[unit.name] ** 2
-    return mean_over_normal(link, draws.cells, np.sqrt(variance)[..., None])
+    auxiliary = _beside_cells(draws.auxiliary)
+    return family.average_mean(link, draws.cells, np.sqrt(variance)[..., None], auxiliary)
 
 
-def mean_over_normal(link: Link, mean: Array, sd: Array) -> Array:
-    """Return the mean of the inverse link over N(mean, sd), elementwise.
-
-    Closed forms for the identity, log and probit links, the trapezoidal rule otherwise.
-
-    Examples
-    --------
-    >>> from bambi_anova.families.base import LINKS
-    >>> float(mean_over_normal(LINKS["logit"], np.array(0.0), np.array(2.0)).round(6))
-    0.5
-    """
-    if link.name in _CLOSED_FORMS:
-        return _CLOSED_FORMS[link.name](link, mean, sd)
-    weights = np.exp(-(NODES**2) / 2)
-    total = np.zeros(np.broadcast_shapes(mean.shape, sd.shape))
-    for node, weight in zip(NODES, weights / weights.sum(), strict=True):
-        total += weight * link.inverse(mean + sd * node)
-    return total
-
-
-_CLOSED_FORMS: dict[str, Callable[[Link, Array, Array], Array]] = {
-    "identity": lambda link, mean, sd: mean + 0 * sd,
-    "log": lambda link, mean, sd: np.exp(mean + sd**2 / 2),
-    "probit": lambda link, mean, sd: link.inverse(mean / np.sqrt(1 + sd**2)),
-}
+def _beside_cells(auxiliary: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: values[..., None] for name, values in auxiliary.items()}
 
 
 @dataclass(frozen=True)
@@ -199,31 +176,32 @@ def _level_of(design: Design, unit: Unit, entity: Array, size: int) -> Array:
     return table[where]
 
 
-def _finite_link(draws: Draws, design: Design, link: Link) -> Array:
+def _finite_link(draws: Draws, design: Design, family: Family, link: Link) -> Array:
     means = draws.cells.copy()
-    for family in unit_families(design):
-        for column, unit in enumerate(family.units):
+    for nested in unit_families(design):
+        for column, unit in enumerate(nested.units):
             effects = draws.units[unit.name]
-            means += np.tensordot(effects, family.shares(column, effects), axes=1)
+            means += np.tensordot(effects, nested.shares(column, effects), axes=1)
     return means
 
 
-def _finite_response(draws: Draws, design: Design, link: Link) -> Array:
+def _finite_response(draws: Draws, design: Design, family: Family, link: Link) -> Array:
     families = unit_families(design)
     means = np.empty_like(draws.cells)
     for cell in range(means.shape[-1]):
-        parts = [family.effects(draws, cell) for family in families]
+        parts = [nested.effects(draws, cell) for nested in families]
         parts = [part for part in parts if part.shape[-1]]
         # One chain at a time: crossed units make every pair of them an entity.
         for chain in range(means.shape[0]):
             eta = draws.cells[chain, :, cell, None]
             for part in parts:
                 eta = (eta[:, :, None] + part[chain][:, None, :]).reshape(len(eta), -1)
-            means[chain, :, cell] = link.inverse(eta).mean(axis=-1)
+            auxiliary = {name: values[chain, :, None] for name, values in draws.auxiliary.items()}
+            means[chain, :, cell] = family.response_mean((link,), (eta,), auxiliary).mean(axis=-1)
     return means
 
 
-_MEANS: dict[tuple[str, str], Callable[[Draws, Design, Link], Array]] = {
+_MEANS: dict[tuple[str, str], Callable[[Draws, Design, Family, Link], Array]] = {
     ("super", "link"): _linear_predictor,
     ("super", "response"): _super_response,
     ("finite", "link"): _finite_link,

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bambi_anova.design.design import Design
-from bambi_anova.families.base import Family, Link
+from bambi_anova.families.base import Family
+from bambi_anova.families.links import Link
 from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.trust import Sampling
-from bambi_anova.priors.defaults import Priors
+from bambi_anova.priors.assign import Priors
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:

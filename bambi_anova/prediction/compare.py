@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.arguments import own_floats
-from bambi_anova.design.sufficient import group_rows
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.estimates.accuracy import trust
+from bambi_anova.families.sufficient import group_rows
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.grouping import Grouping, grouping
 from bambi_anova.prediction.loo import leave_out
@@ -175,7 +175,7 @@ def _require_same_data(named: Mapping[str, Posterior]) -> None:
             1 if a.trials is None else a.trials, 1 if b.trials is None else b.trials
         ):
             what = f"trials differ, of {a.name!r} and {b.name!r}"
-        elif (one.family.response == "count") != (other.family.response == "count"):
+        elif one.family.response.counts != other.family.response.counts:
             what = (
                 f"family {one.family.name!r} and family {other.family.name!r}: the one has "
                 "probabilities of counts, the other densities, which have no common scale"

@@ -27,13 +27,13 @@ from bambi_anova.posterior.summary import diagnose
 from bambi_anova.posterior.trust import Verdict, judge, max_pareto_k
 from bambi_anova.prediction.grouping import Grouping, grouping
 from bambi_anova.prediction.marginal import group_log_likelihoods
-from bambi_anova.prediction.pointwise import (
+from bambi_anova.prediction.predictors import predictor_of
+from bambi_anova.prediction.rows import (
     Pieces,
     group_pieces,
     row_pieces,
     total_log_likelihood,
 )
-from bambi_anova.prediction.predictors import predictor_of
 from bambi_anova.tables.columns import LOO
 
 if TYPE_CHECKING:

@@ -24,10 +24,11 @@ from scipy import linalg, sparse, special
 from scipy.sparse import csgraph
 
 from bambi_anova.errors import UnsupportedError
-from bambi_anova.families.base import Family, Link
-from bambi_anova.families.likelihoods import Likelihood
-from bambi_anova.prediction.pointwise import Pieces, likelihood_of, some_rows
+from bambi_anova.families.base import Family
+from bambi_anova.families.likelihood import Likelihood
+from bambi_anova.families.links import Link
 from bambi_anova.prediction.predictors import Predictor
+from bambi_anova.prediction.rows import Pieces
 
 Array = np.ndarray
 
@@ -64,7 +65,7 @@ def group_log_likelihoods(
 ) -> Array:
     """Return the log-likelihood of each group at each draw, shape (G, K)."""
     rows = pieces.rows
-    eta = predictor.fixed_at(rows.first).T + pieces.offset[:, None]
+    eta = predictor.fixed_at(rows.first).T + rows.offsets[:, None]
     integrated = []
     for term in predictor.units:
         gone = _gone(term.codes, pieces.inside)[term.codes[rows.first]]
@@ -75,11 +76,11 @@ def group_log_likelihoods(
     alone = ~np.any(integrated, axis=0) if integrated else np.ones(len(eta), dtype=bool)
     whole = np.flatnonzero(alone)
     if len(whole):
-        by_piece[whole] += likelihood_of(family, link, some_rows(rows, whole)).log(eta[whole], aux)
+        by_piece[whole] += family.likelihood((link,), rows.some(whole)).log(eta[whole], aux)
     sigmas = [term.sigma for term in predictor.units]
     for component in _components(predictor, pieces, integrated):
         which = component.pieces
-        likelihood = likelihood_of(family, link, some_rows(rows, which))
+        likelihood = family.likelihood((link,), rows.some(which))
         spread = np.array([sigmas[term] for term in component.terms])
         # The component's value stands at its first piece; only sums over groups are used.
         by_piece[which[0]] += integrate(likelihood, eta[which], aux, component.design, spread)

@@ -20,12 +20,13 @@ from scipy import sparse
 from bambi_anova.arguments import generator, whole_number
 from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families.base import Family, Link
+from bambi_anova.families.base import Family
+from bambi_anova.families.links import Link
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.grouping import Grouping, grouping
 from bambi_anova.prediction.predictors import Predictor, predictor_of, read_predictor
 from bambi_anova.prediction.prior_draws import draw_prior
-from bambi_anova.prediction.replicates import ReplicateRows, replicate, replicate_rows
+from bambi_anova.prediction.rows import ReplicateRows, replicate_rows
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
@@ -58,11 +59,11 @@ class Replicates:
     def by(self, groups: Grouping) -> tuple[Array, Array, Array]:
         """Return mean responses by group: replicated (K, G), observed (G,) and their base (G,)."""
         rows, count = self.rows, len(groups.labels)
-        entries = (rows.factor, (groups.codes[rows.row], np.arange(len(rows.row))))
-        gather = sparse.csr_array(entries, shape=(count, len(rows.row)))
-        base = np.bincount(groups.codes[rows.row], rows.size, minlength=count)
+        entries = (rows.factor, (groups.codes[rows.first], np.arange(len(rows.first))))
+        gather = sparse.csr_array(entries, shape=(count, len(rows.first)))
+        base = np.bincount(groups.codes[rows.first], rows.size, minlength=count)
         with np.errstate(invalid="ignore", divide="ignore"):  # groups without one trial
-            return (gather @ self.values.T).T / base, gather @ rows.observed / base, base
+            return (gather @ self.values.T).T / base, gather @ rows.rows.values / base, base
 
 
 def replicates(
@@ -84,8 +85,10 @@ def replicates(
         raise ArgumentError(f"units={units!r}: expected one of {WHICH_UNITS}")
     if units == "new":
         predictor = predictor.with_new_units(rng)
-    eta = predictor.at(rows.row) + rows.offset
-    values = replicate(family, link, eta, predictor.auxiliary, rows, rng)
+    eta = predictor.at(rows.first) + rows.rows.offsets
+    with np.errstate(over="ignore"):  # priors may reach as far as floating point does
+        parameters = family.at((link,), (eta,), predictor.auxiliary)
+    values = family.replicate(parameters, rows.rows, rng)
     return Replicates(predictor.sample_shape, values, rows, units)
 
 
@@ -117,8 +120,8 @@ def predictive_tree(made: Replicates, design: Design, by: str, kind: str) -> xr.
     groups = grouping(design, by)
     rows = made.rows
     if by == "row":
-        values, observed, base = made.values, rows.observed, rows.size
-        labels, n = _row_labels(design, rows), rows.n
+        values, observed, base = made.values, rows.rows.values, rows.size
+        labels, n = _row_labels(design, rows), rows.rows.n
     else:
         values, observed, base = made.by(groups)
         labels, n = groups.labels, np.bincount(groups.codes, minlength=len(groups.labels))
@@ -144,8 +147,8 @@ def predictive_tree(made: Replicates, design: Design, by: str, kind: str) -> xr.
 
 def _row_labels(design: Design, rows: ReplicateRows) -> pd.DataFrame:
     names = [*design.rows.groupings, *design.rows.factors]
-    labels = design.rows.labels(names, rows.row)
-    return pd.DataFrame({"row": design.rows.data.index[rows.row], **labels})
+    labels = design.rows.labels(names, rows.first)
+    return pd.DataFrame({"row": design.rows.data.index[rows.first], **labels})
 
 
 def posterior_predictive(

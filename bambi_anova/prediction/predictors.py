@@ -19,7 +19,8 @@ from bambi_anova.design.design import Design, Unit
 from bambi_anova.design.margins import row_levels
 from bambi_anova.names import INTERCEPT, ModelTerm, effects_name, sigma_name
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.priors.defaults import Prior, Priors
+from bambi_anova.priors.assign import Priors
+from bambi_anova.priors.distributions import Prior
 
 if TYPE_CHECKING:
     import xarray as xr

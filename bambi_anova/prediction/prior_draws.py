@@ -17,7 +17,7 @@ from bambi_anova.bambi_model.any_prior import distribution_of
 from bambi_anova.design.design import FixedTerm, Slope
 from bambi_anova.design.margins import effects_basis
 from bambi_anova.names import INTERCEPT, effects_name, scaled_terms, sigma_name
-from bambi_anova.priors.defaults import Prior
+from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:

@@ -25,9 +25,10 @@ from bambi_anova.estimates.deflections import deflection_quantities
 from bambi_anova.names import INTERCEPT, scaled_terms, sigma_name
 from bambi_anova.posterior.populations import check_population
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.prediction.pointwise import total_log_likelihood
 from bambi_anova.prediction.predictors import predictor_of
-from bambi_anova.priors.defaults import Prior, Priors
+from bambi_anova.prediction.rows import total_log_likelihood
+from bambi_anova.priors.assign import Priors
+from bambi_anova.priors.distributions import Prior
 from bambi_anova.tables.columns import SENSITIVITY
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from bambi_anova.estimates.accuracy import trust
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.present.markup import code, escape_markdown
 from bambi_anova.present.naming import joined, response_name
-from bambi_anova.priors.defaults import Prior, Priors
+from bambi_anova.priors.assign import Priors
+from bambi_anova.priors.distributions import Prior
 from bambi_anova.tables.rounding import number
 
 #: What each method does, in a clause; samplers are named as they are.
@@ -57,7 +58,7 @@ def describe_data(posterior: Posterior) -> str:
     sentences = [
         f"The data are {counted(len(rows.data), 'row')} of {rows.response.name}; what is modelled "
         f"is the {response_name(posterior)}."
-        if posterior.family.mean != "mean"
+        if posterior.family.scale.word != "mean"
         else f"The data are {counted(len(rows.data), 'row')} of {response_name(posterior)}."
     ]
     if design.factors:

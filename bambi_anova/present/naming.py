@@ -46,10 +46,14 @@ def response_name(posterior: Posterior) -> str:
     >>> response_name(result)  # doctest: +SKIP
     'probability of errors'
     """
+    word, about = posterior.family.scale.word, _about(posterior)
+    return about if word == "mean" else f"{word} of {about}"
+
+
+def _about(posterior: Posterior) -> str:
     expression = posterior.design.formula.response.outcome
     success = posterior.design.rows.response.success
-    about = str(expression) if success is None else f"{expression} = {success}"
-    return about if posterior.family.mean == "mean" else f"{posterior.family.mean} of {about}"
+    return str(expression) if success is None else f"{expression} = {success}"
 
 
 def scale_name(posterior: Posterior, scale: str) -> str:
@@ -60,9 +64,8 @@ def scale_name(posterior: Posterior, scale: str) -> str:
     >>> scale_name(result, "link")  # doctest: +SKIP
     'logit of the probability of errors'
     """
-    name = response_name(posterior)
     if scale == "response" or posterior.link.name == "identity":
-        return name
-    return (
-        f"{posterior.link.name} of {'mean ' if posterior.family.mean == 'mean' else 'the '}{name}"
-    )
+        return response_name(posterior)
+    word, about = posterior.family.parent.word, _about(posterior)
+    what = f"mean {about}" if word == "mean" else f"the {word} of {about}"
+    return f"{posterior.link.name} of {what}"

@@ -70,7 +70,7 @@ def describe_factor(posterior: Posterior, factor: str, reported: Reported) -> st
     """Give a factor's means and its contrasts; for new and for these units if it is between."""
     table = means(posterior, factor, **reported.options())
     texts = [f"{_estimate(row, places, reported)} at {row[factor]}" for row, places in _rows(table)]
-    of = "of " if posterior.family.mean == "mean" else ""
+    of = "of " if posterior.family.scale.word == "mean" else ""
     scale = scale_name(posterior, reported.scale)
     parts = [
         f"The mean {of}{scale} was {listed(texts)}.",

@@ -1,19 +1,52 @@
-"""Priors as distributions: densities and draws, by the names and parameters of PyMC.
+"""Priors as distributions, by the names and parameters of PyMC: density, draws and support.
 
-Every density is normalised.  Names that are not here are left to PyMC itself (see
-``backend.distributions``).
+Names that are not here are left to PyMC itself (see ``bambi_model.any_prior``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from bambi_anova.priors.defaults import Prior
-
 Array = np.ndarray
+LogDensity = Callable[[Array], Array]
+
+#: Distributions over the whole line, which cannot be a prior of a scale.
+REAL_LINE = {
+    "Normal",
+    "StudentT",
+    "Cauchy",
+    "Laplace",
+    "Logistic",
+    "SkewNormal",
+    "Gumbel",
+    "ExGaussian",
+    "AsymmetricLaplace",
+    "Moyal",
+}
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A prior by the name of its PyMC distribution.
+
+    Attributes
+    ----------
+    name : str
+    args : mapping of str to float
+    given : object
+        The user's own Bambi prior, handed on as it is; ``None`` for a default.
+    """
+
+    name: str
+    args: Mapping[str, float]
+    given: object = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        args = ", ".join(f"{key}={value:.5g}" for key, value in self.args.items())
+        return f"{self.name}({args})"
 
 
 @dataclass(frozen=True)
@@ -23,13 +56,42 @@ class Distribution:
     Attributes
     ----------
     log_density : callable
-        From values of any shape to their log densities.
+        From values of any shape to their log densities, normalised.
     draw : callable
         From a generator and a size to independent draws.
     """
 
-    log_density: Callable[[Array], Array]
+    log_density: LogDensity
     draw: Callable[[np.random.Generator, int], Array]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one distribution.
+
+    Attributes
+    ----------
+    kernel : callable
+        Log density within the support, a constant apart: all that a sampler needs.
+    scipy : str
+        SciPy's name, which normalises and draws.
+    shapes : tuple of float
+        SciPy's shape parameters.
+    location, scale : float
+    lower, upper : float
+        The support.
+    folded : bool
+        Whether it is the distribution of the absolute value of SciPy's.
+    """
+
+    kernel: LogDensity
+    scipy: str
+    shapes: tuple[float, ...] = ()
+    location: float = 0.0
+    scale: float = 1.0
+    lower: float = 0.0
+    upper: float = np.inf
+    folded: bool = False
 
 
 def distribution(prior: Prior) -> Distribution | None:
@@ -43,15 +105,15 @@ def distribution(prior: Prior) -> Distribution | None:
     """
     from scipy import stats
 
-    make = _DISTRIBUTIONS.get(prior.name)
+    make = DISTRIBUTIONS.get(prior.name)
     if make is None or getattr(prior.given, "dist", None) is not None:
         return None
     try:
-        name, shapes, location, scale = make(**prior.args)
+        found = make(**prior.args)
     except TypeError:  # parameters that only PyMC knows
         return None
-    made = getattr(stats, name)(*shapes, loc=location, scale=scale)
-    if prior.name == "HalfStudentT":
+    made = getattr(stats, found.scipy)(*found.shapes, loc=found.location, scale=found.scale)
+    if found.folded:
         return Distribution(
             lambda x: np.where(np.asarray(x) >= 0, np.log(2) + made.logpdf(x), -np.inf),
             lambda rng, size: np.abs(made.rvs(size, random_state=rng)),
@@ -59,85 +121,133 @@ def distribution(prior: Prior) -> Distribution | None:
     return Distribution(made.logpdf, lambda rng, size: made.rvs(size, random_state=rng))
 
 
-#: SciPy's name, shape parameters, location and scale.
-_Made = tuple[str, tuple[float, ...], float, float]
-
-
 def _sd(sigma: float, tau: float | None) -> float:
     return sigma if tau is None else tau**-0.5
 
 
-def _normal(mu=0.0, sigma=1.0, tau=None) -> _Made:
-    return "norm", (), mu, _sd(sigma, tau)
+def _variance(sigma: float, tau: float | None) -> float:
+    return sigma**2 if tau is None else 1 / tau
 
 
-def _half_normal(sigma=1.0, tau=None) -> _Made:
-    return "halfnorm", (), 0.0, _sd(sigma, tau)
+def _normal(mu=0.0, sigma=1.0, tau=None) -> Known:
+    variance = _variance(sigma, tau)
+    return Known(
+        lambda x: -((x - mu) ** 2) / (2 * variance), "norm", (), mu, _sd(sigma, tau), lower=-np.inf
+    )
 
 
-def _cauchy(alpha, beta) -> _Made:
-    return "cauchy", (), alpha, beta
+def _student(nu, mu=0.0, sigma=1.0, lam=None) -> Known:
+    variance = _variance(sigma, lam)
+    return Known(
+        lambda x: -(nu + 1) / 2 * np.log1p((x - mu) ** 2 / (nu * variance)),
+        "t",
+        (nu,),
+        mu,
+        _sd(sigma, lam),
+        lower=-np.inf,
+    )
 
 
-def _half_cauchy(beta) -> _Made:
-    return "halfcauchy", (), 0.0, beta
+def _cauchy(alpha, beta) -> Known:
+    return Known(
+        lambda x: -np.log1p(((x - alpha) / beta) ** 2), "cauchy", (), alpha, beta, lower=-np.inf
+    )
 
 
-def _student(nu, mu=0.0, sigma=1.0, lam=None) -> _Made:
-    return "t", (nu,), mu, _sd(sigma, lam)
+def _laplace(mu, b) -> Known:
+    return Known(lambda x: -np.abs(x - mu) / b, "laplace", (), mu, b, lower=-np.inf)
 
 
-def _half_student(nu, sigma=1.0, lam=None) -> _Made:
-    return _student(nu, 0.0, sigma, lam)
-
-
-def _laplace(mu, b) -> _Made:
-    return "laplace", (), mu, b
-
-
-def _gamma(alpha=None, beta=None, mu=None, sigma=None) -> _Made:
+def _gamma(alpha=None, beta=None, mu=None, sigma=None) -> Known:
     if alpha is None:
         alpha, beta = mu**2 / sigma**2, mu / sigma**2
-    return "gamma", (alpha,), 0.0, 1 / beta
+    if beta is None:
+        raise TypeError("alpha without beta")
+    return Known(
+        lambda s: (alpha - 1) * np.log(s) - beta * s, "gamma", (float(alpha),), scale=1 / beta
+    )
 
 
-def _inverse_gamma(alpha=None, beta=1.0, mu=None, sigma=None) -> _Made:
+def _half_normal(sigma=1.0, tau=None) -> Known:
+    variance = _variance(sigma, tau)
+    return Known(lambda s: -(s**2) / (2 * variance), "halfnorm", scale=_sd(sigma, tau))
+
+
+def _half_cauchy(beta=1.0) -> Known:
+    return Known(lambda s: -np.log1p((s / beta) ** 2), "halfcauchy", scale=beta)
+
+
+def _half_student(nu, sigma=1.0, lam=None) -> Known:
+    variance = _variance(sigma, lam)
+    return Known(
+        lambda s: -(nu + 1) / 2 * np.log1p(s**2 / (nu * variance)),
+        "t",
+        (nu,),
+        scale=_sd(sigma, lam),
+        folded=True,
+    )
+
+
+def _exponential(lam=None, scale=None) -> Known:
+    mean = 1 / lam if lam is not None else 1.0 if scale is None else scale
+    rate = lam if lam is not None else 1 / mean
+    return Known(lambda s: -rate * s, "expon", scale=mean)
+
+
+def _uniform(lower=0.0, upper=1.0) -> Known:
+    return Known(
+        lambda s: np.zeros_like(s), "uniform", (), lower, upper - lower, lower=lower, upper=upper
+    )
+
+
+def _log_normal(mu=0.0, sigma=1.0, tau=None) -> Known:
+    variance = _variance(sigma, tau)
+    return Known(
+        lambda s: -np.log(s) - (np.log(s) - mu) ** 2 / (2 * variance),
+        "lognorm",
+        (_sd(sigma, tau),),
+        scale=float(np.exp(mu)),
+    )
+
+
+def _inverse_gamma(alpha=None, beta=1.0, mu=None, sigma=None) -> Known:
     if alpha is None:
         alpha = 2 + mu**2 / sigma**2
         beta = mu * (alpha - 1)
-    return "invgamma", (alpha,), 0.0, beta
+    return Known(lambda s: -(alpha + 1) * np.log(s) - beta / s, "invgamma", (alpha,), scale=beta)
 
 
-def _exponential(lam=None, scale=1.0) -> _Made:
-    return "expon", (), 0.0, scale if lam is None else 1 / lam
+def _weibull(alpha, beta) -> Known:
+    return Known(
+        lambda s: (alpha - 1) * np.log(s) - (s / beta) ** alpha,
+        "weibull_min",
+        (alpha,),
+        scale=beta,
+    )
 
 
-def _uniform(lower=0.0, upper=1.0) -> _Made:
-    return "uniform", (), lower, upper - lower
+def _chi_squared(nu) -> Known:
+    return Known(lambda s: (nu / 2 - 1) * np.log(s) - 0.5 * s, "chi2", (nu,))
 
 
-def _log_normal(mu=0.0, sigma=1.0, tau=None) -> _Made:
-    return "lognorm", (_sd(sigma, tau),), 0.0, float(np.exp(mu))
+def _truncated_normal(mu=0.0, sigma=1.0, lower=-np.inf, upper=np.inf, tau=None) -> Known:
+    variance, sd = _variance(sigma, tau), _sd(sigma, tau)
+    return Known(
+        lambda s: -((s - mu) ** 2) / (2 * variance),
+        "truncnorm",
+        ((lower - mu) / sd, (upper - mu) / sd),
+        mu,
+        sd,
+        lower=lower,
+        upper=upper,
+    )
 
 
-def _weibull(alpha, beta) -> _Made:
-    return "weibull_min", (alpha,), 0.0, beta
+def _pareto(alpha, m) -> Known:
+    return Known(lambda s: -(alpha + 1) * np.log(s), "pareto", (alpha,), scale=m, lower=m)
 
 
-def _chi_squared(nu) -> _Made:
-    return "chi2", (nu,), 0.0, 1.0
-
-
-def _truncated_normal(mu=0.0, sigma=1.0, lower=-np.inf, upper=np.inf, tau=None) -> _Made:
-    sd = _sd(sigma, tau)
-    return "truncnorm", ((lower - mu) / sd, (upper - mu) / sd), mu, sd
-
-
-def _pareto(alpha, m) -> _Made:
-    return "pareto", (alpha,), 0.0, m
-
-
-_DISTRIBUTIONS: dict[str, Callable[..., _Made]] = {
+DISTRIBUTIONS: dict[str, Callable[..., Known]] = {
     "Normal": _normal,
     "StudentT": _student,
     "Cauchy": _cauchy,

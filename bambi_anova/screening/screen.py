@@ -24,9 +24,6 @@ from bambi_anova.specification import Specification
 CLEAR = 0.01
 WORTH_SAYING = 0.05
 
-#: Families whose rows vary by chance alone.
-CHANCE_ALONE = ("bernoulli", "binomial", "poisson")
-
 
 def check_trials(model: Specification, ci_prob: float = 0.95) -> TrialsCheck | NotChecked:
     """Ask whether the rate depends on the number of trials (an informative denominator).
@@ -73,7 +70,7 @@ def check_trials(model: Specification, ci_prob: float = 0.95) -> TrialsCheck | N
     design, family = model.design, model.family
     probability(ci_prob)
     response = design.formula.response
-    if family.response != "proportion":
+    if not family.response.trials:
         raise NotApplicableError(
             f"check_trials() asks about the trials of p(successes, trials); the response here is "
             f"{response.text!r}, family={family.name!r}"
@@ -125,18 +122,18 @@ def check_dispersion(model: Specification, ci_prob: float = 0.95) -> DispersionC
     design, family = model.design, model.family
     probability(ci_prob)
     response = design.formula.response
-    if family.response not in ("proportion", "binary", "count"):
+    if not (family.response.trials or family.response.binary or family.response.counts):
         raise NotApplicableError(
             f"check_dispersion() asks about proportions and counts; family={family.name!r} has "
             "a variance of its own"
         )
-    counts = family.response == "count"
+    counts = family.response.counts
     prepared = repeated_rows(design, counts)
     if isinstance(prepared, str):
         chance = "Poisson" if counts else "binomial"
         return NotChecked(f"Does {response.text} vary more than {chance} chance allows?", prepared)
     repeats, judged = prepared
-    allowed = "" if family.name in CHANCE_ALONE else family.name
+    allowed = "" if family.chance_alone else family.name
     effect = estimate_dispersion(repeats, ci_prob)
     return DispersionCheck(
         response=response.text,
@@ -157,7 +154,7 @@ def check_dispersion(model: Specification, ci_prob: float = 0.95) -> DispersionC
 def warn_of_trials(model: Specification) -> Iterator[AnovaWarning]:
     """Yield a warning if the rate clearly depends on the number of trials."""
     design, family = model.design, model.family
-    if family.response != "proportion":
+    if not family.response.trials:
         return
     rows = comparable_rows(design)
     if isinstance(rows, str) or p_value(rows.counts) >= CLEAR:
@@ -216,11 +213,10 @@ def _within_cells(design: Design) -> tuple[str, str]:
 
 def _dispersion_remedy(design: Design, family: Family) -> tuple[str, ...]:
     """Say what to change."""
-    better = "negativebinomial" if family.response == "count" else "betabinomial"
     text = design.formula.text
     unit = "Error(row)" if "Error(" in text else "(1|row)"
     return (
-        f'family="{better}", or a unit for every row:',
+        f'family="{family.overdispersed}", or a unit for every row:',
         '  data["row"] = range(len(data))',
         f"  {text} + {unit}",
     )

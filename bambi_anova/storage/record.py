@@ -18,7 +18,8 @@ import pandas as pd
 
 from bambi_anova.errors import StorageError
 from bambi_anova.formula.parse import parse_formula
-from bambi_anova.priors.defaults import Prior, Priors
+from bambi_anova.priors.assign import Priors
+from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Options, Specification, specify
 from bambi_anova.storage.columns import pack_columns, unpack_columns
 

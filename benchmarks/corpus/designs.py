@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 import bambi_anova as ba
-from bambi_anova.families.base import get_family, get_link
+from bambi_anova.families.registry import get_family
 from benchmarks.corpus.layouts import Crossed, Nested, Shipped, Split
 from benchmarks.corpus.truths import Truth
 
@@ -41,7 +41,7 @@ class Design:
         rng = np.random.default_rng(zlib.crc32(self.name.encode()))
         frame = self.layout.rows(rng)
         if not isinstance(self.layout, Shipped):
-            link = get_link(get_family(self.family), self.link).name
+            link = get_family(self.family).link(self.link).name
             self.truth.respond(frame, self.layout.factors, self.family, link, rng)
         return frame
 

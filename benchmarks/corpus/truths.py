@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from bambi_anova.families.base import LINKS
+from bambi_anova.families.links import LINKS
 
 
 @dataclass(frozen=True)

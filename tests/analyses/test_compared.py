@@ -14,7 +14,7 @@ from bambi_anova.analyses.data_forms import outcomes, totals
 from bambi_anova.analyses.variants import LITERAL, OWN
 from bambi_anova.design.sufficient import collapse_rows
 from bambi_anova.errors import ArgumentError, ConvergenceWarning, NotApplicableError
-from bambi_anova.families.base import get_family
+from bambi_anova.families.registry import get_family
 
 matplotlib.use("Agg")
 

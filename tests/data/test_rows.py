@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bambi_anova.data.rows import RESERVED_FOR_PARAMETERS, read_rows
 from bambi_anova.errors import DataError, FormulaError
-from bambi_anova.families.base import get_family
+from bambi_anova.families.registry import get_family
 from bambi_anova.formula.parse import parse_formula
 from bambi_anova.tables.columns import RESERVED
 

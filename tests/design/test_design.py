@@ -13,7 +13,7 @@ from bambi_anova.datasets import load_data
 from bambi_anova.design.build import build_design
 from bambi_anova.design.design import nested
 from bambi_anova.errors import AnovaError, FormulaError
-from bambi_anova.families.base import get_family
+from bambi_anova.families.registry import get_family
 from bambi_anova.formula.parse import parse_formula
 
 

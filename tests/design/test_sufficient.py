@@ -10,8 +10,9 @@ from scipy import special, stats
 from bambi_anova.data.rows import read_rows
 from bambi_anova.datasets import load_data
 from bambi_anova.design.build import build_design
-from bambi_anova.design.sufficient import Collapsed, collapse_rows, group_rows
-from bambi_anova.families.base import get_family
+from bambi_anova.design.sufficient import collapse_rows
+from bambi_anova.families.registry import get_family
+from bambi_anova.families.sufficient import Collapsed, group_rows
 from bambi_anova.formula.parse import parse_formula
 
 PREDICTORS = ["A", "s", "x"]
@@ -143,7 +144,7 @@ def test_rows_merge_if_and_only_if_they_share_every_predictor(family, offset, se
     keys = [*PREDICTORS]
     if offset and family != "poisson":
         keys.append("area")
-    if get_family(family).collapse == "weights":
+    if get_family(family).collapse.weighted:
         keys += ["k", "n"] if RESPONSES[family] == "p(k, n)" else [RESPONSES[family]]
     expected = data.groupby(keys).ngroup().to_numpy()
     pairs = set(zip(rows.codes.tolist(), expected.tolist(), strict=True))

@@ -9,7 +9,8 @@ import pytest
 import bambi_anova as ba
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.anova import anova, within_batch
-from bambi_anova.families.base import LINKS, get_family
+from bambi_anova.families.links import LINKS
+from bambi_anova.families.registry import get_family
 from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import Sampling

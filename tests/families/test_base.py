@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bambi_anova.design.sufficient import COLLAPSES
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families.base import FAMILIES, LINKS, get_family, get_link
+from bambi_anova.families.links import LINKS
+from bambi_anova.families.registry import FAMILIES, get_family
+from bambi_anova.families.sufficient import Collapse
 
 MEANS = np.array([0.001, 0.2, 0.5, 0.9, 0.999])
 FORWARD = {
@@ -21,6 +22,7 @@ FORWARD = {
 @pytest.mark.parametrize("name", LINKS)
 def test_inverse_links_undo_their_links(name):
     np.testing.assert_allclose(LINKS[name].inverse(FORWARD[name](MEANS)), MEANS, rtol=1e-12)
+    np.testing.assert_allclose(LINKS[name].forward(MEANS), FORWARD[name](MEANS), rtol=1e-12)
     assert LINKS[name].name == name
 
 
@@ -36,19 +38,19 @@ def test_inverse_links_of_probabilities_stay_between_0_and_1(name):
 def test_every_family_has_a_collapse_and_links(name):
     family = get_family(name)
     assert family.name == name
-    assert family.collapse in COLLAPSES
-    assert family.links
-    assert set(family.links) <= set(LINKS)
+    assert isinstance(family.collapse, Collapse)
+    assert family.parent.links
+    assert {link.name for link in family.parent.links} <= set(LINKS)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_first_link_is_the_default(name):
     family = get_family(name)
     default = {"gaussian": "identity", "t": "identity", "gamma": "log"}.get(
-        name, "log" if family.response == "count" else "logit"
+        name, "log" if family.response.counts else "logit"
     )
-    assert get_link(family, None).name == default
-    assert [get_link(family, link).name for link in family.links] == list(family.links)
+    assert family.link(None).name == default
+    assert [family.link(link.name) for link in family.parent.links] == list(family.parent.links)
 
 
 def test_only_families_with_a_normal_like_residual_have_one():
@@ -83,8 +85,8 @@ def test_unknown_families_are_refused(name, message):
 )
 def test_links_that_the_family_cannot_have(link, message):
     with pytest.raises(ArgumentError, match=message):
-        get_link(get_family("binomial"), link)
+        get_family("binomial").link(link)
 
 
 def test_a_link_may_be_given_for_the_mean_by_name():
-    assert get_link(get_family("binomial"), {"mu": "probit"}).name == "probit"
+    assert get_family("binomial").link({"mu": "probit"}).name == "probit"

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
-from bambi_anova.design.sufficient import Collapsed
-from bambi_anova.families.base import FAMILIES, LINKS
-from bambi_anova.families.likelihoods import make_likelihood
+from bambi_anova.families.links import LINKS
+from bambi_anova.families.registry import FAMILIES
+from bambi_anova.families.sufficient import Collapsed
 
 AUXILIARY = {"sigma": 1.3, "nu": 3.0, "alpha": 2.2, "kappa": 4.5, "kappa_minus_2": 1.7}
 #: Successes out of five trials, counts, or plain values.
@@ -29,8 +29,7 @@ RESPONSES = {
 KEYS = [
     (family, link)
     for family in RESPONSES
-    for link in FAMILIES[family].links
-    if (family, link) not in [("beta", "probit"), ("beta", "cloglog")]
+    for link in (one.name for one in FAMILIES[family].parent.links)
 ]
 EACH = pytest.mark.parametrize(("family", "link"), KEYS)
 
@@ -41,11 +40,11 @@ OBSERVED = [key for key in KEYS if key[0] not in ("t", "beta", "betabinomial", "
 def likelihood(family, link, y, n=1.0, trials=5.0, within=0.0):
     y = np.asarray(y, dtype=float)
     ones, rows = np.ones(len(y)), np.arange(len(y))
-    binary = FAMILIES[family].response in ("binary", "proportion")
+    binary = FAMILIES[family].response.binary or FAMILIES[family].response.trials
     collapsed = Collapsed(
         rows, rows, y, trials * ones if binary else None, None, n * ones, within * ones
     )
-    return make_likelihood(FAMILIES[family], LINKS[link], collapsed)
+    return FAMILIES[family].likelihood((LINKS[link],), collapsed)
 
 
 def auxiliary(size, **given):
@@ -90,7 +89,7 @@ def test_the_log_likelihood_is_scipys_up_to_a_constant_for_each_row(family, link
 
 
 @pytest.mark.parametrize(
-    ("family", "link"), [key for key in KEYS if FAMILIES[key[0]].collapse == "weights"]
+    ("family", "link"), [key for key in KEYS if FAMILIES[key[0]].collapse.weighted]
 )
 def test_a_row_that_stands_for_three_counts_three_times(family, link):
     y, eta, aux = RESPONSES[family], np.array([[-0.7, 0.4]]), auxiliary(2)
@@ -229,8 +228,8 @@ def test_a_row_without_successes_fits_any_low_predictor(family, link):
 )
 def test_curvatures_are_never_negative(key, eta, response, spread, shape):
     family, link = key
-    y = {"positive": response + 0.5, "unit": (response + 0.5) / 6}
-    y = y.get(FAMILIES[family].response, float(response))
+    y = {"gamma": response + 0.5, "beta": (response + 0.5) / 6}
+    y = y.get(family, float(response))
     aux = auxiliary(1, sigma=spread, nu=shape, alpha=shape, kappa=shape, kappa_minus_2=shape)
     found = likelihood(family, link, [y]).derivatives(np.array([[eta]]), aux)
     assert np.isfinite(found.slope).all()

@@ -7,14 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bambi_anova.errors import DataError
-from bambi_anova.families.base import FAMILIES, get_family
-from bambi_anova.families.response import read_response
+from bambi_anova.families.registry import FAMILIES, get_family
 
 
 def respond(family, values, trials=None, success=None, name="y", index=None):
     values = pd.Series(values, index=index)
     trials = None if trials is None else pd.Series(trials, index=index)
-    return read_response(get_family(family), name, values, trials, success)
+    return get_family(family).read(name, values, trials, success)
 
 
 # -- Accepted ----------------------------------------------------------------------------------
@@ -97,7 +96,7 @@ def test_successes_and_trials_are_kept_or_refused_as_a_whole(pairs):
 def test_the_columns_are_not_changed():
     values, trials = pd.Series([1, 2, 3], index=[4, 4, 5]), pd.Series([9, 9, 9], index=[4, 4, 5])
     before = values.copy(), trials.copy()
-    response = read_response(get_family("binomial"), "p(k, n)", values, trials, None)
+    response = get_family("binomial").read("p(k, n)", values, trials, None)
     response.values[:] = 0
     response.trials[:] = 0
     pd.testing.assert_series_equal(values, before[0])
@@ -107,7 +106,7 @@ def test_the_columns_are_not_changed():
 # -- Refused -----------------------------------------------------------------------------------
 
 
-PROPORTIONS = [name for name, family in FAMILIES.items() if family.response == "proportion"]
+PROPORTIONS = [name for name, family in FAMILIES.items() if family.response.trials]
 
 
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f not in PROPORTIONS])

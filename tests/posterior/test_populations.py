@@ -9,9 +9,10 @@ import pytest
 from scipy import integrate, stats
 
 import bambi_anova as ba
-from bambi_anova.families.base import LINKS
+from bambi_anova.families.links import LINKS
+from bambi_anova.families.registry import get_family
 from bambi_anova.posterior.draws import Draws
-from bambi_anova.posterior.populations import cell_means, mean_over_normal
+from bambi_anova.posterior.populations import cell_means
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
@@ -187,6 +188,12 @@ def entity_effects(case, family, design, draws, levels):
     return found
 
 
+def cells_of(draws, design, link, population, scale):
+    """Cell means for a family whose mean is the inverse link."""
+    family = get_family({"identity": "gaussian", "log": "poisson"}.get(link, "binomial"))
+    return cell_means(draws, design, family, family.link(link), population, scale)
+
+
 def finite_by_loops(case, design, draws, inverse):
     """The mean over every combination of one entity of each family, cell by cell."""
     means = []
@@ -202,7 +209,7 @@ def finite_by_loops(case, design, draws, inverse):
 def test_finite_response_averages_the_inverse_link_over_units(case, link):
     design = make(case)
     draws = made_up(design)
-    found = cell_means(draws, design, LINKS[link], "finite", "response")
+    found = cells_of(draws, design, link, "finite", "response")
     by_loops = finite_by_loops(case, design, draws, LINKS[link].inverse)
     np.testing.assert_allclose(found, by_loops, rtol=1e-10)
 
@@ -211,7 +218,7 @@ def test_finite_response_averages_the_inverse_link_over_units(case, link):
 def test_finite_link_averages_the_units_linear_predictors(case):
     design = make(case)
     draws = made_up(design)
-    found = cell_means(draws, design, LINKS["logit"], "finite", "link")
+    found = cells_of(draws, design, "logit", "finite", "link")
     by_loops = finite_by_loops(case, design, draws, lambda eta: eta)
     np.testing.assert_allclose(found, by_loops, rtol=1e-10)
     assert np.abs(found - draws.cells).max() > 0.1
@@ -224,8 +231,8 @@ def test_units_count_once_however_many_rows_they_have():
     draws = made_up(one)
     for scale in ("link", "response"):
         np.testing.assert_array_equal(
-            cell_means(draws, one, LINKS["logit"], "finite", scale),
-            cell_means(draws, other, LINKS["logit"], "finite", scale),
+            cells_of(draws, one, "logit", "finite", scale),
+            cells_of(draws, other, "logit", "finite", scale),
         )
 
 
@@ -238,7 +245,7 @@ def test_a_cell_without_units_keeps_the_linear_predictor():
         ("link", draws.cells),
         ("response", LINKS["logit"].inverse(draws.cells)),
     ):
-        found = cell_means(draws, design, LINKS["logit"], "finite", scale)
+        found = cells_of(draws, design, "logit", "finite", scale)
         np.testing.assert_allclose(found[..., 3], expected[..., 3])
         assert np.isfinite(found).all()
 
@@ -250,7 +257,7 @@ def test_new_units_and_average_units_leave_the_linear_predictor_alone():
     design = make(CASES["unit by factor"])
     draws = made_up(design)
     for population in ("super", "average"):
-        found = cell_means(draws, design, LINKS["logit"], population, "link")
+        found = cells_of(draws, design, "logit", population, "link")
         np.testing.assert_array_equal(found, draws.cells)
 
 
@@ -258,7 +265,7 @@ def test_new_units_and_average_units_leave_the_linear_predictor_alone():
 def test_the_average_unit_has_the_inverse_link_of_the_linear_predictor(link):
     design = make(CASES["unit by factor"])
     draws = made_up(design)
-    found = cell_means(draws, design, LINKS[link], "average", "response")
+    found = cells_of(draws, design, link, "average", "response")
     np.testing.assert_allclose(found, LINKS[link].inverse(draws.cells))
 
 
@@ -278,7 +285,7 @@ def expected_response(link, eta, sd):
 def test_super_response_integrates_over_all_unit_terms(link):
     design = make(CASES["crossed units, one by a factor"])
     draws = made_up(design)
-    found = cell_means(draws, design, LINKS[link], "super", "response")
+    found = cells_of(draws, design, link, "super", "response")
     for h, d, c in np.ndindex(found.shape):
         sd = np.sqrt(sum(draws.sigmas[name][h, d] ** 2 for name in ("s", "s:kind", "item")))
         expected = expected_response(LINKS[link], draws.cells[h, d, c], sd)
@@ -291,7 +298,7 @@ ETAS = np.linspace(-8, 8, 17)
 @pytest.mark.parametrize("sd", [0.0, 0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0])
 @pytest.mark.parametrize("link", ["logit", "cloglog", "probit", "log"])
 def test_the_mean_over_normal_effects_is_accurate_to_four_decimals(link, sd):
-    found = mean_over_normal(LINKS[link], ETAS, np.array(sd))
+    found = LINKS[link].mean_over_normal(ETAS, np.array(sd))
     expected = np.array([expected_response(LINKS[link], eta, sd) for eta in ETAS])
     if link == "log":
         np.testing.assert_allclose(found, expected, rtol=1e-8)
@@ -301,7 +308,7 @@ def test_the_mean_over_normal_effects_is_accurate_to_four_decimals(link, sd):
 
 @pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
 def test_spread_pulls_probabilities_towards_the_middle(link):
-    low, high = mean_over_normal(LINKS[link], np.array([-4.0, 4.0]), np.array(2.0))
+    low, high = LINKS[link].mean_over_normal(np.array([-4.0, 4.0]), np.array(2.0))
     assert low > LINKS[link].inverse(np.array(-4.0)) + 0.01
     assert high < LINKS[link].inverse(np.array(4.0)) - 0.01
 
@@ -312,7 +319,7 @@ def test_without_unit_effects_all_populations_agree(case):
     draws = made_up(design, unit_sd=0.0)
     for scale, link in (("link", "logit"), ("response", "logit"), ("response", "cloglog")):
         one, *others = (
-            cell_means(draws, design, LINKS[link], population, scale)
+            cells_of(draws, design, link, population, scale)
             for population in ("super", "finite", "average")
         )
         for other in others:
@@ -323,7 +330,7 @@ def test_populations_differ_where_units_do():
     design = make(CASES["unit by factor"])
     draws = made_up(design, unit_sd=2.0)
     one, two, three = (
-        cell_means(draws, design, LINKS["logit"], population, "response")
+        cells_of(draws, design, "logit", population, "response")
         for population in ("super", "finite", "average")
     )
     for first, second in ((one, two), (one, three), (two, three)):
@@ -335,7 +342,7 @@ def test_a_model_without_factors_has_one_cell_of_all_units(formula):
     data = unequal_groups().assign(x=np.linspace(-1, 1, 28))
     design = ba.Model(formula, data).design
     draws = made_up(design)
-    found = cell_means(draws, design, LINKS["identity"], "finite", "link")
+    found = cells_of(draws, design, "identity", "finite", "link")
     np.testing.assert_allclose(found[..., 0], draws.cells[..., 0] + draws.units["s"].mean(axis=-1))
 
 
@@ -343,5 +350,5 @@ def test_a_model_without_units_has_one_population():
     design = ba.Model("y ~ group * task", unequal_groups()).design
     draws = made_up(design)
     for population in ("super", "finite", "average"):
-        found = cell_means(draws, design, LINKS["log"], population, "response")
+        found = cells_of(draws, design, "log", population, "response")
         np.testing.assert_allclose(found, np.exp(draws.cells))

@@ -11,14 +11,15 @@ from scipy import special, stats
 import bambi_anova as ba
 from bambi_anova.data.rows import read_rows
 from bambi_anova.design.build import build_design
-from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.errors import ArgumentError, UnsupportedError
-from bambi_anova.families.base import LINKS, get_family
+from bambi_anova.families.links import LINKS
+from bambi_anova.families.registry import get_family
+from bambi_anova.families.sufficient import Collapsed
 from bambi_anova.formula.parse import parse_formula
 from bambi_anova.prediction.grouping import grouping
 from bambi_anova.prediction.marginal import group_log_likelihoods, integrate, nodes
-from bambi_anova.prediction.pointwise import group_pieces, likelihood_of, row_pieces
 from bambi_anova.prediction.predictors import read_predictor
+from bambi_anova.prediction.rows import group_pieces, row_pieces
 from bambi_anova.specification import of_design
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
@@ -119,7 +120,7 @@ def test_other_links(family, link):
     eta, aux = rng.normal(size=(6, 4)), {"kappa": np.full(4, 3.0)}
     ones, own = np.ones(6), np.arange(6)
     rows = Collapsed(own, own, y, ones, None, ones, 0 * ones)
-    likelihood = likelihood_of(get_family(family), LINKS[link], rows)
+    likelihood = get_family(family).likelihood((LINKS[link],), rows)
     want = oracle(family, y, ones, eta, {"kappa": aux["kappa"][:, None]}, link)
     np.testing.assert_allclose(likelihood.log(eta, aux), want, rtol=1e-8)
     step = 1e-5
@@ -185,7 +186,7 @@ def test_integrals_are_those_on_a_grid(family, design):
     own = np.arange(rows)
     data = Collapsed(own, own, y, trials, None, np.ones(rows), np.zeros(rows))
     known = get_family(family)
-    likelihood = likelihood_of(known, LINKS[known.links[0]], data)
+    likelihood = known.likelihood((known.link(None),), data)
     base = rng.normal(size=(rows, 2))
     aux = {"sigma": [0.7, 1.3], "nu": [4.0, 9.0], "alpha": [1.4, 5.0], "kappa": [4.0, 12.0]}
     aux["kappa_minus_2"] = [2.0, 10.0]
@@ -205,7 +206,7 @@ def test_many_effects_at_once():
     rows = 5
     y, own = np.array([0.0, 3, 1, 9, 4]), np.arange(rows)
     data = Collapsed(own, own, y, np.full(rows, 9.0), None, np.ones(rows), np.zeros(rows))
-    likelihood = likelihood_of(get_family("binomial"), LINKS["logit"], data)
+    likelihood = get_family("binomial").likelihood((LINKS["logit"],), data)
     base = np.array([[-0.5, 0.3]] * rows)
     matrix = np.hstack([np.ones((rows, 1)), np.eye(rows)])
     sigmas = np.array([[0.8, 1.5]] + [[0.6, 0.9]] * rows)

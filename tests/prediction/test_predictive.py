@@ -8,12 +8,12 @@ from scipy import special, stats
 import bambi_anova as ba
 from bambi_anova.bambi_model.any_prior import distribution_of, pymc_distribution
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families.base import FAMILIES, LINKS, get_family
+from bambi_anova.families.registry import FAMILIES, get_family
+from bambi_anova.families.sufficient import Collapsed
 from bambi_anova.prediction.grouping import grouping
 from bambi_anova.prediction.predictors import read_predictor
-from bambi_anova.prediction.replicates import ReplicateRows, replicate, replicate_rows
-from bambi_anova.priors.defaults import Prior
-from bambi_anova.priors.distributions import distribution
+from bambi_anova.prediction.rows import replicate_rows
+from bambi_anova.priors.distributions import Prior, distribution
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
@@ -43,49 +43,42 @@ def with_slopes(split_plot):
 # One family at a time
 
 
-def rows_of(size, factor=None, n=None, offset=0.0):
-    ones = np.ones(1)
-    return ReplicateRows(
-        np.zeros(1, int),
-        ones,
-        ones if factor is None else ones * factor,
-        ones * size,
-        ones if n is None else ones * n,
-        ones * offset,
-    )
+def rows_of(trials=1.0, n=1.0):
+    one = np.zeros(1, int)
+    return Collapsed(one, one, np.ones(1), np.full(1, trials), None, np.full(1, n), np.zeros(1))
 
 
 #: family, auxiliary, linear predictor, rows, the distribution as SciPy has it
 ORACLES = {
-    "gaussian": ({"sigma": 2.0}, 1.5, rows_of(1), stats.norm(1.5, 2)),
-    "gaussian mean": ({"sigma": 2.0}, 1.5, rows_of(9, 9, 9), stats.norm(1.5, 2 / 3)),
-    "t": ({"sigma": 2.0, "nu": 3.0}, 1.5, rows_of(1), stats.t(3, 1.5, 2)),
-    "bernoulli": ({}, -0.4, rows_of(1), stats.bernoulli(special.expit(-0.4))),
-    "binomial": ({}, -0.4, rows_of(12, 1, 3), stats.binom(12, special.expit(-0.4))),
-    "poisson": ({}, 1.2, rows_of(1), stats.poisson(np.exp(1.2))),
+    "gaussian": ({"sigma": 2.0}, 1.5, rows_of(), stats.norm(1.5, 2)),
+    "gaussian mean": ({"sigma": 2.0}, 1.5, rows_of(n=9.0), stats.norm(1.5, 2 / 3)),
+    "t": ({"sigma": 2.0, "nu": 3.0}, 1.5, rows_of(), stats.t(3, 1.5, 2)),
+    "bernoulli": ({}, -0.4, rows_of(), stats.bernoulli(special.expit(-0.4))),
+    "binomial": ({}, -0.4, rows_of(12.0, 3.0), stats.binom(12, special.expit(-0.4))),
+    "poisson": ({}, 1.2, rows_of(), stats.poisson(np.exp(1.2))),
     "negativebinomial": (
         {"alpha": 1.7},
         1.2,
-        rows_of(1),
+        rows_of(),
         stats.nbinom(1.7, 1.7 / (1.7 + np.exp(1.2))),
     ),
-    "gamma": ({"alpha": 1.7}, 1.2, rows_of(1), stats.gamma(1.7, scale=np.exp(1.2) / 1.7)),
+    "gamma": ({"alpha": 1.7}, 1.2, rows_of(), stats.gamma(1.7, scale=np.exp(1.2) / 1.7)),
     "beta": (
         {"kappa": 5.0},
         0.7,
-        rows_of(1),
+        rows_of(),
         stats.beta(5 * special.expit(0.7), 5 * special.expit(-0.7)),
     ),
     "betabinomial": (
         {"kappa": 5.0},
         -0.4,
-        rows_of(12, 1, 1),
+        rows_of(12.0),
         stats.betabinom(12, 5 * special.expit(-0.4), 5 * special.expit(0.4)),
     ),
     "betabinomial_mode": (
         {"kappa_minus_2": 3.0},
         -0.4,
-        rows_of(12, 1, 1),
+        rows_of(12.0),
         stats.betabinom(12, 3 * special.expit(-0.4) + 1, 3 * special.expit(0.4) + 1),
     ),
 }
@@ -96,14 +89,8 @@ def test_replicates_have_their_familys_distribution(name):
     auxiliary, eta, rows, oracle = ORACLES[name]
     family, count = get_family(name.split()[0]), 20_000
     auxiliary = {key: np.full((count, 1), value) for key, value in auxiliary.items()}
-    drawn = replicate(
-        family,
-        LINKS[family.links[0]],
-        np.full((count, 1), eta),
-        auxiliary,
-        rows,
-        np.random.default_rng(5),
-    )[:, 0]
+    parameters = family.at((family.link(None),), (np.full((count, 1), eta),), auxiliary)
+    drawn = family.replicate(parameters, rows, np.random.default_rng(5))[:, 0]
     if hasattr(oracle.dist, "pmf"):
         values = np.arange(oracle.ppf(0.999) + 1)
         found = np.array([(drawn == value).mean() for value in values])
@@ -236,7 +223,7 @@ def test_rows_that_share_a_response_are_replicated_one_by_one(split_plot):
     split_plot["y"] = split_plot["y"].round()  # so that some rows merge
     model = ba.Model("y ~ group * task", split_plot, family="t")
     assert model.collapsed.merged
-    assert len(replicate_rows(model.design, model.family, model.collapsed).row) == 72
+    assert len(replicate_rows(model.design, model.family, model.collapsed).first) == 72
 
 
 def test_counts_are_rates_of_all_exposure(split_plot):

@@ -6,8 +6,8 @@ import pytest
 
 import bambi_anova as ba
 from bambi_anova.errors import ArgumentError
-from bambi_anova.prediction.pointwise import total_log_likelihood
 from bambi_anova.prediction.predictors import read_predictor
+from bambi_anova.prediction.rows import total_log_likelihood
 from bambi_anova.prediction.sensitivity import (
     CONFLICT,
     FINE,

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 import bambi_anova as ba
 from bambi_anova.data.rows import read_rows
 from bambi_anova.design.build import build_design
+from bambi_anova.design.priors import make_priors
 from bambi_anova.errors import ArgumentError, InformativeTrialsWarning, NotApplicableError
-from bambi_anova.families.base import get_family, get_link
+from bambi_anova.families.registry import get_family
 from bambi_anova.formula.parse import parse_formula
-from bambi_anova.priors.defaults import make_priors
 from bambi_anova.screening.answers import NotChecked
 from bambi_anova.screening.clusters import Clusters, find_clusters, number, variance_of_sum
 from bambi_anova.screening.informative import Counts, estimate_dependence, p_value, score_at
@@ -39,7 +39,7 @@ def read(text, data, family="binomial"):
     """From a formula and data to what the checks take."""
     known, parsed = get_family(family), parse_formula(text)
     design = build_design(parsed, read_rows(parsed, data, known), known)
-    return of_design(design, known, get_link(known, None), make_priors(design, known))
+    return of_design(design, known, known.link(None), make_priors(design, known))
 
 
 def simulate(seed=0, units=20, repeats=12, trials=(5, 10), slope=0.0, rho=0.0, gap=0, by_unit=0.0):

@@ -30,7 +30,7 @@ from bambi_anova.engine.latent.arrow import (
 )
 from bambi_anova.engine.latent.mode import Modes
 from bambi_anova.engine.latent.model import LatentModel
-from bambi_anova.families.likelihoods import Auxiliary, Likelihood
+from bambi_anova.families.likelihood import Auxiliary, Likelihood
 
 Array = np.ndarray
 

@@ -14,7 +14,6 @@ from scipy import sparse
 
 from bambi_anova.design.design import Design, FixedTerm, Unit, nested
 from bambi_anova.design.margins import effects_basis, row_levels
-from bambi_anova.design.sufficient import Collapsed
 from bambi_anova.engine.latent.covariance import Diagonal
 from bambi_anova.engine.latent.model import (
     BlockTerm,
@@ -26,9 +25,10 @@ from bambi_anova.engine.latent.model import (
 )
 from bambi_anova.engine.latent.scales import make_scale
 from bambi_anova.errors import UnsupportedError
-from bambi_anova.families.likelihoods import make_likelihood
+from bambi_anova.families.sufficient import Collapsed
 from bambi_anova.names import INTERCEPT
-from bambi_anova.priors.defaults import Prior, Priors
+from bambi_anova.priors.assign import Priors
+from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 
 Array = np.ndarray
@@ -70,17 +70,19 @@ def _(specification: Specification) -> LatentModel:
     for term in _unit_terms(design):
         (blocks if blocks.holds(term) else core).add_units(term)
     auxiliary, held = {}, {}
+    family = specification.family
+    flat_below = {one.name: one.flat_below for one in family.auxiliary}
     scales = [make_scale(name, prior) for name, prior in priors.sigmas.items()]
     for name, prior in priors.auxiliary.items():
         if isinstance(prior, Prior):
             auxiliary[name] = len(scales)
-            scales.append(make_scale(name, prior))
+            scales.append(make_scale(name, prior, flat_below.get(name)))
         else:
             held[name] = float(prior)
     columns = sparse.hstack([core.columns(), blocks.columns()], format="csr")
-    predictor = Predictor(_offset(collapsed)[place, None], sparse.csr_array(columns))
+    predictor = Predictor(collapsed.offsets[place, None], sparse.csr_array(columns))
     return LatentModel(
-        likelihood=make_likelihood(specification.family, specification.link, collapsed, sets),
+        likelihood=family.likelihood((specification.link,), collapsed, sets),
         predictors={specification.parent.name: predictor},
         core=core.build(),
         blocks=blocks.build(),
@@ -97,10 +99,6 @@ def _merge(collapsed: Collapsed) -> tuple[Array, Array]:
         return rows, rows
     _, place, sets = np.unique(collapsed.alike, return_index=True, return_inverse=True)
     return place, sets
-
-
-def _offset(collapsed: Collapsed) -> Array:
-    return np.zeros(len(collapsed.first)) if collapsed.offset is None else collapsed.offset
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ import numpy as np
 
 from bambi_anova.design.design import Design
 from bambi_anova.engine.latent.model import LatentModel
-from bambi_anova.families.base import with_derived
 from bambi_anova.names import (
     INTERCEPT,
     effects_dimension,
@@ -72,7 +71,7 @@ def bambi_posterior(
         if term.key not in terms:  # the intercept, slopes of covariates
             variables[term.key] = (sample, latent.core[term.start])
     auxiliary = {name: latent.values[index] for name, index in model.auxiliary.items()}
-    for name, values in with_derived(auxiliary).items():
+    for name, values in specification.family.with_derived(auxiliary).items():
         variables[name] = (sample, values)
     for scale, values in zip(model.scales, latent.values, strict=True):
         if scale.name not in model.auxiliary:

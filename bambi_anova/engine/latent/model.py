@@ -27,7 +27,7 @@ from scipy import sparse
 
 from bambi_anova.engine.latent.covariance import BlockFactor, Covariance, Diagonal, factor_at
 from bambi_anova.engine.latent.scales import Scale
-from bambi_anova.families.likelihoods import Likelihood
+from bambi_anova.families.likelihood import Likelihood
 
 Array = np.ndarray
 

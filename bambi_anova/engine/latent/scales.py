@@ -14,21 +14,16 @@ Letters: any shape for u.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
 from bambi_anova.errors import UnsupportedError
-from bambi_anova.priors.defaults import Prior
+from bambi_anova.priors.distributions import DISTRIBUTIONS, REAL_LINE, LogDensity, Prior
 
 Array = np.ndarray
-LogDensity = Callable[[Array], Array]
 
-#: Parameters below whose exp(bend) the likelihood is about flat: alpha and beta of a beta
-#: distribution given by its mode are then within 0.05 of one.
-BENDS = {"kappa_minus_2": -3.0}
 #: The smallest value of a parameter whose coordinate is bent, above what rounds to zero.
 TINY = 1e-300
 
@@ -102,8 +97,15 @@ class Scale:
             return self.log_prior(self.value(u)) + jacobian
 
 
-def make_scale(name: str, prior: Prior) -> Scale:
+def make_scale(name: str, prior: Prior, flat_below: float | None = None) -> Scale:
     """Return a scale with a prior that is given by the name of its PyMC distribution.
+
+    Parameters
+    ----------
+    name : str
+    prior : Prior
+    flat_below : float, optional
+        The log of a value below which the likelihood is about flat: where to bend.
 
     Raises
     ------
@@ -116,108 +118,20 @@ def make_scale(name: str, prior: Prior) -> Scale:
     >>> float(scale.value(0.0))
     1.0
     """
-    make = _DISTRIBUTIONS.get(prior.name)
-    if make is None:
+    if prior.name in REAL_LINE or prior.name not in DISTRIBUTIONS:
+        names = ", ".join(one for one in DISTRIBUTIONS if one not in REAL_LINE)
         raise UnsupportedError(
-            f"priors[{name!r}]: the quick fits know {', '.join(_DISTRIBUTIONS)}, got {prior}; "
+            f"priors[{name!r}]: the quick fits know {names}, got {prior}; "
             "use one of these or inference_method='nuts'"
         )
     try:
-        log_prior, lower, upper = make(**prior.args)
+        found = DISTRIBUTIONS[prior.name](**prior.args)
     except TypeError:
         raise UnsupportedError(
             f"priors[{name!r}]: the quick fits cannot read {prior.name} from "
             f"{', '.join(prior.args)}; use its standard parameters or inference_method='nuts'"
         ) from None
     stretch = 0.0
-    if name in BENDS and prior.name == "Gamma":
-        stretch = max(1 / _shape(**prior.args) - 1, 0.0)
-    return Scale(name, log_prior, lower, upper, stretch, BENDS.get(name, 0.0))
-
-
-_Support = tuple[LogDensity, float, float]
-
-
-def _half_line(log_prior: LogDensity) -> _Support:
-    return log_prior, 0.0, np.inf
-
-
-def _gamma(alpha=None, beta=None, mu=None, sigma=None) -> _Support:
-    if alpha is None:
-        alpha, beta = mu**2 / sigma**2, mu / sigma**2
-    if beta is None:
-        raise TypeError("alpha without beta")
-    return _half_line(lambda s: (alpha - 1) * np.log(s) - beta * s)
-
-
-def _shape(alpha=None, beta=None, mu=None, sigma=None) -> float:
-    """Return the shape of a gamma distribution."""
-    return float(alpha if alpha is not None else mu**2 / sigma**2)
-
-
-def _inverse_gamma(alpha=None, beta=1.0, mu=None, sigma=None) -> _Support:
-    if alpha is None:
-        alpha = 2 + mu**2 / sigma**2
-        beta = mu * (alpha - 1)
-    return _half_line(lambda s: -(alpha + 1) * np.log(s) - beta / s)
-
-
-def _half_normal(sigma=1.0, tau=None) -> _Support:
-    variance = sigma**2 if tau is None else 1 / tau
-    return _half_line(lambda s: -(s**2) / (2 * variance))
-
-
-def _half_cauchy(beta=1.0) -> _Support:
-    return _half_line(lambda s: -np.log1p((s / beta) ** 2))
-
-
-def _half_student(nu, sigma=1.0, lam=None) -> _Support:
-    variance = sigma**2 if lam is None else 1 / lam
-    return _half_line(lambda s: -(nu + 1) / 2 * np.log1p(s**2 / (nu * variance)))
-
-
-def _exponential(lam=None, scale=None) -> _Support:
-    rate = lam if lam is not None else 1 / (1.0 if scale is None else scale)
-    return _half_line(lambda s: -rate * s)
-
-
-def _log_normal(mu=0.0, sigma=1.0, tau=None) -> _Support:
-    variance = sigma**2 if tau is None else 1 / tau
-    return _half_line(lambda s: -np.log(s) - (np.log(s) - mu) ** 2 / (2 * variance))
-
-
-def _weibull(alpha, beta) -> _Support:
-    return _half_line(lambda s: (alpha - 1) * np.log(s) - (s / beta) ** alpha)
-
-
-def _chi_squared(nu) -> _Support:
-    return _gamma(nu / 2, 0.5)
-
-
-def _uniform(lower=0.0, upper=1.0) -> _Support:
-    return (lambda s: np.zeros_like(s)), lower, upper
-
-
-def _truncated_normal(mu=0.0, sigma=1.0, lower=0.0, upper=np.inf, tau=None) -> _Support:
-    variance = sigma**2 if tau is None else 1 / tau
-    return (lambda s: -((s - mu) ** 2) / (2 * variance)), lower, upper
-
-
-def _pareto(alpha, m) -> _Support:
-    return (lambda s: -(alpha + 1) * np.log(s)), m, np.inf
-
-
-_DISTRIBUTIONS: dict[str, Callable[..., _Support]] = {
-    "Gamma": _gamma,
-    "HalfNormal": _half_normal,
-    "HalfCauchy": _half_cauchy,
-    "HalfStudentT": _half_student,
-    "Exponential": _exponential,
-    "Uniform": _uniform,
-    "LogNormal": _log_normal,
-    "InverseGamma": _inverse_gamma,
-    "Weibull": _weibull,
-    "ChiSquared": _chi_squared,
-    "TruncatedNormal": _truncated_normal,
-    "Pareto": _pareto,
-}
+    if flat_below is not None and prior.name == "Gamma":
+        stretch = max(1 / found.shapes[0] - 1, 0.0)
+    return Scale(name, found.kernel, found.lower, found.upper, stretch, flat_below or 0.0)

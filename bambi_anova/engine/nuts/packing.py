@@ -17,7 +17,7 @@ from bambi_anova.engine.latent.scales import Scale
 from bambi_anova.engine.nuts.program import Program, Recorder
 from bambi_anova.engine.nuts.whitening import Whitening
 from bambi_anova.errors import UnsupportedError
-from bambi_anova.families.likelihoods import Observed
+from bambi_anova.families.likelihood import Observed
 from bambi_anova.families.rising import Factors
 
 Array = np.ndarray

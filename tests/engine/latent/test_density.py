@@ -216,8 +216,7 @@ FAMILY_LINKS = [
     ("t", "identity"),
     ("negativebinomial", "log"),
     ("gamma", "log"),
-    ("beta", "logit"),
-    *product(["betabinomial", "betabinomial_mode"], ["logit", "probit", "cloglog"]),
+    *product(["beta", "betabinomial", "betabinomial_mode"], ["logit", "probit", "cloglog"]),
 ]
 
 
@@ -264,13 +263,6 @@ def test_merging_rows_changes_the_density_by_a_constant(family, link, parameteri
     np.testing.assert_allclose(surplus, surplus[0], atol=1e-8 * max(1, abs(surplus[0])))
     if (family, link) not in [("gaussian", "identity"), ("poisson", "log")]:
         np.testing.assert_allclose(surplus, 0, atol=1e-8)
-
-
-@pytest.mark.parametrize(("family", "link"), [("beta", "probit"), ("beta", "cloglog")])
-def test_families_without_a_latent_likelihood_are_refused_in_words(family, link):
-    model = model_of(family, link)
-    with pytest.raises(ba.errors.UnsupportedError, match=r"link='\w+'.*inference_method='nuts'"):
-        latent_model(model)
 
 
 # -- Every structure ---------------------------------------------------------------------------

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from bambi_anova.design.priors import make_priors
 from bambi_anova.errors import PriorError
-from bambi_anova.families.base import FAMILIES, get_family
-from bambi_anova.priors.defaults import Prior, gamma_from_mode, make_priors
+from bambi_anova.families.registry import FAMILIES, get_family
+from bambi_anova.priors.distributions import Prior
+from bambi_anova.priors.kruschke import gamma_from_mode
 
 
 @dataclass
@@ -164,12 +166,13 @@ def test_slopes_are_per_unit_of_their_covariate(priors, split_plot):
 def test_every_family_has_priors_for_all_of_its_parameters(priors, split_plot, family):
     data = split_plot.assign(hit=split_plot["y"] > 10, share=split_plot["y"] / 100)
     kind = get_family(family).response
-    response = {"binary": "hit", "proportion": "p(hits, shown)", "count": "hits", "unit": "share"}
-    found = priors(f"{response.get(kind, 'y')} ~ group + dose + Error(subject)", data, family)
-    assert set(found.auxiliary) == set(get_family(family).auxiliary)
+    column = "p(hits, shown)" if kind.trials else "hit" if kind.binary else "hits"
+    column = {"gaussian": "y", "t": "y", "gamma": "y", "beta": "share"}.get(family, column)
+    found = priors(f"{column} ~ group + dose + Error(subject)", data, family)
+    further = [one.name for one in get_family(family).auxiliary]
     labels = [label for label, _ in found.rows()]
     assert labels[:4] == ["Intercept", "slope of dose", "sd of group", "sd of subject"]
-    assert labels[4:] == list(get_family(family).auxiliary)
+    assert labels[4:] == further
     slopes = found.covariates.values()
     for prior in [found.intercept, *slopes, *found.sigmas.values(), *found.auxiliary.values()]:
         assert all(np.isfinite(value) for value in prior.args.values())

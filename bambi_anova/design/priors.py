@@ -1,0 +1,54 @@
+"""Default priors for a design, and the user's in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bambi_anova.design.design import Design
+from bambi_anova.families.base import Family
+from bambi_anova.priors.assign import Priors, assign
+from bambi_anova.priors.distributions import Prior
+
+
+def make_priors(design: Design, family: Family, given: Mapping | None = None) -> Priors:
+    """Return Kruschke's priors for a design, with the user's in their place.
+
+    Parameters
+    ----------
+    design : Design
+    family : Family
+    given : mapping of str to bambi.Prior, optional
+        By ``"Intercept"``, covariate, term (its scale), unit term (its scale), or auxiliary
+        parameter of the family, such as ``"sigma"``.
+
+    Returns
+    -------
+    Priors
+
+    Raises
+    ------
+    PriorError
+        If a name stands for nothing in the model, or a prior cannot be used where it was put.
+    """
+    response, rows = design.rows.response, design.rows
+    exposure = float(len(rows.data))
+    if family.response.counts and rows.offset is not None:
+        exposure = float(np.exp(rows.offset).sum())
+    scale = family.response.priors(response, exposure, len(design.cells))
+    covariates: dict[str, Prior] = {}
+    sigmas: dict[str, Prior] = {}
+    for term in design.terms:
+        sd = 1.0 if term.covariate is None else rows.covariates[term.covariate].sd
+        if term.factors:
+            sigmas[term.name] = scale.sigma(sd)
+        else:
+            covariates[term.name] = scale.slope(sd)
+    for unit in design.units:
+        sigmas[unit.name] = scale.sigma()
+    for slope in design.slopes:
+        sigmas[slope.name] = scale.sigma(rows.covariates[slope.covariate].sd)
+    auxiliary = {one.name: one.prior(response) for one in family.auxiliary}
+    refused = {one.derived.name: one.derived.refusal for one in family.auxiliary if one.derived}
+    return assign(Priors(scale.intercept, covariates, sigmas, auxiliary), given, refused)

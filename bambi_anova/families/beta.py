@@ -1,0 +1,91 @@
+"""Proportions inside (0, 1): a beta distribution of mean mu and concentration kappa."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from bambi_anova.families.base import (
+    AuxiliaryParameter,
+    Family,
+    Predicted,
+    ResponseScale,
+    of_each_link,
+)
+from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
+from bambi_anova.families.links import OF_PROBABILITIES
+from bambi_anova.families.rates import RATES, Rate
+from bambi_anova.families.response import UNIT
+from bambi_anova.families.sufficient import WEIGHTS, Collapsed
+from bambi_anova.priors.distributions import Prior
+
+if TYPE_CHECKING:
+    import bambi as bmb
+
+Array = np.ndarray
+
+#: A mean that is kept off the borders; the squares of its inverse are still finite.
+LEAST = 1e-150
+
+
+def _of_rate(rate: Rate):
+    def shapes(eta: Array, kappa: Array) -> tuple[Array, Array, Array]:
+        mean, rest, slope, _ = rate(eta)
+        a, b = kappa * np.maximum(mean, LEAST), kappa * np.maximum(rest, LEAST)
+        # The logit's slope is mean times rest: in the order in which it always was multiplied.
+        spread = a * rest if rate is RATES["logit"] else kappa * slope
+        return a, b, spread
+
+    def make(data: Observed):
+        log_y, log_not = np.log(data.y), np.log1p(-data.y)
+
+        def log(eta: Array, aux: Auxiliary) -> Array:
+            a, b, _ = shapes(eta, aux["kappa"])
+            normaliser = special.gammaln(aux["kappa"]) - special.gammaln(a) - special.gammaln(b)
+            return data.n * (normaliser + (a - 1) * log_y + (b - 1) * log_not)
+
+        def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
+            a, b, spread = shapes(eta, aux["kappa"])
+            score = log_y - log_not - special.digamma(a) + special.digamma(b)
+            information = special.polygamma(1, a) + special.polygamma(1, b)
+            return Derivatives.of_one(data.n * spread * score, data.n * spread**2 * information)
+
+        return log, derivatives
+
+    return make
+
+
+def draw_proportions(mean: Array, kappa: Array, rng: np.random.Generator) -> Array:
+    """Draw from beta distributions of some means and concentrations."""
+    tiny = np.finfo(float).tiny
+    return rng.beta(np.maximum(mean * kappa, tiny), np.maximum((1 - mean) * kappa, tiny))
+
+
+def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
+    return draw_proportions(parameters["mu"], parameters["kappa"], rng)
+
+
+def _bambi(rows: Collapsed) -> bmb.Family:
+    from bambi.defaults import get_builtin_family
+
+    return get_builtin_family("beta")
+
+
+BETA = Family(
+    name="beta",
+    response=UNIT,
+    predicted=(Predicted("mu", OF_PROBABILITIES, word="proportion"),),
+    scale=ResponseScale(lambda parameters: parameters["mu"], word="proportion"),
+    collapse=WEIGHTS,
+    likelihoods=of_each_link(
+        OF_PROBABILITIES, {name: _of_rate(rate) for name, rate in RATES.items()}
+    ),
+    constants=lambda values, trials: np.zeros(len(values)),
+    replicate=_replicate,
+    bambi=_bambi,
+    auxiliary=(
+        AuxiliaryParameter("kappa", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),
+    ),
+)

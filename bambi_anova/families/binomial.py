@@ -1,0 +1,140 @@
+"""Rows of yes or no: one trial each (bernoulli), or successes in a number of trials (binomial)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from bambi_anova.families.base import Family, Predicted, ResponseScale, of_each_link
+from bambi_anova.families.likelihood import (
+    Auxiliary,
+    Derivatives,
+    Observed,
+    Parameters,
+    softplus,
+)
+from bambi_anova.families.links import OF_PROBABILITIES
+from bambi_anova.families.response import BINARY, PROPORTION
+from bambi_anova.families.sufficient import TRIALS, Collapsed
+
+if TYPE_CHECKING:
+    import bambi as bmb
+
+Array = np.ndarray
+
+_LOG_2PI = np.log(2 * np.pi)
+
+
+def _logit(data: Observed):
+    def log(eta: Array, aux: Auxiliary) -> Array:
+        return data.y * eta - data.trials * softplus(eta)
+
+    def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
+        rate = special.expit(eta)
+        return Derivatives.of_one(
+            data.y - data.trials * rate, data.trials * rate * special.expit(-eta)
+        )
+
+    return log, derivatives
+
+
+def _probit(data: Observed):
+    failures = data.trials - data.y
+
+    def log(eta: Array, aux: Auxiliary) -> Array:
+        return data.y * special.log_ndtr(eta) + failures * special.log_ndtr(-eta)
+
+    def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
+        density = -(eta**2) / 2 - _LOG_2PI / 2
+        above = np.exp(density - special.log_ndtr(eta))
+        below = np.exp(density - special.log_ndtr(-eta))
+        # Observed curvature: log Phi is concave, so it is never negative.
+        curvature = data.y * above * (above + eta) + failures * below * (below - eta)
+        return Derivatives.of_one(data.y * above - failures * below, curvature)
+
+    return log, derivatives
+
+
+def _cloglog(data: Observed):
+    failures = data.trials - data.y
+
+    def log(eta: Array, aux: Auxiliary) -> Array:
+        hazard = np.exp(np.clip(eta, -700, 300))
+        log_rate = np.where(eta < -700, eta, np.log(-np.expm1(-hazard)))
+        return data.y * log_rate - failures * hazard
+
+    def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
+        hazard = np.exp(np.clip(eta, -30, 30))
+        ratio = hazard / np.expm1(np.minimum(hazard, 700))
+        slope = data.y * ratio - failures * hazard
+        # d/deta of the ratio is ratio (1 - hazard - ratio), and never positive.
+        curvature = data.y * ratio * (hazard + ratio - 1) + failures * hazard
+        return Derivatives.of_one(slope, curvature)
+
+    return log, derivatives
+
+
+#: The likelihood of successes in trials, by link.
+ROWS = {"logit": _logit, "probit": _probit, "cloglog": _cloglog}
+
+
+def log_choose(values: Array, trials: Array) -> Array:
+    """Return the log of the binomial coefficients."""
+    failures = trials - values
+    return special.gammaln(trials + 1) - special.gammaln(values + 1) - special.gammaln(failures + 1)
+
+
+def draw_successes(rate: Array, rows: Collapsed, rng: np.random.Generator) -> Array:
+    """Draw successes in the trials of some rows, given their rates."""
+    assert rows.trials is not None  # for the type checker; binary responses have trials
+    trials = np.broadcast_to(rows.trials.astype(np.int64), rate.shape)
+    return rng.binomial(trials, rate).astype(float)
+
+
+def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
+    return draw_successes(parameters["p"], rows, rng)
+
+
+def _bambi_bernoulli(rows: Collapsed) -> bmb.Family:
+    from bambi.defaults import get_builtin_family
+
+    return get_builtin_family("binomial" if rows.merged else "bernoulli")
+
+
+def _bambi_binomial(rows: Collapsed) -> bmb.Family:
+    from bambi.defaults import get_builtin_family
+
+    return get_builtin_family("binomial")
+
+
+_PREDICTED = (Predicted("p", OF_PROBABILITIES, word="probability"),)
+_SCALE = ResponseScale(lambda parameters: parameters["p"], word="probability")
+
+BERNOULLI = Family(
+    name="bernoulli",
+    response=BINARY,
+    predicted=_PREDICTED,
+    scale=_SCALE,
+    collapse=TRIALS,
+    likelihoods=of_each_link(OF_PROBABILITIES, ROWS),
+    constants=log_choose,
+    replicate=_replicate,
+    bambi=_bambi_bernoulli,
+    latent=True,
+    overdispersed="betabinomial",
+)
+BINOMIAL = Family(
+    name="binomial",
+    response=PROPORTION,
+    predicted=_PREDICTED,
+    scale=_SCALE,
+    collapse=TRIALS,
+    likelihoods=of_each_link(OF_PROBABILITIES, ROWS),
+    constants=log_choose,
+    replicate=_replicate,
+    bambi=_bambi_binomial,
+    latent=True,
+    overdispersed="betabinomial",
+)

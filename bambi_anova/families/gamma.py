@@ -1,0 +1,75 @@
+"""Positive rows: a gamma distribution of mean mu and shape alpha."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from bambi_anova.families.base import (
+    AuxiliaryParameter,
+    Family,
+    Predicted,
+    ResponseScale,
+    RowLikelihood,
+)
+from bambi_anova.families.likelihood import (
+    Auxiliary,
+    Derivatives,
+    Observed,
+    Parameters,
+    bounded_exp,
+)
+from bambi_anova.families.links import LOG
+from bambi_anova.families.response import POSITIVE
+from bambi_anova.families.sufficient import WEIGHTS, Collapsed
+from bambi_anova.priors.distributions import Prior
+
+if TYPE_CHECKING:
+    import bambi as bmb
+
+Array = np.ndarray
+
+
+def _rows(data: Observed):
+    log_y = np.log(data.y)
+
+    def log(eta: Array, aux: Auxiliary) -> Array:
+        alpha = aux["alpha"]
+        scaled = alpha * (np.log(alpha) - eta + log_y - bounded_exp(log_y - eta))
+        return data.n * (scaled - special.gammaln(alpha))
+
+    def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
+        ratio = data.n * aux["alpha"] * bounded_exp(log_y - eta)
+        return Derivatives.of_one(ratio - data.n * aux["alpha"], ratio)
+
+    return log, derivatives
+
+
+def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
+    mu = parameters["mu"]
+    alpha = np.broadcast_to(parameters["alpha"], mu.shape)
+    return rng.gamma(alpha) * (mu / alpha)
+
+
+def _bambi(rows: Collapsed) -> bmb.Family:
+    from bambi.defaults import get_builtin_family
+
+    return get_builtin_family("gamma")
+
+
+GAMMA = Family(
+    name="gamma",
+    response=POSITIVE,
+    predicted=(Predicted("mu", (LOG,)),),
+    scale=ResponseScale(lambda parameters: parameters["mu"]),
+    collapse=WEIGHTS,
+    likelihoods={("log",): RowLikelihood(_rows)},
+    constants=lambda values, trials: -np.log(values),
+    replicate=_replicate,
+    bambi=_bambi,
+    auxiliary=(
+        AuxiliaryParameter("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),
+    ),
+)

@@ -1,0 +1,134 @@
+"""Gaussian rows: y ~ N(mu, sigma).
+
+A row of n observations with mean m and within sum of squares w has log-likelihood
+
+    -n/2 log(2 pi sigma^2) - (n (m - mu)^2 + w) / (2 sigma^2),
+
+which is that of its n observations exactly.
+
+Letters: M sufficient rows, G columns.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bambi_anova.families.base import (
+    AuxiliaryParameter,
+    Family,
+    Predicted,
+    ResponseScale,
+    RowLikelihood,
+)
+from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
+from bambi_anova.families.links import IDENTITY
+from bambi_anova.families.response import REAL
+from bambi_anova.families.sufficient import MEANS, Collapsed
+from bambi_anova.priors.kruschke import residual_prior
+
+if TYPE_CHECKING:
+    import bambi as bmb
+
+Array = np.ndarray
+
+
+def rows(data: Observed):
+    """Return log-likelihood and derivatives."""
+
+    def log(eta: Array, aux: Auxiliary) -> Array:
+        squares = data.n * (data.y - eta) ** 2 + data.within
+        return -data.n * np.log(aux["sigma"]) - squares / (2 * aux["sigma"] ** 2)
+
+    def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
+        curvature = data.n / aux["sigma"] ** 2
+        return Derivatives.of_one(curvature * (data.y - eta), curvature + np.zeros_like(eta))
+
+    return log, derivatives
+
+
+def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
+    return rng.normal(parameters["mu"], parameters["sigma"] / np.sqrt(rows.n))
+
+
+def collapsed_normal(rows: Collapsed):
+    """Return the distribution of means of n observations, their scatter in its density."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    def logp(value, mu, sigma, n, within):
+        squares = n * (value - mu) ** 2 + within
+        return -n / 2 * pt.log(2 * np.pi * sigma**2) - squares / (2 * sigma**2)
+
+    def draw(mu, sigma, n, within, size):
+        return pm.Normal.dist(mu, sigma / pt.sqrt(n), size=size)
+
+    class CollapsedNormal:
+        """The distribution, as Bambi calls it."""
+
+        def __call__(self, name, mu, sigma, **kwargs):
+            """Register the distribution in the PyMC model in context."""
+            args = (mu, sigma, rows.n, rows.within)
+            return pm.CustomDist(name, *args, logp=logp, dist=draw, **kwargs)
+
+        def dist(self, mu, sigma, **kwargs):
+            """Return the distribution without registering it, as Bambi's predictions need it."""
+            args = (mu, sigma, rows.n, rows.within)
+            return pm.CustomDist.dist(*args, logp=logp, dist=draw, **kwargs)
+
+    return CollapsedNormal()
+
+
+def _bambi(rows: Collapsed) -> bmb.Family:
+    """Return the family of rows (n, mean, within sum of squares).
+
+    Predictions for the collapsed rows are means of n observations, as the rows are; predictions
+    for new data are single observations.
+    """
+    import bambi as bmb
+    import pymc as pm
+    import xarray as xr
+    from bambi.defaults import get_builtin_family
+    from bambi.families.univariate import Gaussian
+
+    if not rows.merged:
+        return get_builtin_family("gaussian")
+
+    class CollapsedGaussian(Gaussian):
+        """Gaussian family whose rows are (n, mean, within sum of squares)."""
+
+        def posterior_predictive(self, model, posterior, random_seed, **kwargs):
+            """Draw means for the collapsed rows, single observations for new data."""
+            if kwargs.get("data") is None:
+                return super().posterior_predictive(model, posterior, random_seed, **kwargs)
+            params, coords = self._make_dist_kwargs_and_coords(model, posterior, **kwargs)
+            draws = pm.draw(pm.Normal.dist(**params), random_seed=random_seed)
+            return xr.DataArray(draws, coords=coords)
+
+    likelihood = bmb.Likelihood(
+        "CollapsedNormal", params=["mu", "sigma"], parent="mu", dist=collapsed_normal(rows)
+    )
+    return CollapsedGaussian("gaussian", likelihood, "identity")
+
+
+GAUSSIAN = Family(
+    name="gaussian",
+    response=REAL,
+    predicted=(Predicted("mu", (IDENTITY,)),),
+    scale=ResponseScale(lambda parameters: parameters["mu"]),
+    collapse=MEANS,
+    likelihoods={("identity",): RowLikelihood(rows, quadratic=True)},
+    constants=lambda values, trials: np.full(len(values), -np.log(2 * np.pi) / 2),
+    replicate=_replicate,
+    bambi=_bambi,
+    auxiliary=(
+        AuxiliaryParameter(
+            "sigma",
+            lambda response: residual_prior(response.values),
+            word="the residual sd",
+            power=-2.0,
+        ),
+    ),
+    residual="sigma",
+)

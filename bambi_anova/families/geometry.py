@@ -1,0 +1,97 @@
+"""Where the effects lie and how strongly the data speak about them, roughly.
+
+The numbers choose between centred and non-centred sampling.  They never change the posterior,
+only how fast it is explored, so a plug-in under the null model is enough.
+
+Letters: N rows, J units or groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from bambi_anova.families.values import ResponseValues
+
+Array = np.ndarray
+
+#: Times that cell and unit means are taken out in turn.
+SWEEPS = 5
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What the response says of the linear predictor.
+
+    Attributes
+    ----------
+    information : callable
+        (response, groups) -> Fisher information of all rows about a shift of the predictor; each
+        of the groups numbers the rows' cells or units, shape (N,).
+    group_information : callable
+        (response, codes, groups) -> that of the rows of each of J groups, shape (J,).
+    link_means : callable
+        (response, offset, codes) -> mean response of J groups on the link scale, shape (J,).
+    """
+
+    information: Callable[[ResponseValues, Sequence[Array]], float]
+    group_information: Callable[[ResponseValues, Array, Sequence[Array]], Array]
+    link_means: Callable[[ResponseValues, Array | None, Array], Array]
+
+
+def _binomial_information(response: ResponseValues, groups: Sequence[Array]) -> float:
+    assert response.trials is not None  # for the type checker; binary responses have trials
+    rate = response.values.sum() / response.trials.sum()
+    return float(response.trials.sum() * rate * (1 - rate))
+
+
+def _binomial_groups(response: ResponseValues, codes: Array, groups: Sequence[Array]) -> Array:
+    trials = np.bincount(codes, response.trials) + 1
+    rate = (np.bincount(codes, response.values) + 0.5) / trials
+    return trials * rate * (1 - rate)
+
+
+def _binomial_means(response: ResponseValues, offset: Array | None, codes: Array) -> Array:
+    successes = np.bincount(codes, response.values) + 0.5
+    return special.logit(successes / (np.bincount(codes, response.trials) + 1))
+
+
+def _count_means(response: ResponseValues, offset: Array | None, codes: Array) -> Array:
+    exposure = np.bincount(codes, None if offset is None else np.exp(offset))
+    return np.log((np.bincount(codes, response.values) + 0.5) / exposure)
+
+
+def metric_geometry(transform: Callable[[Array], Array]) -> Geometry:
+    """Return the geometry of a response that is about normal once it is transformed."""
+
+    def information(response: ResponseValues, groups: Sequence[Array]) -> float:
+        """Divide N by the variance left once the groups' means are taken out in turn."""
+        y = transform(response.values)
+        residual = y - y.mean()
+        for _ in range(SWEEPS):
+            for codes in groups:
+                sizes = np.maximum(np.bincount(codes), 1)
+                residual = residual - (np.bincount(codes, residual) / sizes)[codes]
+        return len(y) / max(float(residual.var()), 0.01 * float(y.var()))
+
+    def group_information(response: ResponseValues, codes: Array, groups: Sequence[Array]) -> Array:
+        return np.bincount(codes) * information(response, groups) / len(codes)
+
+    def link_means(response: ResponseValues, offset: Array | None, codes: Array) -> Array:
+        return np.bincount(codes, transform(response.values)) / np.bincount(codes)
+
+    return Geometry(information, group_information, link_means)
+
+
+BINOMIAL = Geometry(_binomial_information, _binomial_groups, _binomial_means)
+COUNTS = Geometry(
+    lambda response, groups: float(response.values.sum()),
+    lambda response, codes, groups: np.bincount(codes, response.values) + 0.5,
+    _count_means,
+)
+METRIC = metric_geometry(lambda y: y)
+LOG_METRIC = metric_geometry(np.log)
+LOGIT_METRIC = metric_geometry(special.logit)

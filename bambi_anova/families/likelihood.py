@@ -1,0 +1,106 @@
+"""What a likelihood of sufficient rows is: the log-likelihood and its derivatives.
+
+A likelihood equals that of the Bambi model, a constant apart.  A row has K linear predictors
+(today one; a family that gives scale or zeros a predictor of their own has more): ``gradient``
+and ``curvature`` hold a number for each of them and for each pair, and the predictors of K > 1
+come stacked, in an array of shape (K, M, G).
+
+Letters: M sufficient rows, G columns (settings of the hyperparameters, or draws), K linear
+predictors a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bambi_anova.families.rising import BetaBinomialRows
+
+Array = np.ndarray
+#: The likelihood's further parameters by name, each of shape (G,).
+Auxiliary = Mapping[str, Array]
+#: All of the likelihood's parameters by name, each on its own scale.
+Parameters = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The data of a likelihood as columns, each of shape (M, 1).
+
+    ``factors`` holds beta-binomial rows that share every predictor; their columns are totals.
+    """
+
+    y: Array
+    trials: Array
+    n: Array
+    within: Array
+    factors: BetaBinomialRows | None = None
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """Derivatives of the rows' log-likelihood in their linear predictors.
+
+    Attributes
+    ----------
+    gradient : ndarray, shape (K, M, G)
+    information : ndarray, shape (K, K, M, G)
+        Minus the second derivatives or, where those may not be positive definite, their
+        expectation; either way Newton steps go uphill.
+    """
+
+    gradient: Array
+    information: Array
+
+    @classmethod
+    def of_one(cls, slope: Array, curvature: Array) -> Derivatives:
+        """Return the derivatives in the only predictor, from arrays of shape (M, G)."""
+        return cls(slope[None], curvature[None, None])
+
+    @property
+    def slope(self) -> Array:
+        """The gradient in the first predictor, shape (M, G)."""
+        return self.gradient[0]
+
+    @property
+    def curvature(self) -> Array:
+        """The information about the first predictor, shape (M, G)."""
+        return self.information[0, 0]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """The log-likelihood of M rows.
+
+    Attributes
+    ----------
+    data : Observed
+    log : callable
+        (eta, auxiliary) -> log-likelihood of each row, shape (M, G), a constant apart.
+    derivatives : callable
+        (eta, auxiliary) -> Derivatives.
+    own_predictor : callable
+        () -> the linear predictor that suits each row best, about, shape (M, 1).  Newton's
+        method goes astray from afar where rows differ by orders of magnitude.
+    quadratic : bool
+        Whether it is quadratic in eta, so that conditional posteriors are exactly normal.
+    """
+
+    data: Observed
+    log: Callable[[Array, Auxiliary], Array]
+    derivatives: Callable[[Array, Auxiliary], Derivatives]
+    own_predictor: Callable[[], Array]
+    quadratic: bool = False
+    key: tuple[str, str] = ("", "")
+
+
+def softplus(eta: Array) -> Array:
+    """Return log(1 + exp(eta)); faster than ``logaddexp`` and as good as the sum it goes into."""
+    return np.log(1 + np.exp(-np.abs(eta))) + np.maximum(eta, 0)
+
+
+def bounded_exp(eta: Array) -> Array:
+    """Return exp(eta), finite for whatever a long Newton step may propose."""
+    return np.exp(np.minimum(eta, 300))

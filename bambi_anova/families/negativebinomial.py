@@ -1,0 +1,81 @@
+"""Counts whose rates follow a gamma distribution of shape alpha: variance mu + mu^2 / alpha."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from bambi_anova.families.base import (
+    AuxiliaryParameter,
+    Family,
+    Predicted,
+    ResponseScale,
+    RowLikelihood,
+)
+from bambi_anova.families.likelihood import (
+    Auxiliary,
+    Derivatives,
+    Observed,
+    Parameters,
+    softplus,
+)
+from bambi_anova.families.links import LOG
+from bambi_anova.families.poisson import draw_counts
+from bambi_anova.families.response import COUNT
+from bambi_anova.families.sufficient import WEIGHTS, Collapsed
+from bambi_anova.priors.distributions import Prior
+
+if TYPE_CHECKING:
+    import bambi as bmb
+
+Array = np.ndarray
+
+
+def _rows(data: Observed):
+    counted = np.maximum(data.y, 1.0)
+
+    def log(eta: Array, aux: Auxiliary) -> Array:
+        alpha = aux["alpha"]
+        # log of Gamma(y + alpha) / Gamma(alpha), which differences of gammaln lose for large alpha.
+        rising = special.gammaln(counted) - special.betaln(alpha, counted)
+        log_odds = eta - np.log(alpha)
+        shared = softplus(log_odds)
+        kernel = data.y * (log_odds - shared) - alpha * shared
+        return data.n * (np.where(data.y > 0, rising, 0.0) + kernel)
+
+    def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
+        part = special.expit(eta - np.log(aux["alpha"]))
+        size = data.y + aux["alpha"]
+        return Derivatives.of_one(
+            data.n * (data.y - size * part), data.n * size * part * (1 - part)
+        )
+
+    return log, derivatives
+
+
+def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
+    mu = parameters["mu"]
+    alpha = np.broadcast_to(parameters["alpha"], mu.shape)
+    return draw_counts(rng.gamma(alpha) * (mu / alpha), rng)
+
+
+def _bambi(rows: Collapsed) -> bmb.Family:
+    from bambi.defaults import get_builtin_family
+
+    return get_builtin_family("negativebinomial")
+
+
+NEGATIVE_BINOMIAL = Family(
+    name="negativebinomial",
+    response=COUNT,
+    predicted=(Predicted("mu", (LOG,), word="rate"),),
+    scale=ResponseScale(lambda parameters: parameters["mu"], word="rate"),
+    collapse=WEIGHTS,
+    likelihoods={("log",): RowLikelihood(_rows)},
+    constants=lambda values, trials: -special.gammaln(values + 1),
+    replicate=_replicate,
+    bambi=_bambi,
+    auxiliary=(AuxiliaryParameter("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0})),),
+)

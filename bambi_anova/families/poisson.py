@@ -1,0 +1,67 @@
+"""Counts whose mean is the exposure times a rate mu."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from bambi_anova.families.base import Family, Predicted, ResponseScale, RowLikelihood
+from bambi_anova.families.likelihood import (
+    Auxiliary,
+    Derivatives,
+    Observed,
+    Parameters,
+    bounded_exp,
+)
+from bambi_anova.families.links import LOG
+from bambi_anova.families.response import COUNT
+from bambi_anova.families.sufficient import COUNTS, Collapsed
+
+if TYPE_CHECKING:
+    import bambi as bmb
+
+Array = np.ndarray
+
+
+def _rows(data: Observed):
+    def log(eta: Array, aux: Auxiliary) -> Array:
+        return data.y * eta - bounded_exp(eta)
+
+    def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
+        rate = bounded_exp(eta)
+        return Derivatives.of_one(data.y - rate, rate)
+
+    return log, derivatives
+
+
+def draw_counts(mean: Array, rng: np.random.Generator) -> Array:
+    """Draw counts of any mean."""
+    # NumPy draws counts as 64-bit integers; beyond that a normal is the same to every digit.
+    small = rng.poisson(np.minimum(mean, 1e17)).astype(float)
+    return np.where(mean < 1e17, small, mean)
+
+
+def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
+    return draw_counts(parameters["mu"], rng)
+
+
+def _bambi(rows: Collapsed) -> bmb.Family:
+    from bambi.defaults import get_builtin_family
+
+    return get_builtin_family("poisson")
+
+
+POISSON = Family(
+    name="poisson",
+    response=COUNT,
+    predicted=(Predicted("mu", (LOG,), word="rate"),),
+    scale=ResponseScale(lambda parameters: parameters["mu"], word="rate"),
+    collapse=COUNTS,
+    likelihoods={("log",): RowLikelihood(_rows)},
+    constants=lambda values, trials: -special.gammaln(values + 1),
+    replicate=_replicate,
+    bambi=_bambi,
+    overdispersed="negativebinomial",
+)

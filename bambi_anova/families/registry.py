@@ -1,0 +1,65 @@
+"""The families: one line each."""
+
+from __future__ import annotations
+
+from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.families.base import Family
+from bambi_anova.families.beta import BETA
+from bambi_anova.families.betabinomial import BETA_BINOMIAL, BETA_BINOMIAL_MODE
+from bambi_anova.families.binomial import BERNOULLI, BINOMIAL
+from bambi_anova.families.gamma import GAMMA
+from bambi_anova.families.gaussian import GAUSSIAN
+from bambi_anova.families.negativebinomial import NEGATIVE_BINOMIAL
+from bambi_anova.families.poisson import POISSON
+from bambi_anova.families.student import STUDENT
+
+FAMILIES: dict[str, Family] = {}
+
+
+def register(family: Family) -> None:
+    """Add a family to those that users may name.
+
+    Raises
+    ------
+    ArgumentError
+        If something about it is missing or does not fit together, or its name is taken.
+    """
+    if family.name in FAMILIES:
+        raise ArgumentError(f"family {family.name!r}: there is one of this name already")
+    family.require_complete()
+    FAMILIES[family.name] = family
+
+
+def get_family(name: str) -> Family:
+    """Look a family up by its name.
+
+    Raises
+    ------
+    ArgumentError
+        If the family is not known here.
+
+    Examples
+    --------
+    >>> [link.name for link in get_family("binomial").parent.links]
+    ['logit', 'probit', 'cloglog']
+    """
+    if not isinstance(name, str) or name not in FAMILIES:
+        raise ArgumentError(f"family={name!r} is not supported{nearest(str(name), FAMILIES)}")
+    return FAMILIES[name]
+
+
+def parameter_names() -> frozenset[str]:
+    """Return the names of all parameters of all families."""
+    return frozenset(name for family in FAMILIES.values() for name in family.parameters)
+
+
+register(GAUSSIAN)
+register(BERNOULLI)
+register(BINOMIAL)
+register(POISSON)
+register(STUDENT)
+register(NEGATIVE_BINOMIAL)
+register(GAMMA)
+register(BETA)
+register(BETA_BINOMIAL)
+register(BETA_BINOMIAL_MODE)

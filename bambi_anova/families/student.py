@@ -1,0 +1,80 @@
+"""Rows with heavy tails: y ~ t(nu, mu, sigma)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from bambi_anova.families.base import (
+    AuxiliaryParameter,
+    Family,
+    Predicted,
+    ResponseScale,
+    RowLikelihood,
+)
+from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
+from bambi_anova.families.links import IDENTITY
+from bambi_anova.families.response import REAL
+from bambi_anova.families.sufficient import WEIGHTS, Collapsed
+from bambi_anova.priors.distributions import Prior
+from bambi_anova.priors.kruschke import residual_prior
+
+if TYPE_CHECKING:
+    import bambi as bmb
+
+Array = np.ndarray
+
+
+def _rows(data: Observed):
+    def log(eta: Array, aux: Auxiliary) -> Array:
+        nu, sigma = aux["nu"], aux["sigma"]
+        normaliser = special.gammaln((nu + 1) / 2) - special.gammaln(nu / 2)
+        normaliser = normaliser - np.log(nu) / 2 - np.log(sigma)
+        tail = (nu + 1) / 2 * np.log1p(((data.y - eta) / sigma) ** 2 / nu)
+        return data.n * (normaliser - tail)
+
+    def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
+        nu, sigma = aux["nu"], aux["sigma"]
+        residual = data.y - eta
+        # The weights of iteratively reweighted least squares; the observed curvature of an
+        # outlier is negative.
+        weight = data.n * (nu + 1) / (nu * sigma**2 + residual**2)
+        return Derivatives.of_one(weight * residual, weight)
+
+    return log, derivatives
+
+
+def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
+    mu = parameters["mu"]
+    return mu + parameters["sigma"] * rng.standard_t(np.broadcast_to(parameters["nu"], mu.shape))
+
+
+def _bambi(rows: Collapsed) -> bmb.Family:
+    from bambi.defaults import get_builtin_family
+
+    return get_builtin_family("t")
+
+
+STUDENT = Family(
+    name="t",
+    response=REAL,
+    predicted=(Predicted("mu", (IDENTITY,)),),
+    scale=ResponseScale(lambda parameters: parameters["mu"]),
+    collapse=WEIGHTS,
+    likelihoods={("identity",): RowLikelihood(_rows)},
+    constants=lambda values, trials: np.full(len(values), -np.log(np.pi) / 2),
+    replicate=_replicate,
+    bambi=_bambi,
+    auxiliary=(
+        AuxiliaryParameter(
+            "sigma",
+            lambda response: residual_prior(response.values),
+            word="the residual sd",
+            power=-2.0,
+        ),
+        AuxiliaryParameter("nu", lambda response: Prior("Gamma", {"alpha": 2.0, "beta": 0.1})),
+    ),
+    residual="sigma",
+)

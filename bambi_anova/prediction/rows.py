@@ -1,0 +1,162 @@
+"""The rows that predictions are about: where data are replicated, and what is left out together.
+
+Leaving something out of the data needs the likelihood of what is left out alone.  Rows that share
+every predictor and belong to one group are one piece, merged exactly as sufficient rows are; a row
+left out by itself is a piece of its own, and rows that share predictors and response have equal
+terms, so that one of them stands for all.
+
+Letters: N rows of data, T rows or pieces, G groups, K draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bambi_anova.design.design import Design
+from bambi_anova.design.sufficient import collapse_rows
+from bambi_anova.families.base import Family
+from bambi_anova.families.links import Link
+from bambi_anova.families.sufficient import Collapsed, group_rows
+from bambi_anova.prediction.predictors import Predictor
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class ReplicateRows:
+    """T rows at which data are replicated.
+
+    A row may hold several rows of the data, as after the exact collapse: a binomial row then adds
+    up trials, a Poisson row counts and exposures, and a gaussian row is the mean of its n
+    observations.  Rows of other families are single observations.
+
+    Attributes
+    ----------
+    rows : Collapsed
+        T rows.
+    factor, size : ndarray, shape (T,)
+        The mean response of some rows is the sum of ``factor`` times response over the sum of
+        ``size``: of trials, exposures or observations.
+    """
+
+    rows: Collapsed
+    factor: Array
+    size: Array
+
+    @property
+    def first(self) -> Array:
+        """A row of the data with the predictors of each, shape (T,)."""
+        return self.rows.first
+
+
+def replicate_rows(design: Design, family: Family, collapsed: Collapsed) -> ReplicateRows:
+    """Return the rows to replicate data at: the sufficient ones, where they can be replicated.
+
+    Sufficient rows that share their response, or whose values do not average to their rows' mean,
+    cannot: in their place stand the rows of the data.
+    """
+    if collapsed.merged and not family.collapse.averages:
+        collapsed = collapse_rows(design, family, collapse=False)
+    ones = np.ones(len(collapsed.first))
+    if collapsed.trials is not None:
+        return ReplicateRows(collapsed, ones, collapsed.trials)
+    if family.response.counts:
+        return ReplicateRows(collapsed, ones, np.exp(collapsed.offsets))
+    return ReplicateRows(collapsed, collapsed.n, collapsed.n)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Rows that are left out together, merged where they can be.
+
+    Attributes
+    ----------
+    rows : Collapsed
+        T pieces; ``first`` is a row of the data with the predictors of each.
+    group : ndarray of int, shape (T,)
+        The group of each piece.
+    groups : int
+        G.
+    of_row : ndarray of int, shape (N,)
+        The group whose term each row of the data has.
+    inside : ndarray of int, shape (N,)
+        What each row is left out with: rows of one value go together.
+    constant : ndarray, shape (T,)
+        The part of the log-likelihood that holds no parameter.
+    """
+
+    rows: Collapsed
+    group: Array
+    groups: int
+    of_row: Array
+    inside: Array
+    constant: Array
+
+    def block(self, start: int, stop: int) -> Pieces:
+        """Return the pieces of some groups that follow each other."""
+        which = np.flatnonzero((self.group >= start) & (self.group < stop))
+        return replace(
+            self,
+            rows=self.rows.some(which),
+            group=self.group[which] - start,
+            groups=stop - start,
+            constant=self.constant[which],
+        )
+
+
+def row_pieces(design: Design, family: Family, collapsed: Collapsed) -> Pieces:
+    """Return the rows of the data one by one, those with equal terms once."""
+    response, offset = design.rows.response, design.rows.offset
+    size = len(response.values)
+    keys = [collapsed.codes, response.values]
+    keys += [extra for extra in (response.trials, offset) if extra is not None]
+    codes, first = group_rows(keys, size)
+    single = collapse_rows(design, family, collapse=False).some(first)
+    own = np.arange(len(first))
+    constant = _row_constants(design, family)[first]
+    return Pieces(single, own, len(first), codes, np.arange(size), constant)
+
+
+def group_pieces(design: Design, family: Family, collapsed: Collapsed, codes: Array) -> Pieces:
+    """Return the rows of each group, merged where they share every predictor.
+
+    Parameters
+    ----------
+    design : Design
+    family : Family
+    collapsed : Collapsed
+        The sufficient rows of the model.
+    codes : ndarray of int, shape (N,)
+        The group of each row of the data, from zero up without gaps.
+    """
+    response, offset = design.rows.response, design.rows.offset
+    # Rows of a sufficient row share their offset already, unless offsets add up.
+    keys = [collapsed.codes, codes]
+    rows = family.collapse.merge(keys, response.values, response.trials, offset)
+    constant = np.bincount(rows.codes, _row_constants(design, family))
+    constant += family.collapse.constant(response.values, offset, rows)
+    return Pieces(rows, codes[rows.first], int(codes.max()) + 1, codes, codes, constant)
+
+
+def _row_constants(design: Design, family: Family) -> Array:
+    """Return what the likelihood leaves out of each row's log density, shape (N,)."""
+    values, trials = design.rows.response.values, design.rows.response.trials
+    return family.constants(values, np.ones(len(values)) if trials is None else trials)
+
+
+def total_log_likelihood(
+    predictor: Predictor, collapsed: Collapsed, family: Family, link: Link
+) -> Array:
+    """Return the log-likelihood of all data given all effects, a constant apart.
+
+    Returns
+    -------
+    ndarray
+        In the shape of the predictor's draws.
+    """
+    eta = (predictor.at(collapsed.first) + collapsed.offsets).T
+    aux = {name: values[:, 0] for name, values in predictor.auxiliary.items()}
+    total = family.likelihood((link,), collapsed).log(eta, aux).sum(axis=0)
+    return total.reshape(predictor.sample_shape)

@@ -1,0 +1,150 @@
+"""The priors of a model, by parameter: defaults, and the user's in their place.
+
+Every term has one scale: its effects are N(0, sigma) with a prior on sigma, for factors and for
+units alike, so that shrinkage takes the part of corrections for multiplicity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+
+from bambi_anova.errors import PriorError, nearest
+from bambi_anova.priors.distributions import REAL_LINE, Prior
+
+_IMPROPER = {"Flat", "HalfFlat"}
+#: Parameters that must be positive and finite in every distribution that has them.
+_POSITIVE = {"sigma", "tau", "alpha", "beta", "lam", "nu", "scale", "b", "kappa", "m"}
+
+
+@dataclass(frozen=True)
+class Priors:
+    """The priors of a model, by parameter.
+
+    Attributes
+    ----------
+    intercept : Prior
+    covariates : dict of str to Prior
+        For the slope of each covariate.
+    sigmas : dict of str to Prior
+        For the scale of each factor term, unit term and varying slope.
+    auxiliary : dict of str to Prior or float
+        For the likelihood's further parameters, such as ``sigma``.
+    """
+
+    intercept: Prior
+    covariates: Mapping[str, Prior]
+    sigmas: Mapping[str, Prior]
+    auxiliary: Mapping[str, Prior | float]
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """Yield each parameter with its prior, as text."""
+        yield "Intercept", str(self.intercept)
+        for name, prior in self.covariates.items():
+            yield f"slope of {name}", str(prior)
+        for name, prior in self.sigmas.items():
+            yield f"sd of {name}", str(prior)
+        for name, value in self.auxiliary.items():
+            yield name, str(value)
+
+
+def assign(
+    defaults: Priors, given: Mapping | None = None, refused: Mapping[str, str] | None = None
+) -> Priors:
+    """Put the user's priors in the place of defaults; each must be used.
+
+    Parameters
+    ----------
+    defaults : Priors
+    given : mapping of str to bambi.Prior, optional
+        By ``"Intercept"``, covariate, term (its scale), unit term (its scale), or auxiliary
+        parameter such as ``"sigma"``.
+    refused : mapping of str to str, optional
+        Parameters that have no prior of their own, and what to write instead.
+
+    Raises
+    ------
+    PriorError
+        If a name stands for nothing in the model, or a prior cannot be used where it was put.
+    """
+    given, refused = dict(given or {}), refused or {}
+    intercept = defaults.intercept
+    if "Intercept" in given:
+        intercept = _user_prior("Intercept", given.pop("Intercept"))
+    covariates, sigmas = dict(defaults.covariates), dict(defaults.sigmas)
+    auxiliary = dict(defaults.auxiliary)
+    for key, value in given.items():
+        name = key.removeprefix("1|") if isinstance(key, str) else key
+        if name in sigmas:
+            sigmas[name] = _scale_prior(name, value)
+        elif name in covariates:
+            covariates[name] = _user_prior(name, value)
+        elif name in auxiliary:
+            auxiliary[name] = _auxiliary_prior(name, value)
+        else:
+            if name in refused:
+                raise PriorError(f"priors: {refused[name]}")
+            known = ["Intercept", *covariates, *sigmas, *auxiliary]
+            raise PriorError(
+                f"priors: {key!r} is not a parameter of this model{nearest(str(key), known)}"
+            )
+    return Priors(intercept, covariates, sigmas, auxiliary)
+
+
+def _user_prior(name: str, value: object) -> Prior:
+    if not (hasattr(value, "name") and hasattr(value, "args")):
+        raise PriorError(
+            f"priors[{name!r}]: expected a bambi.Prior such as "
+            f"bambi.Prior('Normal', mu=0, sigma=1), got {value!r}"
+        )
+    if value.name in _IMPROPER:
+        raise PriorError(
+            f"priors[{name!r}]: {value.name} is improper, which leaves tables and predictions "
+            "without a meaning; use a wide Normal or HalfNormal"
+        )
+    args = {}
+    for key, arg in value.args.items():
+        try:
+            args[key] = float(arg)
+        except (TypeError, ValueError):
+            raise PriorError(f"priors[{name!r}]: {key} must be one number, got {arg!r}") from None
+    for key, arg in args.items():
+        positive = key in _POSITIVE and not (key == "alpha" and value.name in REAL_LINE)
+        if np.isnan(arg) or (positive and not 0 < arg < np.inf):
+            raise PriorError(f"priors[{name!r}]: {key} must be positive and finite, got {arg:g}")
+    if value.name == "Uniform" and not all(map(np.isfinite, args.values())):
+        raise PriorError(
+            f"priors[{name!r}]: a Uniform without end is improper; give it both bounds, or use a "
+            "wide HalfNormal"
+        )
+    return Prior(value.name, args, given=value)
+
+
+def _scale_prior(name: str, value: object) -> Prior:
+    """Take a prior of a term's scale, on its own or inside Bambi's ``Normal(0, sigma)``."""
+    inner = getattr(value, "args", {}).get("sigma")
+    if hasattr(inner, "args") and getattr(value, "name", "") == "Normal":
+        mu = np.asarray(value.args.get("mu", 0.0))  # type: ignore[attr-defined]
+        if mu.ndim or mu != 0:
+            raise PriorError(f"priors[{name!r}]: the effects of a term have mean 0")
+        value = inner
+    prior = _user_prior(name, value)
+    # Uniform starts at 0 unless told otherwise, TruncatedNormal at minus infinity.
+    lower = prior.args.get("lower", -np.inf if prior.name == "TruncatedNormal" else 0.0)
+    if prior.name in REAL_LINE or lower < 0:
+        raise PriorError(
+            f"priors[{name!r}] is the prior of this term's standard deviation, which cannot be "
+            f"negative; got {prior}. Use for example bambi.Prior('HalfNormal', sigma=1)"
+        )
+    return prior
+
+
+def _auxiliary_prior(name: str, value: object) -> Prior | float:
+    if isinstance(value, Real):
+        if not 0 < float(value) < np.inf:
+            raise PriorError(f"priors[{name!r}]: expected a positive number, got {value!r}")
+        return float(value)
+    return _scale_prior(name, value)
