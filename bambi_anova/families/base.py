@@ -21,86 +21,27 @@ from bambi_anova.families.likelihood import (
     Auxiliary,
     Derivatives,
     Likelihood,
+    MakeCompiled,
     Observed,
     Parameters,
 )
 from bambi_anova.families.links import Link, average_over_normal
+from bambi_anova.families.parameters import Further, Predicted
 from bambi_anova.families.response import Response
 from bambi_anova.families.sufficient import Collapse, Collapsed
 from bambi_anova.families.values import ResponseValues
-from bambi_anova.priors.distributions import Prior
 
 if TYPE_CHECKING:
     import bambi as bmb
 
 Array = np.ndarray
+#: Further parameters that compiled rows have arguments for.
+MOST_COMPILED = 2
 #: (data) -> log-likelihood and derivatives, both functions of (eta, auxiliary).
 MakeRows = Callable[
     [Observed],
     tuple[Callable[[Array, Auxiliary], Array], Callable[[Array, Auxiliary], Derivatives]],
 ]
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """A parameter of the likelihood that a linear predictor gives.
-
-    Attributes
-    ----------
-    name : str
-    links : tuple of Link
-        Links allowed for it, the default first.
-    word : str
-        What the inverse link returns is called.
-    """
-
-    name: str
-    links: tuple[Link, ...]
-    word: str = "mean"
-
-
-@dataclass(frozen=True)
-class Derived:
-    """A parameter that is reported beside the one that it is made of, which has the prior.
-
-    Attributes
-    ----------
-    name : str
-    make : callable
-        From draws of the one to draws of the other.
-    refusal : str
-        Why it cannot have a prior, and what to write instead.
-    """
-
-    name: str
-    make: Callable[[Array], Array]
-    refusal: str
-
-
-@dataclass(frozen=True)
-class AuxiliaryParameter:
-    """A further parameter of the likelihood: positive, and the same for all rows.
-
-    Attributes
-    ----------
-    name : str
-    prior : callable
-        From the response to the default prior.
-    word : str
-        What it is called in reports; its name, unless this says otherwise.
-    derived : Derived, optional
-    power : float
-        The curvature of the rows' log-likelihood goes about with this power of it.
-    flat_below : float, optional
-        The log of a value below which the likelihood is about flat, if there is one.
-    """
-
-    name: str
-    prior: Callable[[ResponseValues], Prior]
-    word: str = ""
-    derived: Derived | None = None
-    power: float = 0.0
-    flat_below: float | None = None
 
 
 @dataclass(frozen=True)
@@ -134,11 +75,14 @@ class RowLikelihood:
     ----------
     make : callable
         From the data to log-likelihood and derivatives.
+    compiled : callable, optional
+        () -> the same, compiled (``compiled.CompiledRow``).  Without it NUTS goes through Bambi.
     quadratic : bool
         Whether the log-likelihood is quadratic in the predictor.
     """
 
     make: MakeRows
+    compiled: MakeCompiled | None = None
     quadratic: bool = False
 
 
@@ -182,7 +126,7 @@ class Family:
         scales, of shape (G, M) or (G, 1).  Where rows are weighted, each is one observation.
     bambi : callable
         From sufficient rows to the Bambi family; weights are added elsewhere.
-    auxiliary : tuple of AuxiliaryParameter
+    auxiliary : tuple of Further
     residual : str
         The auxiliary parameter that is the sd, or scale, of a residual that every row has on the
         link scale; empty if there is none.
@@ -205,7 +149,7 @@ class Family:
     constants: Callable[[Array, Array], Array]
     replicate: Callable[[Parameters, Collapsed, np.random.Generator], Array]
     bambi: Callable[[Collapsed], bmb.Family]
-    auxiliary: tuple[AuxiliaryParameter, ...] = ()
+    auxiliary: tuple[Further, ...] = ()
     residual: str = ""
     latent: bool = False
     overdispersed: str = ""
@@ -301,8 +245,9 @@ class Family:
             log,
             derivatives,
             partial(self._own, links, data),
+            self.auxiliary,
+            form.compiled,
             form.quadratic,
-            (self.name, links[0].name),
         )
 
     def _own(self, links: Sequence[Link], data: Observed) -> Array:
@@ -403,6 +348,10 @@ def _complaints(family: Family):
     for further in family.auxiliary:
         if not callable(further.prior):
             yield f"auxiliary {further.name!r}: expected a default prior, got {further.prior!r}"
+    if len(family.auxiliary) > MOST_COMPILED and any(
+        one.compiled for one in family.likelihoods.values()
+    ):
+        yield f"auxiliary: expected at most {MOST_COMPILED} with a compiled likelihood"
     if family.residual and family.residual not in names:
         yield f"residual: {family.residual!r} is not among its parameters {names}"
     if family.latent and any(link.latent is None for link in family.parent.links):
@@ -426,7 +375,7 @@ def _without_likelihood(family: Family):
 
 
 def of_each_link(
-    links: Sequence[Link], make: Mapping[str, MakeRows]
+    make: Mapping[str, MakeRows], compiled: Mapping[str, MakeCompiled]
 ) -> dict[tuple[str, ...], RowLikelihood]:
-    """Return the likelihoods of a family with one predictor, by its links."""
-    return {(link.name,): RowLikelihood(make[link.name]) for link in links if link.name in make}
+    """Return the likelihoods of a family with one predictor, by the names of its links."""
+    return {(name,): RowLikelihood(made, compiled.get(name)) for name, made in make.items()}

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import (
-    AuxiliaryParameter,
-    Family,
-    Predicted,
-    ResponseScale,
-    of_each_link,
+from bambi_anova.families.base import Family, ResponseScale, of_each_link
+from bambi_anova.families.likelihood import (
+    Auxiliary,
+    Derivatives,
+    MakeCompiled,
+    Observed,
+    Parameters,
 )
-from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
 from bambi_anova.families.links import OF_PROBABILITIES
-from bambi_anova.families.rates import RATES, Rate
+from bambi_anova.families.parameters import Further, Predicted
+from bambi_anova.families.rates import COMPILED_RATES, RATES, Rate
 from bambi_anova.families.response import UNIT
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.priors.distributions import Prior
@@ -57,6 +58,30 @@ def _of_rate(rate: Rate):
     return make
 
 
+def _compiled(make_rate: MakeCompiled) -> MakeCompiled:
+    def make():
+        from math import lgamma, log, log1p
+
+        from bambi_anova.families.compiled import CompiledRow, digamma, jit
+
+        rate = make_rate()
+
+        @jit
+        def row(eta, y, trials, n, within, kappa, second, entries, ends, m, size):
+            mean, rest, one, other = rate(eta)
+            a, b = kappa * max(mean, LEAST), kappa * max(rest, LEAST)
+            log_y, log_not = log(y), log1p(-y)
+            value = lgamma(kappa) - lgamma(a) - lgamma(b)
+            value += (a - 1) * log_y + (b - 1) * log_not
+            up, down = log_y - digamma(a), log_not - digamma(b)
+            by_kappa = digamma(kappa) + mean * up + rest * down
+            return n * value, n * kappa * one * other * (up - down), n * by_kappa, 0.0
+
+        return CompiledRow(row)
+
+    return make
+
+
 def draw_proportions(mean: Array, kappa: Array, rng: np.random.Generator) -> Array:
     """Draw from beta distributions of some means and concentrations."""
     tiny = np.finfo(float).tiny
@@ -80,12 +105,11 @@ BETA = Family(
     scale=ResponseScale(lambda parameters: parameters["mu"], word="proportion"),
     collapse=WEIGHTS,
     likelihoods=of_each_link(
-        OF_PROBABILITIES, {name: _of_rate(rate) for name, rate in RATES.items()}
+        {name: _of_rate(rate) for name, rate in RATES.items()},
+        {name: _compiled(rate) for name, rate in COMPILED_RATES.items()},
     ),
     constants=lambda values, trials: np.zeros(len(values)),
     replicate=_replicate,
     bambi=_bambi,
-    auxiliary=(
-        AuxiliaryParameter("kappa", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),
-    ),
+    auxiliary=(Further("kappa", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),),
 )

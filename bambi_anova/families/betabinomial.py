@@ -17,27 +17,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from bambi_anova.errors import DataError
-from bambi_anova.families.base import (
-    AuxiliaryParameter,
-    Derived,
-    Family,
-    MakeRows,
-    Predicted,
-    ResponseScale,
-    columns,
-    of_each_link,
-)
+from bambi_anova.families.base import Family, MakeRows, ResponseScale, columns, of_each_link
 from bambi_anova.families.beta import draw_proportions
+from bambi_anova.families.binomial import COMPILED as BINOMIAL
 from bambi_anova.families.binomial import ROWS, draw_successes, log_choose
-from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
+from bambi_anova.families.likelihood import (
+    Auxiliary,
+    Derivatives,
+    MakeCompiled,
+    Observed,
+    Parameters,
+)
 from bambi_anova.families.links import OF_PROBABILITIES
-from bambi_anova.families.rates import RATES, Rate
+from bambi_anova.families.parameters import Derived, Further, Predicted
+from bambi_anova.families.rates import COMPILED_RATES, RATES, Rate
 from bambi_anova.families.response import PROPORTION
 from bambi_anova.families.rising import count_factors
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
@@ -117,9 +116,52 @@ def _scattered(binomial: MakeRows, rate: Rate, parameter: str) -> MakeRows:
     return make
 
 
+def _compiled(make_binomial: MakeCompiled, make_rate: MakeCompiled) -> MakeCompiled:
+    def make():
+        from math import log
+
+        from bambi_anova.families.compiled import CompiledRow, factors, jit
+
+        binomial, rate = make_binomial().row, make_rate()
+
+        @jit
+        def row(eta, once, both, n, within, c, second, entries, ends, m, size):
+            mean, rest, one, other = rate(eta)
+            value, slope, _, _ = binomial(
+                eta, once, both, n, within, c, second, entries, ends, m, size
+            )
+            middle = size + m
+            up, up_slope = factors(c * mean, entries, ends[m], ends[m + 1])
+            down, down_slope = factors(c * rest, entries, ends[middle], ends[middle + 1])
+            value += up + down + both * log(c)
+            slope += c * (one * other) * (up_slope - down_slope)
+            return value, slope, mean * up_slope + rest * down_slope + both / c, 0.0
+
+        return CompiledRow(row, _compiled_trials())
+
+    return make
+
+
+@lru_cache(maxsize=1)
+def _compiled_trials():
+    """Return the factors of all trials, which hold no predictor."""
+    from bambi_anova.families.compiled import factors, jit
+
+    @jit
+    def once(c, second, entries, ends, size):
+        value, slope = factors(c, entries, ends[2 * size], ends[2 * size + 1])
+        return -value, -slope, 0.0
+
+    return once
+
+
+#: One for each link, whatever the predictor gives.
+COMPILED = {name: _compiled(BINOMIAL[name], rate) for name, rate in COMPILED_RATES.items()}
+
+
 def _likelihoods(parameter: str):
     made = {name: _scattered(ROWS[name], RATES[name], parameter) for name in RATES}
-    return of_each_link(OF_PROBABILITIES, made)
+    return of_each_link(made, COMPILED)
 
 
 def _require_several_trials(family: Family, response: ResponseValues) -> None:
@@ -208,7 +250,7 @@ BETA_BINOMIAL = _family(
     likelihoods=_likelihoods("kappa"),
     replicate=_replicate,
     bambi=_bambi,
-    auxiliary=(AuxiliaryParameter("kappa", lambda response: Prior("HalfCauchy", {"beta": 1.0})),),
+    auxiliary=(Further("kappa", lambda response: Prior("HalfCauchy", {"beta": 1.0})),),
     columns=_counted(0),
 )
 BETA_BINOMIAL_MODE = _family(
@@ -221,7 +263,7 @@ BETA_BINOMIAL_MODE = _family(
     replicate=_replicate_mode,
     bambi=_bambi_mode,
     auxiliary=(
-        AuxiliaryParameter(
+        Further(
             "kappa_minus_2",
             # Nearly flat in log(kappa - 2): the data must say how much rows scatter.
             lambda response: Prior("Gamma", {"alpha": 0.01, "beta": 0.01}),

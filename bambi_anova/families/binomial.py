@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import Family, Predicted, ResponseScale, of_each_link
+from bambi_anova.families.base import Family, ResponseScale, of_each_link
 from bambi_anova.families.likelihood import (
     Auxiliary,
     Derivatives,
@@ -16,6 +16,7 @@ from bambi_anova.families.likelihood import (
     softplus,
 )
 from bambi_anova.families.links import OF_PROBABILITIES
+from bambi_anova.families.parameters import Predicted
 from bambi_anova.families.response import BINARY, PROPORTION
 from bambi_anova.families.sufficient import TRIALS, Collapsed
 
@@ -80,6 +81,61 @@ def _cloglog(data: Observed):
 ROWS = {"logit": _logit, "probit": _probit, "cloglog": _cloglog}
 
 
+def _compiled_logit():
+    from math import exp, log1p
+
+    from bambi_anova.families.compiled import CompiledRow, jit
+
+    @jit
+    def row(eta, y, trials, n, within, first, second, entries, ends, m, size):
+        small = exp(-abs(eta))
+        rate = 1 / (1 + small) if eta > 0 else small / (1 + small)
+        value = y * eta - trials * (log1p(small) + max(eta, 0.0))
+        return value, y - trials * rate, 0.0, 0.0
+
+    return CompiledRow(row)
+
+
+def _compiled_probit():
+    from math import exp
+
+    from bambi_anova.families.compiled import HALF_LOG_2PI, CompiledRow, jit, log_ndtr
+
+    @jit
+    def row(eta, y, trials, n, within, first, second, entries, ends, m, size):
+        above, below = log_ndtr(eta), log_ndtr(-eta)
+        density = -eta * eta / 2 - HALF_LOG_2PI
+        value = y * above + (trials - y) * below
+        slope = y * exp(density - above) - (trials - y) * exp(density - below)
+        return value, slope, 0.0, 0.0
+
+    return CompiledRow(row)
+
+
+def _compiled_cloglog():
+    from math import expm1, log
+
+    from bambi_anova.families.compiled import CompiledRow, bounded_exp, jit
+
+    @jit
+    def row(eta, y, trials, n, within, first, second, entries, ends, m, size):
+        hazard = bounded_exp(eta)
+        # Below this point log(1 - exp(-hazard)) is eta, and hazard / (exp(hazard) - 1) is one.
+        if eta < -30:
+            log_rate, ratio = eta, 1.0
+        else:
+            log_rate = log(-expm1(-hazard))
+            ratio = hazard / expm1(hazard) if hazard < 700 else 0.0
+        failures = trials - y
+        return y * log_rate - failures * hazard, y * ratio - failures * hazard, 0.0, 0.0
+
+    return CompiledRow(row)
+
+
+#: The same, compiled.
+COMPILED = {"logit": _compiled_logit, "probit": _compiled_probit, "cloglog": _compiled_cloglog}
+
+
 def log_choose(values: Array, trials: Array) -> Array:
     """Return the log of the binomial coefficients."""
     failures = trials - values
@@ -118,7 +174,7 @@ BERNOULLI = Family(
     predicted=_PREDICTED,
     scale=_SCALE,
     collapse=TRIALS,
-    likelihoods=of_each_link(OF_PROBABILITIES, ROWS),
+    likelihoods=of_each_link(ROWS, COMPILED),
     constants=log_choose,
     replicate=_replicate,
     bambi=_bambi_bernoulli,
@@ -131,7 +187,7 @@ BINOMIAL = Family(
     predicted=_PREDICTED,
     scale=_SCALE,
     collapse=TRIALS,
-    likelihoods=of_each_link(OF_PROBABILITIES, ROWS),
+    likelihoods=of_each_link(ROWS, COMPILED),
     constants=log_choose,
     replicate=_replicate,
     bambi=_bambi_binomial,

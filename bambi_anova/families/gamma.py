@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import (
-    AuxiliaryParameter,
-    Family,
-    Predicted,
-    ResponseScale,
-    RowLikelihood,
-)
+from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
 from bambi_anova.families.likelihood import (
     Auxiliary,
     Derivatives,
@@ -22,6 +16,7 @@ from bambi_anova.families.likelihood import (
     bounded_exp,
 )
 from bambi_anova.families.links import LOG
+from bambi_anova.families.parameters import Further, Predicted
 from bambi_anova.families.response import POSITIVE
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.priors.distributions import Prior
@@ -47,6 +42,23 @@ def _rows(data: Observed):
     return log, derivatives
 
 
+def _compiled():
+    from math import lgamma, log
+
+    from bambi_anova.families.compiled import CompiledRow, bounded_exp, digamma, jit
+
+    @jit
+    def row(eta, y, trials, n, within, alpha, second, entries, ends, m, size):
+        log_y = log(y)
+        ratio = bounded_exp(log_y - eta)
+        scaled = log(alpha) - eta + log_y - ratio
+        value = alpha * scaled - lgamma(alpha)
+        by_alpha = scaled + 1 - digamma(alpha)
+        return n * value, n * alpha * (ratio - 1), n * by_alpha, 0.0
+
+    return CompiledRow(row)
+
+
 def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
     mu = parameters["mu"]
     alpha = np.broadcast_to(parameters["alpha"], mu.shape)
@@ -65,11 +77,9 @@ GAMMA = Family(
     predicted=(Predicted("mu", (LOG,)),),
     scale=ResponseScale(lambda parameters: parameters["mu"]),
     collapse=WEIGHTS,
-    likelihoods={("log",): RowLikelihood(_rows)},
+    likelihoods={("log",): RowLikelihood(_rows, _compiled)},
     constants=lambda values, trials: -np.log(values),
     replicate=_replicate,
     bambi=_bambi,
-    auxiliary=(
-        AuxiliaryParameter("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),
-    ),
+    auxiliary=(Further("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),),
 )

@@ -15,15 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bambi_anova.families.base import (
-    AuxiliaryParameter,
-    Family,
-    Predicted,
-    ResponseScale,
-    RowLikelihood,
-)
+from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
 from bambi_anova.families.links import IDENTITY
+from bambi_anova.families.parameters import Further, Predicted
 from bambi_anova.families.response import REAL
 from bambi_anova.families.sufficient import MEANS, Collapsed
 from bambi_anova.priors.kruschke import residual_prior
@@ -46,6 +41,22 @@ def rows(data: Observed):
         return Derivatives.of_one(curvature * (data.y - eta), curvature + np.zeros_like(eta))
 
     return log, derivatives
+
+
+def compiled():
+    """Return the compiled row."""
+    from math import log
+
+    from bambi_anova.families.compiled import CompiledRow, jit
+
+    @jit
+    def row(eta, y, trials, n, within, sigma, second, entries, ends, m, size):
+        gap = y - eta
+        squares = (n * gap * gap + within) / (sigma * sigma)
+        value = -n * log(sigma) - squares / 2
+        return value, n * gap / (sigma * sigma), (squares - n) / sigma, 0.0
+
+    return CompiledRow(row)
 
 
 def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
@@ -118,12 +129,12 @@ GAUSSIAN = Family(
     predicted=(Predicted("mu", (IDENTITY,)),),
     scale=ResponseScale(lambda parameters: parameters["mu"]),
     collapse=MEANS,
-    likelihoods={("identity",): RowLikelihood(rows, quadratic=True)},
+    likelihoods={("identity",): RowLikelihood(rows, compiled, quadratic=True)},
     constants=lambda values, trials: np.full(len(values), -np.log(2 * np.pi) / 2),
     replicate=_replicate,
     bambi=_bambi,
     auxiliary=(
-        AuxiliaryParameter(
+        Further(
             "sigma",
             lambda response: residual_prior(response.values),
             word="the residual sd",

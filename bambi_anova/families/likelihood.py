@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from bambi_anova.families.parameters import Further
 from bambi_anova.families.rising import BetaBinomialRows
 
 Array = np.ndarray
@@ -23,6 +25,8 @@ Array = np.ndarray
 Auxiliary = Mapping[str, Array]
 #: All of the likelihood's parameters by name, each on its own scale.
 Parameters = Mapping[str, Array]
+#: () -> a ``compiled.CompiledRow``, whose module is heavy.
+MakeCompiled = Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,30 @@ class Observed:
     n: Array
     within: Array
     factors: BetaBinomialRows | None = None
+
+    @property
+    def columns(self) -> tuple[Array, Array, Array, Array]:
+        """The columns that compiled rows read: y, trials, n and within."""
+        if self.factors is None:
+            return self.y, self.trials, self.n, self.within
+        once, never = self.factors.once[:, :, None]  # the binomial part of their likelihood
+        return once, once + never, self.n, self.within
+
+    @property
+    def entries(self) -> tuple[Array, Array]:
+        """What else compiled rows read.
+
+        Returns
+        -------
+        entries : ndarray, shape (3, K)
+            Shift, count and function of the factors of beta-binomial rows; none for others.
+        ends : ndarray of int, shape (2 M + 2,)
+            Where those of each row's successes end, then of each row's failures, then of all
+            trials.
+        """
+        if self.factors is None:
+            return np.zeros((3, 0)), np.zeros(1, dtype=np.int64)
+        return self.factors.entries()
 
 
 @dataclass(frozen=True)
@@ -84,6 +112,10 @@ class Likelihood:
     own_predictor : callable
         () -> the linear predictor that suits each row best, about, shape (M, 1).  Newton's
         method goes astray from afar where rows differ by orders of magnitude.
+    auxiliary : tuple of Further
+        Its further parameters.
+    compiled : callable, optional
+        () -> the same, compiled.
     quadratic : bool
         Whether it is quadratic in eta, so that conditional posteriors are exactly normal.
     """
@@ -92,8 +124,9 @@ class Likelihood:
     log: Callable[[Array, Auxiliary], Array]
     derivatives: Callable[[Array, Auxiliary], Derivatives]
     own_predictor: Callable[[], Array]
+    auxiliary: tuple[Further, ...] = ()
+    compiled: MakeCompiled | None = None
     quadratic: bool = False
-    key: tuple[str, str] = ("", "")
 
 
 def softplus(eta: Array) -> Array:

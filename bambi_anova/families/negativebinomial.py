@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import (
-    AuxiliaryParameter,
-    Family,
-    Predicted,
-    ResponseScale,
-    RowLikelihood,
-)
+from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
 from bambi_anova.families.likelihood import (
     Auxiliary,
     Derivatives,
@@ -22,6 +16,7 @@ from bambi_anova.families.likelihood import (
     softplus,
 )
 from bambi_anova.families.links import LOG
+from bambi_anova.families.parameters import Further, Predicted
 from bambi_anova.families.poisson import draw_counts
 from bambi_anova.families.response import COUNT
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
@@ -55,6 +50,25 @@ def _rows(data: Observed):
     return log, derivatives
 
 
+def _compiled():
+    from math import exp, lgamma, log, log1p
+
+    from bambi_anova.families.compiled import CompiledRow, digamma, jit
+
+    @jit
+    def row(eta, y, trials, n, within, alpha, second, entries, ends, m, size):
+        gap = eta - log(alpha)
+        small = exp(-abs(gap))
+        part = 1 / (1 + small) if gap > 0 else small / (1 + small)
+        shared = log1p(small) + max(gap, 0.0)
+        value = lgamma(y + alpha) - lgamma(alpha) - alpha * shared + y * (gap - shared)
+        slope = y - (y + alpha) * part
+        by_alpha = digamma(y + alpha) - digamma(alpha) - shared - slope / alpha
+        return n * value, n * slope, n * by_alpha, 0.0
+
+    return CompiledRow(row)
+
+
 def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
     mu = parameters["mu"]
     alpha = np.broadcast_to(parameters["alpha"], mu.shape)
@@ -73,9 +87,9 @@ NEGATIVE_BINOMIAL = Family(
     predicted=(Predicted("mu", (LOG,), word="rate"),),
     scale=ResponseScale(lambda parameters: parameters["mu"], word="rate"),
     collapse=WEIGHTS,
-    likelihoods={("log",): RowLikelihood(_rows)},
+    likelihoods={("log",): RowLikelihood(_rows, _compiled)},
     constants=lambda values, trials: -special.gammaln(values + 1),
     replicate=_replicate,
     bambi=_bambi,
-    auxiliary=(AuxiliaryParameter("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0})),),
+    auxiliary=(Further("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0})),),
 )

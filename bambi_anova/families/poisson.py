@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import Family, Predicted, ResponseScale, RowLikelihood
+from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
 from bambi_anova.families.likelihood import (
     Auxiliary,
     Derivatives,
@@ -16,6 +16,7 @@ from bambi_anova.families.likelihood import (
     bounded_exp,
 )
 from bambi_anova.families.links import LOG
+from bambi_anova.families.parameters import Predicted
 from bambi_anova.families.response import COUNT
 from bambi_anova.families.sufficient import COUNTS, Collapsed
 
@@ -34,6 +35,17 @@ def _rows(data: Observed):
         return Derivatives.of_one(data.y - rate, rate)
 
     return log, derivatives
+
+
+def _compiled():
+    from bambi_anova.families.compiled import CompiledRow, bounded_exp, jit
+
+    @jit
+    def row(eta, y, trials, n, within, first, second, entries, ends, m, size):
+        rate = bounded_exp(eta)
+        return y * eta - rate, y - rate, 0.0, 0.0
+
+    return CompiledRow(row)
 
 
 def draw_counts(mean: Array, rng: np.random.Generator) -> Array:
@@ -59,7 +71,7 @@ POISSON = Family(
     predicted=(Predicted("mu", (LOG,), word="rate"),),
     scale=ResponseScale(lambda parameters: parameters["mu"], word="rate"),
     collapse=COUNTS,
-    likelihoods={("log",): RowLikelihood(_rows)},
+    likelihoods={("log",): RowLikelihood(_rows, _compiled)},
     constants=lambda values, trials: -special.gammaln(values + 1),
     replicate=_replicate,
     bambi=_bambi,

@@ -34,3 +34,54 @@ def _cloglog(eta: Array) -> tuple[Array, Array, Array, Array]:
 
 
 RATES: dict[str, Rate] = {"logit": _logit, "probit": _probit, "cloglog": _cloglog}
+
+
+def _compiled_logit():
+    from math import exp
+
+    from bambi_anova.families.compiled import jit
+
+    @jit
+    def rate(eta):
+        small = exp(-abs(eta))
+        m, rest = 1 / (1 + small), small / (1 + small)
+        if eta < 0:
+            m, rest = rest, m
+        return m, rest, m, rest
+
+    return rate
+
+
+def _compiled_probit():
+    from math import erfc, exp, sqrt
+
+    from bambi_anova.families.compiled import HALF_LOG_2PI, jit
+
+    @jit
+    def rate(eta):
+        m, rest = 0.5 * erfc(-eta / sqrt(2.0)), 0.5 * erfc(eta / sqrt(2.0))
+        return m, rest, exp(-eta * eta / 2 - HALF_LOG_2PI), 1.0
+
+    return rate
+
+
+def _compiled_cloglog():
+    from math import exp, expm1
+
+    from bambi_anova.families.compiled import jit
+
+    @jit
+    def rate(eta):
+        hazard = exp(max(min(eta, 30.0), -700.0))
+        rest = exp(-hazard)
+        return -expm1(-hazard), rest, hazard, rest
+
+    return rate
+
+
+#: () -> compiled (eta) -> m, 1 - m, and the first derivative of m as two factors.
+COMPILED_RATES = {
+    "logit": _compiled_logit,
+    "probit": _compiled_probit,
+    "cloglog": _compiled_cloglog,
+}

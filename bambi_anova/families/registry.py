@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.families.base import Family
 from bambi_anova.families.beta import BETA
@@ -9,6 +11,7 @@ from bambi_anova.families.betabinomial import BETA_BINOMIAL, BETA_BINOMIAL_MODE
 from bambi_anova.families.binomial import BERNOULLI, BINOMIAL
 from bambi_anova.families.gamma import GAMMA
 from bambi_anova.families.gaussian import GAUSSIAN
+from bambi_anova.families.likelihood import MakeCompiled
 from bambi_anova.families.negativebinomial import NEGATIVE_BINOMIAL
 from bambi_anova.families.poisson import POISSON
 from bambi_anova.families.student import STUDENT
@@ -46,6 +49,16 @@ def get_family(name: str) -> Family:
     if not isinstance(name, str) or name not in FAMILIES:
         raise ArgumentError(f"family={name!r} is not supported{nearest(str(name), FAMILIES)}")
     return FAMILIES[name]
+
+
+@lru_cache(maxsize=1)
+def compiled_rows() -> tuple[MakeCompiled, ...]:
+    """Return what makes the compiled rows, each once; its place is a row's number.
+
+    The kernel is compiled for these: families that are registered later go without.
+    """
+    forms = [form for family in FAMILIES.values() for form in family.likelihoods.values()]
+    return tuple(dict.fromkeys(form.compiled for form in forms if form.compiled is not None))
 
 
 def parameter_names() -> frozenset[str]:

@@ -117,6 +117,23 @@ class BetaBinomialRows:
     trials: Factors
     once: Array
 
+    def entries(self) -> tuple[Array, Array]:
+        """Return the entries of all rows one after the other; see ``Observed.entries``."""
+        entries = [[part.shift, part.count, part.gamma] for part in (self.successes, self.failures)]
+        entries.append(_totals(self.trials))
+        counts = [
+            np.bincount(part.rows, minlength=part.size) for part in (self.successes, self.failures)
+        ]
+        ends = np.cumsum(np.concatenate([[0], *counts, [len(entries[2][0])]]))
+        return np.concatenate(entries, axis=1), ends
+
+
+def _totals(part: Factors) -> list[Array]:
+    """Return entries of all rows together: shift, count and function."""
+    pairs = np.stack([part.gamma, part.shift], axis=1)
+    distinct, inverse = np.unique(pairs, axis=0, return_inverse=True)
+    return [distinct[:, 1], np.bincount(inverse.ravel(), part.count), distinct[:, 0]]
+
 
 def count_factors(
     y: Array, trials: Array, weight: Array, sets: Array, size: int, first: int

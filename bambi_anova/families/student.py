@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import (
-    AuxiliaryParameter,
-    Family,
-    Predicted,
-    ResponseScale,
-    RowLikelihood,
-)
+from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
 from bambi_anova.families.links import IDENTITY
+from bambi_anova.families.parameters import Further, Predicted
 from bambi_anova.families.response import REAL
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.priors.distributions import Prior
@@ -46,6 +41,27 @@ def _rows(data: Observed):
     return log, derivatives
 
 
+def _compiled():
+    from math import lgamma, log, log1p
+
+    from bambi_anova.families.compiled import CompiledRow, digamma, jit
+
+    @jit
+    def row(eta, y, trials, n, within, sigma, nu, entries, ends, m, size):
+        gap = y - eta
+        square = (gap / sigma) ** 2
+        tail = log1p(square / nu)
+        half = (nu + 1) / 2
+        value = lgamma(half) - lgamma(nu / 2) - log(nu) / 2 - log(sigma)
+        weight = (nu + 1) / (nu + square)
+        by_sigma = (weight * square - 1) / sigma
+        by_nu = (digamma(half) - digamma(nu / 2) - 1 / nu - tail + weight * square / nu) / 2
+        slope = weight * gap / (sigma * sigma)
+        return n * (value - half * tail), n * slope, n * by_sigma, n * by_nu
+
+    return CompiledRow(row)
+
+
 def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
     mu = parameters["mu"]
     return mu + parameters["sigma"] * rng.standard_t(np.broadcast_to(parameters["nu"], mu.shape))
@@ -63,18 +79,18 @@ STUDENT = Family(
     predicted=(Predicted("mu", (IDENTITY,)),),
     scale=ResponseScale(lambda parameters: parameters["mu"]),
     collapse=WEIGHTS,
-    likelihoods={("identity",): RowLikelihood(_rows)},
+    likelihoods={("identity",): RowLikelihood(_rows, _compiled)},
     constants=lambda values, trials: np.full(len(values), -np.log(np.pi) / 2),
     replicate=_replicate,
     bambi=_bambi,
     auxiliary=(
-        AuxiliaryParameter(
+        Further(
             "sigma",
             lambda response: residual_prior(response.values),
             word="the residual sd",
             power=-2.0,
         ),
-        AuxiliaryParameter("nu", lambda response: Prior("Gamma", {"alpha": 2.0, "beta": 0.1})),
+        Further("nu", lambda response: Prior("Gamma", {"alpha": 2.0, "beta": 0.1})),
     ),
     residual="sigma",
 )

@@ -9,6 +9,7 @@ numba is heavy: import this module late.
 """
 
 import hashlib
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,9 +17,10 @@ import numba
 import numpy as np
 from numba import carray, types
 
-from bambi_anova.engine.nuts import kernel, tape
+from bambi_anova.engine.nuts import kernel, rows, tape
 from bambi_anova.engine.nuts.kernel import log_density
 from bambi_anova.families import compiled
+from bambi_anova.families.registry import compiled_rows
 
 _REALS = types.CPointer(types.double)
 _LOG_DENSITY = types.int64(types.uint64, _REALS, _REALS, _REALS, types.voidptr)
@@ -33,8 +35,7 @@ def entry_points():
     """
     # numba finds what it kept by the file of a function and by what the function closes over, but
     # does not look into the files of the functions that it calls.
-    sources = "".join(Path(str(m.__file__)).read_text() for m in (kernel, compiled, tape))
-    stamp = int(hashlib.sha256(sources.encode()).hexdigest()[:8], 16)
+    stamp = int(hashlib.sha256(_sources().encode()).hexdigest()[:8], 16)
 
     def entry(size, theta, gradient, value, data):
         if stamp < 0:
@@ -76,6 +77,14 @@ def entry_points():
         return 0
 
     return _compile(entry, _LOG_DENSITY), _compile(copy, _COPY)
+
+
+def _sources() -> str:
+    """Return the code that the kernel is compiled from, that of all families among it."""
+    makers = {sys.modules[make.__module__] for make in compiled_rows()}
+    own = {Path(str(module.__file__)) for module in (kernel, rows, tape, *makers)}
+    families = Path(str(compiled.__file__)).parent.glob("*.py")
+    return "".join(path.read_text() for path in sorted({*own, *families}))
 
 
 def _compile(function, signature):

@@ -18,6 +18,7 @@ import math
 import numpy as np
 
 from bambi_anova.engine.latent.scales import TINY
+from bambi_anova.engine.nuts.rows import once, row
 from bambi_anova.engine.nuts.tape import (
     LOAD,
     LOG,
@@ -30,7 +31,7 @@ from bambi_anova.engine.nuts.tape import (
     TAKE,
     TIMES,
 )
-from bambi_anova.families.compiled import betabinomial, factors, jit, jit_inside, row
+from bambi_anova.families.compiled import jit, jit_inside
 
 
 @jit_inside
@@ -62,10 +63,8 @@ def log_density(
         Linear predictor where the coordinates are at their prior means, y, trials, n, within.
     start, index, value : ndarray
         A as in a CSR matrix; its columns are addresses.
-    entries : ndarray, shape (3, K)
-        Shift, count and function of the factors of beta-binomial rows; none for other kinds.
-    ends : ndarray of int, shape (2 M + 2,)
-        Where those of each row's successes end, then of each row's failures, then of all trials.
+    entries, ends : ndarray
+        What else the rows need; see ``families.likelihood.Observed.entries``.
     """
     h = hyper.shape[0]
     memory = sizes[1] + sizes[0] * sizes[2]
@@ -264,25 +263,16 @@ def _rows(own, rows, start, index, value, entries, ends, w, w_bar):
     kind, one, other = int(own[0]), int(own[3]), int(own[5])
     first = w[one] if one >= 0 else own[4]
     second = w[other] if other >= 0 else own[6]
-    total, first_bar, second_bar = 0.0, 0.0, 0.0
     size = rows.shape[1]
-    if kind >= 9:
-        of_trials, slope = factors(first, entries, ends[2 * size], ends[2 * size + 1])
-        total -= of_trials
-        first_bar -= slope
+    total, first_bar, second_bar = once(kind, first, second, entries, ends, size)
     for m in range(size):
         eta = rows[0, m]
         for k in range(start[m], start[m + 1]):
             eta += value[k] * w[index[k]]
-        if kind >= 9:
-            log, slope, by_first = betabinomial(
-                kind - 9, eta, rows[1, m], rows[2, m], first, entries, ends, m, size
-            )
-            by_second = 0.0
-        else:
-            log, slope, by_first, by_second = row(
-                kind, eta, rows[1, m], rows[2, m], rows[3, m], rows[4, m], first, second
-            )
+        log, slope, by_first, by_second = row(
+            kind, eta, rows[1, m], rows[2, m], rows[3, m], rows[4, m], first, second, entries,
+            ends, m, size,
+        )  # fmt: skip
         total += log
         first_bar += by_first
         second_bar += by_second

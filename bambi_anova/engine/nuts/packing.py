@@ -17,8 +17,8 @@ from bambi_anova.engine.latent.scales import Scale
 from bambi_anova.engine.nuts.program import Program, Recorder
 from bambi_anova.engine.nuts.whitening import Whitening
 from bambi_anova.errors import UnsupportedError
-from bambi_anova.families.likelihood import Observed
-from bambi_anova.families.rising import Factors
+from bambi_anova.families.base import MOST_COMPILED
+from bambi_anova.families.registry import compiled_rows
 
 Array = np.ndarray
 
@@ -48,7 +48,6 @@ def pack(w: Whitening) -> Array:
     limits = np.array([[scale.lower, scale.upper] for scale in model.scales]).reshape(h, 2)
     bends = np.array([[scale.stretch, scale.bend] for scale in model.scales]).reshape(h, 2)
     columns, data = model.parent.columns, model.likelihood.data
-    assert data is not None  # for the type checker
     # The program counts a block's coordinates in the order in which they are eliminated.
     places = np.arange(b * d).reshape(b, d)[:, np.argsort(w.order)].ravel()
     addresses = program.x[np.concatenate([np.arange(p), p + places])]
@@ -63,11 +62,11 @@ def pack(w: Whitening) -> Array:
         program.core,
         program.substitute,
         program.constants,
-        _rows(data, model.origin),
+        np.stack([model.origin, *data.columns]),
         columns.indptr.astype(np.int64),
         addresses[columns.indices],
         columns.data,
-        *_factors(data),
+        *data.entries,
     ]
     return _join([h, table.shape[1], len(model.origin)], arrays)
 
@@ -100,38 +99,11 @@ def _lanes(blocks: int) -> int:
 def _likelihood(w: Whitening) -> Array:
     """Return what ``kernel.log_density`` calls ``own``."""
     index, held = w.model.auxiliary, w.model.held
-    pairs = [(index.get(name, -1), held.get(name, 0.0)) for name in w.kind.parameters]
-    pairs += [(-1, 0.0)] * (2 - len(pairs))
-    power = 0.0 if w.followed is None else w.kind.power
-    return np.array([w.kind.number, power, w.reference, *pairs[0], *pairs[1]])
-
-
-def _rows(data: Observed, origin: Array) -> Array:
-    """Return the rows' predictor at the prior means and their data, shape (5, M)."""
-    y, trials = data.y, data.trials
-    if data.factors is not None:  # the binomial part of their likelihood
-        once, never = data.factors.once[:, :, None]
-        y, trials = once, once + never
-    return np.stack([origin, y, trials, data.n, data.within])
-
-
-def _factors(data: Observed) -> tuple[Array, Array]:
-    """Return what ``kernel.log_density`` calls ``entries`` and ``ends``."""
-    if data.factors is None:
-        return np.zeros((3, 0)), np.zeros(1, dtype=np.int64)
-    parts = data.factors.successes, data.factors.failures, data.factors.trials
-    entries = [[part.shift, part.count, part.gamma] for part in parts[:2]]
-    entries.append(_totals(parts[2]))
-    counts = [np.bincount(part.rows, minlength=part.size) for part in parts[:2]]
-    ends = np.cumsum(np.concatenate([[0], *counts, [len(entries[2][0])]]))
-    return np.concatenate(entries, axis=1), ends
-
-
-def _totals(part: Factors) -> list[Array]:
-    """Return entries of all rows together: shift, count and function."""
-    pairs = np.stack([part.gamma, part.shift], axis=1)
-    distinct, inverse = np.unique(pairs, axis=0, return_inverse=True)
-    return [distinct[:, 1], np.bincount(inverse.ravel(), part.count), distinct[:, 0]]
+    names = [one.name for one in w.model.likelihood.auxiliary]
+    pairs = [(index.get(name, -1), held.get(name, 0.0)) for name in names]
+    pairs += [(-1, 0.0)] * (MOST_COMPILED - len(pairs))
+    number = compiled_rows().index(w.model.likelihood.compiled)
+    return np.array([number, w.power, w.reference, *pairs[0], *pairs[1]])
 
 
 def _join(sizes: Sequence[int], arrays: Sequence[Array]) -> Array:

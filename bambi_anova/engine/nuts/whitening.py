@@ -33,6 +33,7 @@ from bambi_anova.engine.latent.arrow import Arrow, Curvature, factor, forward
 from bambi_anova.engine.latent.covariance import BlockFactor
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.errors import UnsupportedError
+from bambi_anova.families.registry import compiled_rows
 
 Array = np.ndarray
 
@@ -46,59 +47,19 @@ MOST_WORK_EACH = 500
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A likelihood that the kernel has.
-
-    Attributes
-    ----------
-    number : int
-        Its branch in ``kernel_rows.row``; from 9 up ``kernel_rows.betabinomial``.
-    parameters : tuple of str
-        Names of its further parameters, two at the most.
-    power : float
-        The curvature of its rows goes about with this power of the first of them.
-    """
-
-    number: int
-    parameters: tuple[str, ...] = ()
-    power: float = 0.0
-
-
-KINDS = {
-    ("gaussian", "identity"): Kind(0, ("sigma",), -2.0),
-    ("bernoulli", "logit"): Kind(1),
-    ("binomial", "logit"): Kind(1),
-    ("bernoulli", "probit"): Kind(2),
-    ("binomial", "probit"): Kind(2),
-    ("bernoulli", "cloglog"): Kind(3),
-    ("binomial", "cloglog"): Kind(3),
-    ("poisson", "log"): Kind(4),
-    ("negativebinomial", "log"): Kind(5, ("alpha",)),
-    ("gamma", "log"): Kind(6, ("alpha",), 1.0),
-    ("t", "identity"): Kind(7, ("sigma", "nu"), -2.0),
-    ("beta", "logit"): Kind(8, ("kappa",), 1.0),
-    ("betabinomial", "logit"): Kind(9, ("kappa",)),
-    ("betabinomial", "probit"): Kind(10, ("kappa",)),
-    ("betabinomial", "cloglog"): Kind(11, ("kappa",)),
-    ("betabinomial_mode", "logit"): Kind(9, ("kappa_minus_2",)),
-    ("betabinomial_mode", "probit"): Kind(10, ("kappa_minus_2",)),
-    ("betabinomial_mode", "cloglog"): Kind(11, ("kappa_minus_2",)),
-}
-
-
-@dataclass(frozen=True)
 class Whitening:
     """The map from the sampler's coordinates to natural ones.
 
     Attributes
     ----------
     model : LatentModel
-    kind : Kind
     centre : ndarray, shape (H,)
     turn : ndarray, shape (H, H)
         Lower triangular; u = centre + turn @ (the first H coordinates).
     followed : int or None
         Which scale the curvature goes with, if any.
+    power : float
+        The power of it that the curvature goes with.
     reference : float
         Its value where the curvature was taken.
     order : ndarray of int, shape (D,)
@@ -111,10 +72,10 @@ class Whitening:
     """
 
     model: LatentModel
-    kind: Kind
     centre: Array
     turn: Array
     followed: int | None
+    power: float
     reference: float
     order: Array
     core: Array
@@ -175,7 +136,7 @@ class Whitening:
         block_factor = block_factor.ordered(self.order)
         weight = np.ones(u.shape[1])
         if self.followed is not None:
-            weight = (values[self.followed] / self.reference) ** self.kind.power
+            weight = (values[self.followed] / self.reference) ** self.power
         arrow = factor(
             self.core * (core_sd[:, None] * core_sd * weight) + np.eye(len(self.core))[..., None],
             block_factor.border(self.border, core_sd, weight),
@@ -195,8 +156,8 @@ def whiten(model: LatentModel, rng: np.random.Generator) -> tuple[Whitening, lis
     UnsupportedError
         If the likelihood is not among the kernel's, or too much crosses the blocks.
     """
-    if model.likelihood.key not in KINDS:
-        raise UnsupportedError(f"there is no compiled likelihood for {model.likelihood.key}")
+    if model.likelihood.compiled not in compiled_rows():
+        raise UnsupportedError("the family has no compiled likelihood for this link")
     p, b, d = model.core.size, model.blocks.count, model.blocks.size
     work = b * d * (p + d) ** 2 / 2 + p**3 / 6
     if work > max(MOST_WORK, MOST_WORK_EACH * (p + b * d)):
@@ -218,15 +179,15 @@ def whiten_at(target: Target, peak: Peak) -> Whitening:
     pull = model.parent.columns.T @ working
     core, border, blocks = Curvature(model).entries(derivatives.curvature)
     order = np.argsort((blocks[..., 0] != 0).any(axis=0).sum(axis=1), kind="stable")
-    kind = KINDS[model.likelihood.key]
-    followed = model.auxiliary.get(kind.parameters[0]) if kind.power else None
+    leading = next((one for one in model.likelihood.auxiliary if one.power), None)
+    followed = model.auxiliary.get(leading.name) if leading else None
     p, shape = model.core.size, (model.blocks.count, model.blocks.size, 1)
     return Whitening(
         model=model,
-        kind=kind,
         centre=peak.u,
         turn=spread_of(peak),
         followed=followed,
+        power=leading.power if leading and followed is not None else 0.0,
         reference=1.0 if followed is None else float(values[followed, 0]),
         order=order,
         core=core,
