@@ -1,13 +1,14 @@
-"""Columns of data <-> bytes in Arrow's format, and JSON for values that Arrow has no type for.
+"""Columns of data <-> arrays of numbers, and JSON for the values that are none.
 
 Nothing is pickled, so that a file can hold data and nothing else.
+
+Letters: N rows.
 """
 
 from __future__ import annotations
 
 import datetime
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,7 @@ Array = np.ndarray
 _KINDS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
     "Timestamp": (pd.Timestamp, pd.Timestamp.isoformat, pd.Timestamp),
     "Timedelta": (pd.Timedelta, pd.Timedelta.isoformat, pd.Timedelta),
-    "datetime": (
-        datetime.datetime,
-        datetime.datetime.isoformat,
-        datetime.datetime.fromisoformat,
-    ),
+    "datetime": (datetime.datetime, datetime.datetime.isoformat, datetime.datetime.fromisoformat),
     "date": (datetime.date, datetime.date.isoformat, datetime.date.fromisoformat),
     "Period": (
         pd.Period,
@@ -45,82 +42,65 @@ _KINDS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
 }
 
 
-def pack_columns(frame: pd.DataFrame) -> tuple[Array, dict[str, Any]]:
-    """Return a frame as bytes, and what has to be said beside them as JSON.
+def pack_columns(frame: pd.DataFrame) -> tuple[dict[str, Array], list[dict[str, Any]]]:
+    """Return every column as numbers, shape (N,), and what they mean; the index comes first.
 
     Raises
     ------
     StorageError
         If a column holds values of a type that cannot be written.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"dose": [0.5, 1], "drug": ["b", "a"]})
+    >>> arrays, meanings = pack_columns(frame)
+    >>> [values.tolist() for values in arrays.values()]
+    [[0, 1], [0.5, 1.0], [0, 1]]
+    >>> meanings[2]
+    {'name': 'drug', 'index': False, 'levels': ['b', 'a'], 'ordered': None}
+    >>> unpack_columns(arrays, meanings).equals(frame)
+    True
     """
-    frame, coded = frame.copy(), {}
-    frame.attrs = {}
-    for name in frame:
-        column = frame[name]
-        if not _survives(column):
-            frame[name], coded[str(name)] = _coded(column)
-    try:
-        return _to_arrow(frame), coded
-    except Exception:  # Arrow refuses an index of mixed labels
-        frame.index = frame.index.map(str)
-        return _to_arrow(frame), coded
+    labels = [frame.index.get_level_values(level) for level in range(frame.index.nlevels)]
+    parts = [(own.name, own.to_series(), True) for own in labels]
+    parts += [(name, frame[name], False) for name in frame]
+    arrays: dict[str, Array] = {}
+    meanings: list[dict[str, Any]] = []
+    for name, column, in_index in parts:
+        values, levels, ordered = np.asarray(column), None, None
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            values, levels = column.cat.codes.to_numpy(), column.cat.categories
+            ordered = bool(column.cat.ordered)
+        elif values.dtype.kind not in "biuf":
+            values, levels = pd.factorize(column.astype(object), use_na_sentinel=False)
+        arrays[f"column_{len(meanings)}"] = values
+        packed = None if levels is None else [pack_value(level) for level in levels]
+        found = {"name": pack_value(name), "index": in_index, "levels": packed, "ordered": ordered}
+        meanings.append(found)
+    return arrays, meanings
 
 
-def unpack_columns(data: Array, coded: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def unpack_columns(
+    arrays: Mapping[str, Array], meanings: Sequence[Mapping[str, Any]]
+) -> pd.DataFrame:
     """Return the frame that ``pack_columns`` packed."""
-    frame = _from_arrow(data)
-    for name, own in coded.items():
-        levels = pd.Series([unpack_value(value) for value in own["levels"]], dtype=object)
-        codes = frame[name].to_numpy()
-        if own["ordered"] is None:
-            values = levels.iloc[codes].infer_objects().array
+    index, columns = [], {}
+    for number, own in enumerate(meanings):
+        values: Any = arrays[f"column_{number}"]
+        if own["levels"] is not None:
+            levels = pd.Series([unpack_value(level) for level in own["levels"]], dtype=object)
+            if own["ordered"] is None:
+                values = levels.iloc[values].infer_objects().array
+            else:
+                categories = pd.Index(levels.tolist(), tupleize_cols=False)
+                kind = pd.CategoricalDtype(categories, own["ordered"])
+                values = pd.Categorical.from_codes(values, dtype=kind)
+        if own["index"]:
+            index.append(pd.Index(values, name=unpack_value(own["name"])))
         else:
-            kind = pd.CategoricalDtype(
-                pd.Index(levels.tolist(), tupleize_cols=False), own["ordered"]
-            )
-            values = pd.Categorical.from_codes(codes, dtype=kind)
-        frame[name] = pd.Series(values, index=frame.index)
-    return frame
-
-
-def _survives(column: pd.Series) -> bool:
-    """Tell whether Arrow gives a column back as it was."""
-    try:
-        back = _from_arrow(_to_arrow(column.to_frame("x").reset_index(drop=True)))["x"]
-    except Exception:  # Arrow and pandas have a dozen ways to refuse
-        return False
-    if column.dtype != object:
-        return bool(back.dtype == column.dtype)
-    return all(type(a) is type(b) and a == b for a, b in zip(back, column, strict=True))
-
-
-def _coded(column: pd.Series) -> tuple[Array, dict[str, Any]]:
-    """Return codes of a column's values, and the values."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        codes, levels = column.cat.codes.to_numpy(), column.cat.categories
-        ordered: bool | None = bool(column.cat.ordered)
-    else:
-        codes, levels = pd.factorize(column.astype(object), use_na_sentinel=False)
-        ordered = None
-    return codes, {"levels": [pack_value(value) for value in levels], "ordered": ordered}
-
-
-def _to_arrow(frame: pd.DataFrame) -> Array:
-    """Return a frame as bytes; unlike Parquet, Arrow's format keeps unused categories."""
-    import pyarrow as pa
-
-    table, sink = pa.Table.from_pandas(frame), io.BytesIO()
-    options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.ipc.new_file(sink, table.schema, options=options) as writer:
-        writer.write_table(table)
-    return np.frombuffer(sink.getvalue(), dtype=np.uint8)
-
-
-def _from_arrow(data: Array) -> pd.DataFrame:
-    import pyarrow as pa
-
-    with pa.ipc.open_file(pa.BufferReader(data.tobytes())) as reader:
-        return reader.read_all().to_pandas()
+            columns[own["name"]] = values
+    several = pd.MultiIndex.from_arrays(index, names=[own.name for own in index])
+    return pd.DataFrame(columns, index[0] if len(index) == 1 else several)
 
 
 def pack_value(value: object) -> Any:

@@ -14,7 +14,6 @@ from importlib.metadata import version
 from typing import Any, get_type_hints
 
 import numpy as np
-import pandas as pd
 
 from bambi_anova.errors import StorageError
 from bambi_anova.formula.parse import parse_formula
@@ -37,21 +36,18 @@ class Record:
 
     Attributes
     ----------
-    formula, family, link, parameterization : str
-    collapse : bool
-    categorical : list of str
-    priors : dict
-        The user's own, by parameter.
+    columns : list
+        What the numbers of the data's columns mean.
+    values : list of str
+        Columns that stand for expressions of the formula.
     namespace : dict
         The user's names whose values can be kept.
     functions : list of str
         Those whose values cannot.
-    coded : dict
-        Values of columns that Arrow has no type for.
+    priors : dict
+        The user's own, by parameter.
     outline : dict
         What the specification must be again.
-    sampling : dict
-    log_evidence : dict or None
     versions : dict
         Of the packages that made the fit; for people.
     """
@@ -62,10 +58,11 @@ class Record:
     parameterization: str
     collapse: bool
     categorical: list
-    priors: dict
+    columns: list
+    values: list
     namespace: dict
     functions: list
-    coded: dict
+    priors: dict
     outline: dict
     sampling: dict
     log_evidence: dict | None
@@ -78,32 +75,35 @@ def pack_specification(specification: Specification) -> tuple[dict[str, Any], di
     Raises
     ------
     StorageError
-        If a prior is a function, a column holds what cannot be written, or the specification
-        would not come back as it is.
+        If a prior is a function, or a column holds what cannot be written.
     """
-    design, options = specification.design, specification.options
-    rows = design.rows
-    used = {name for own in design.formula.expressions for name in own.words}
+    options, formula = specification.options, specification.formula
+    rows = specification.design.rows
+    used = {name for own in formula.expressions for name in own.words}
     namespace = {name: value for name, value in options.namespace.items() if name in used}
     functions = [name for name, value in namespace.items() if not isinstance(value, _PLAIN)]
-    values = pd.DataFrame(_values_of_calls(specification, functions))
-    read = [name for name in design.formula.columns(rows.data.columns) if name not in values]
-    data, coded = pack_columns(rows.data[read])
-    fields_of_it = {
-        "formula": design.formula.text,
+    values = {
+        own.text: own.evaluate(rows.data, rows.namespace)
+        for own in formula.expressions
+        if own.words & set(functions)
+    }
+    read = [name for name in formula.columns(rows.data.columns) if name not in values]
+    arrays, columns = pack_columns(rows.data[read].assign(**values))
+    return {
+        "formula": formula.text,
         "family": specification.family.name,
         "link": specification.link.name,
         "parameterization": options.parameterization,
         "collapse": options.collapse,
-        "categorical": [name for name in rows.factors if name in rows.data],
-        "priors": _pack_priors(specification.priors),
+        "categorical": [name for name in rows.factors if name in read],
+        "columns": columns,
+        "values": list(values),
         "namespace": {k: v for k, v in namespace.items() if k not in functions},
         "functions": functions,
-        "coded": coded,
+        "priors": _pack_priors(specification.priors),
         "outline": _outline(specification),
         "versions": {name: version(name) for name in PACKAGES},
-    }
-    return fields_of_it, {"data": data, "values": pack_columns(values)[0]}
+    }, arrays
 
 
 def unpack_specification(
@@ -116,16 +116,14 @@ def unpack_specification(
     AnovaError
         If it cannot be made, or is another one than it was.
     """
-    data = unpack_columns(arrays["data"], record.coded)
     missing = set(record.functions) - set(extra_namespace)
+    known = {
+        own.text for own in parse_formula(record.formula).expressions if not own.words & missing
+    }
     namespace = {**record.namespace, **dict.fromkeys(missing), **extra_namespace}
-    values = unpack_columns(arrays["values"], {})
-    for expression in parse_formula(record.formula).expressions:
-        if expression.words & missing:
-            data[expression.text] = values[expression.text].to_numpy()
     found = specify(
         record.formula,
-        data,
+        unpack_columns(arrays, record.columns).drop(columns=known & set(record.values)),
         record.family,
         {name: _unpack_prior(own) for name, own in record.priors.items()},
         record.link,
@@ -141,25 +139,13 @@ def unpack_specification(
     return found
 
 
-def _values_of_calls(specification: Specification, functions: list[str]) -> dict[str, Array]:
-    """Return the values of the expressions that read what no file can hold."""
-    rows = specification.design.rows
-    return {
-        own.text: own.evaluate(rows.data, rows.namespace).to_numpy()
-        for own in specification.formula.expressions
-        if own.words & set(functions)
-    }
-
-
 def _outline(specification: Specification) -> dict[str, Any]:
     """Return what tells whether a specification is the same, but for last digits."""
     rows, priors = specification.design.rows, specification.priors
-    outcomes = [
-        values for values in (rows.response.values, rows.response.trials) if values is not None
-    ]
+    outcomes = (rows.response.values, rows.response.trials)
     return {
         "rows": len(rows.data),
-        "outcomes": [f"{values.sum():.9g}" for values in outcomes],
+        "outcomes": [f"{own.sum():.9g}" for own in outcomes if own is not None],
         "levels": {name: list(own.labels) for name, own in rows.factors.items()},
         "units": {unit.name: unit.size for unit in specification.design.units},
         "covariates": {n: f"{own.mean:.9g} {own.sd:.9g}" for n, own in rows.covariates.items()},
@@ -169,27 +155,19 @@ def _outline(specification: Specification) -> dict[str, Any]:
 
 def _pack_priors(priors: Priors) -> dict[str, Any]:
     """Return the user's own priors by parameter; the others follow from the data."""
-    every = {
-        "Intercept": priors.intercept,
-        **priors.auxiliary,
-        **priors.covariates,
-        **priors.sigmas,
-    }
-    found = {}
-    for name, prior in every.items():
-        given = getattr(prior, "given", prior)
-        if getattr(given, "dist", None) is not None:
+    every = {"Intercept": priors.intercept, **priors.auxiliary, **priors.covariates}
+    found: dict[str, Any] = {}
+    for name, prior in (every | dict(priors.sigmas)).items():
+        if not isinstance(prior, Prior):
+            found[name] = prior
+        elif getattr(prior.given, "dist", None) is not None:
             raise StorageError(
                 f"priors[{name!r}] is made by a function (dist=...), which cannot be saved; give "
                 "it by the name of a PyMC distribution"
             )
-        if given is not None:
-            found[name] = _pack_prior(prior)
+        elif prior.given is not None:
+            found[name] = {"name": prior.name, "args": dict(prior.args)}
     return found
-
-
-def _pack_prior(prior: Prior | float) -> Any:
-    return {"name": prior.name, "args": dict(prior.args)} if isinstance(prior, Prior) else prior
 
 
 def _unpack_prior(packed: Any) -> Any:
@@ -207,9 +185,8 @@ def typed[T](kind: type[T], packed: Any) -> T:
     bambi_anova.errors.StorageError: LogEvidence: mcse='small' is no <class 'float'>
     """
     wanted = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    if not isinstance(packed, Mapping) or set(packed) != set(wanted):
-        found = sorted(packed) if isinstance(packed, Mapping) else packed
-        raise StorageError(f"{kind.__name__}: expected fields {wanted}, found {found!r:.200}")
+    if not isinstance(packed, dict) or set(packed) != set(wanted):
+        raise StorageError(f"{kind.__name__}: expected fields {wanted}, found {packed!r:.200}")
     types = get_type_hints(kind)
     for name, value in packed.items():
         own = types[name]

@@ -69,7 +69,7 @@ def save(posterior: Posterior, path: str | os.PathLike) -> Path:
     groups["cells"] = groups["cells"].assign_coords(labels)
     groups = {name: _storable(group) for name, group in groups.items()}
     groups[GROUP] = xr.Dataset(
-        {name: ((f"{name}_bytes",), values) for name, values in arrays.items()},
+        {name: (("row",), values) for name, values in arrays.items()},
         attrs={"record": json.dumps(vars(record), default=_plain)},
     )
     return write_file(path, xr.DataTree.from_dict(groups))
