@@ -7,7 +7,7 @@ that none of them can hold another model.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -122,6 +122,12 @@ class Specification:
     def overparameterized(self) -> bool:
         """Whether every level has a free effect, as Kruschke writes the model."""
         return self.options.parameterization == OVERPARAMETERIZED
+
+    def with_design(self, design: Design) -> Specification:
+        """Return the same model with another design of its parent."""
+        parent = replace(self.parent, design=design)
+        predictors = {**self.predictors, parent.name: parent}
+        return Specification(self.family, predictors, self.priors, self.options)
 
     @cached_property
     def collapsed(self) -> Collapsed:

@@ -60,8 +60,7 @@ def _trust(posterior: Posterior) -> pd.DataFrame:
     draws = [variables[name].to_numpy()[..., None] for name in names]
     effects = _cell_effects(posterior)
     for population in ("super", "finite") if posterior.design.units else ("super",):
-        model = posterior.design, posterior.family, posterior.link
-        cells = cell_means(posterior.draws, *model, population, "link")
+        cells = cell_means(posterior, population, "link")
         for kind, own in effects.items():
             # Levels alone would not do: two factors may both have "yes" and "no".
             levels = own.labels.itertuples(index=False, name=None)

@@ -24,9 +24,6 @@ import numpy as np
 from bambi_anova.arguments import one_of
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.quantities import Quantities
-from bambi_anova.families.base import Family
-from bambi_anova.families.links import Link
-from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.posterior import Posterior
 
 Array = np.ndarray
@@ -58,7 +55,7 @@ def standardized(found: Quantities, posterior: Posterior, standardize: str) -> Q
 def _standard(posterior: Posterior, standardize: str, population: str) -> tuple[Array, str]:
     """Return the sd to divide by, of shape (H, D), and what it is made of."""
     one_of("standardize", standardize, STANDARDS)
-    residual, name = _residual(posterior.draws, posterior.family, posterior.link)
+    residual, name = _residual(posterior)
     if standardize == "residual":
         return residual, f"sd of {name}"
     units = posterior.design.units if population == "super" else ()
@@ -68,7 +65,8 @@ def _standard(posterior: Posterior, standardize: str, population: str) -> tuple[
     return np.sqrt(variance), f"total sd: {' + '.join([*(unit.name for unit in units), name])}"
 
 
-def _residual(draws: Draws, family: Family, link: Link) -> tuple[Array, str]:
+def _residual(posterior: Posterior) -> tuple[Array, str]:
+    draws, family, link = posterior.draws, posterior.family, posterior.link
     if family.residual:
         return draws.auxiliary[family.residual], "residual"
     # With an overdispersion of its own a family has no one latent variable to take the sd of.

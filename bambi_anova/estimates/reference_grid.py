@@ -25,7 +25,6 @@ from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.covariates import centred_values, require_covariate, spread
 from bambi_anova.estimates.effects import Effects, Grid, deflection_effects, estimable
 from bambi_anova.estimates.quantities import Quantities
-from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.populations import cell_means, check_population
 from bambi_anova.posterior.posterior import Posterior
 
@@ -140,7 +139,7 @@ def reference_grid(
         not numbers.
     """
     check_population(population, scale)
-    draws, design, link = posterior.draws, posterior.design, posterior.link
+    design = posterior.design
     values_of = _points(at, design)
     if slope is not None:
         require_covariate(slope, design.rows, "slope")
@@ -152,12 +151,11 @@ def reference_grid(
         read = []
         for end in ends:
             centred = centred_values(end, design.rows)
-            at_end = at_covariates(draws, design, centred)
-            mean = cell_means(*at_end, posterior.family, link, population, scale)
+            mean = cell_means(at_covariates(posterior, centred), population, scale)
             read.append((mean, terms.at_cells(centred)))
         means.append(_difference([mean for mean, _ in read], ends, slope))
         columns.append([_difference([own for _, own in read], ends, slope), read[0][1]])
-    linear = scale == "link" or link.name == "identity"
+    linear = scale == "link" or posterior.link.name == "identity"
     parts = [np.vstack(part) for part in zip(*columns, strict=True)]
     return ReferenceGrid(
         population,
@@ -210,9 +208,7 @@ def _observations(design: Design) -> Array:
     return np.bincount(design.cell_codes, trials, minlength=len(design.cells)).astype(float)
 
 
-def at_covariates(
-    draws: Draws, design: Design, centred: Mapping[str, float]
-) -> tuple[Draws, Design]:
+def at_covariates(posterior: Posterior, centred: Mapping[str, float]) -> Posterior:
     """Move covariates from their means: cells, and units whose slopes differ, move along.
 
     Given a covariate's value, a unit's effect and its slope times that value are one normal
@@ -220,17 +216,19 @@ def at_covariates(
 
     Parameters
     ----------
-    draws : Draws
-    design : Design
+    posterior : Posterior
     centred : mapping of str to float
         Each covariate's value about its mean.
 
     Returns
     -------
-    Draws, Design
-        The design's unit terms then hold those that only had a slope.
+    Posterior
+        The unit terms of its design also are those that only had a slope.
     """
     moved = {name: value for name, value in centred.items() if value}
+    if not moved:
+        return posterior
+    draws, design = posterior.draws, posterior.design
     cells = draws.cells
     for name, value in moved.items():
         cells = cells + value * draws.slopes[name]
@@ -246,8 +244,11 @@ def at_covariates(
         else:
             units[name], sigmas[name] = own, np.abs(value) * draws.sigmas[sigma]
             terms.append(slope.unit)
-    moved_draws = replace(draws, cells=cells, units=units, sigmas=sigmas)
-    return moved_draws, replace(design, units=tuple(terms))
+    return replace(
+        posterior,
+        specification=posterior.specification.with_design(replace(design, units=tuple(terms))),
+        draws=replace(draws, cells=cells, units=units, sigmas=sigmas),
+    )
 
 
 class _TermColumns:

@@ -68,10 +68,7 @@ def add_cells(found: Posterior) -> None:
     coords |= {factor.name: list(factor.levels) for factor in design.factors}
     shape = (*draws.sample_shape, *design.shape)
     variables = {
-        population: (
-            dims,
-            cell_means(draws, design, found.family, found.link, population, "link").reshape(shape),
-        )
+        population: (dims, cell_means(found, population, "link").reshape(shape))
         for population in ("super", "finite")
     }
     idata["cells"] = xr.DataTree(xr.Dataset(variables, coords))

@@ -553,12 +553,13 @@ def test_the_cells_group_has_the_factors_as_dimensions(name):
     model, draws = built(name), draws_of(name)
     design = model.design
     idata = xr.DataTree.from_dict({"posterior": made_up_posterior(name)})
-    add_cells(Posterior(model, idata, draws, Sampling("nuts", 0, 0.0)))
+    posterior = Posterior(model, idata, draws, Sampling("nuts", 0, 0.0))
+    add_cells(posterior)
     cells = idata["cells"]
     assert set(cells.data_vars) == {"super", "finite"}
     for population in cells.data_vars:
         assert cells[population].dims == ("chain", "draw", *design.levels)
-        expected = cell_means(draws, design, model.family, model.link, population, "link")
+        expected = cell_means(posterior, population, "link")
         np.testing.assert_array_equal(
             cells[population].to_numpy().reshape(expected.shape), expected
         )

@@ -13,6 +13,8 @@ from bambi_anova.families.links import LINKS
 from bambi_anova.families.registry import get_family
 from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.populations import cell_means
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.specification import of_design
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
@@ -24,7 +26,7 @@ CHAINS, DRAWS = 2, 3
 
 @dataclass(frozen=True)
 class Case:
-    """A design, and for each crossed family of units its entity and its unit terms."""
+    """A design, and for units that nest in each other the finest and all terms."""
 
     formula: str
     data: pd.DataFrame
@@ -164,18 +166,18 @@ def combinations(data, columns):
     return sorted(set(data[list(columns)].itertuples(index=False, name=None)))
 
 
-def entity_effects(case, family, design, draws, levels):
-    """The summed effects of each entity that belongs in a cell; a list of (H, D) arrays."""
+def effects_in_cell(case, family, design, draws, levels):
+    """The summed effects of each finest unit that belongs in a cell; a list of (H, D) arrays."""
     own, units = family
     cell = dict(zip((factor.name for factor in design.factors), levels, strict=True))
     data = case.data
     between = [name for name in cell if data.groupby(list(own))[name].nunique().max() == 1]
     found = []
-    for entity in combinations(data, own):
-        rows = data[(data[list(own)] == list(entity)).all(axis=1)]
+    for finest in combinations(data, own):
+        rows = data[(data[list(own)] == list(finest)).all(axis=1)]
         if any(rows[name].iloc[0] != cell[name] for name in between):
             continue
-        place = {**cell, **dict(zip(own, entity, strict=True))}
+        place = {**cell, **dict(zip(own, finest, strict=True))}
         keys = [tuple(place[name] for name in unit) for unit in units]
         known = [combinations(data, unit) for unit in units]
         if all(key in labels for key, labels in zip(keys, known, strict=True)):
@@ -191,14 +193,15 @@ def entity_effects(case, family, design, draws, levels):
 def cells_of(draws, design, link, population, scale):
     """Cell means for a family whose mean is the inverse link."""
     family = get_family({"identity": "gaussian", "log": "poisson"}.get(link, "binomial"))
-    return cell_means(draws, design, family, family.link(link), population, scale)
+    specification = of_design(design, family, family.link(link), None)
+    return cell_means(Posterior(specification, None, draws, None), population, scale)
 
 
 def finite_by_loops(case, design, draws, inverse):
-    """The mean over every combination of one entity of each family, cell by cell."""
+    """The mean over every combination of one finest unit of each family, cell by cell."""
     means = []
     for index, levels in enumerate(product(*(factor.levels for factor in design.factors))):
-        effects = [entity_effects(case, f, design, draws, levels) for f in case.families]
+        effects = [effects_in_cell(case, f, design, draws, levels) for f in case.families]
         eta = [draws.cells[..., index] + sum(chosen) for chosen in product(*filter(len, effects))]
         means.append(np.mean([inverse(value) for value in eta], axis=0))
     return np.stack(means, axis=-1)
