@@ -182,21 +182,16 @@ def leave_out(posterior: Posterior, groups: Grouping, draws: int | None = None) 
                 f"by={groups.name!r}: column {name!r} is one of this table's own; rename it in the "
                 "data"
             )
-    specification, predictor = posterior.specification, predictor_of(posterior, draws)
-    design, family = specification.design, specification.family
+    model, predictor = posterior.specification, predictor_of(posterior, draws)
     size = int(np.prod(predictor.sample_shape))
     if size < FEWEST:
         raise ArgumentError(f"draws: expected {FEWEST} or more, whose tail can be told; got {size}")
     # Effective draws over draws.
     efficiency = trust(posterior)["ess_bulk"].mean() / np.prod(posterior.draws.sample_shape)
-    if groups.kind == "row":
-        pieces = row_pieces(design, family, specification.collapsed)
-    else:
-        pieces = group_pieces(design, family, specification.collapsed, groups.codes)
+    pieces = row_pieces(model) if groups.kind == "row" else group_pieces(model, groups.codes)
     parts = []
     for start, stop in _blocks(pieces, size):
-        block = pieces.block(start, stop)
-        log = group_log_likelihoods(predictor, block, family, specification.link)
+        log = group_log_likelihoods(predictor, pieces.block(start, stop), model)
         shaped = log.reshape(len(log), *predictor.sample_shape)
         parts.append(_smoothed(shaped, min(float(efficiency), 1.0)))
     elpd, k, p = np.concatenate(parts, axis=1)
@@ -212,10 +207,7 @@ def leave_out(posterior: Posterior, groups: Grouping, draws: int | None = None) 
 @once
 def _verdict_on_likelihood(posterior: Posterior) -> Verdict:
     """Judge the draws of the log-likelihood of all data, whatever is left out."""
-    specification = posterior.specification
-    total = total_log_likelihood(
-        predictor_of(posterior), specification.collapsed, specification.family, specification.link
-    )
+    total = total_log_likelihood(predictor_of(posterior), posterior.specification)
     worth = diagnose(total[..., None], posterior.sampling.weighting)
     return judge(worth.set_index(pd.Index(["the log-likelihood"])), posterior.sampling)
 

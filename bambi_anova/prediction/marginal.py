@@ -24,11 +24,10 @@ from scipy import linalg, sparse, special
 from scipy.sparse import csgraph
 
 from bambi_anova.errors import UnsupportedError
-from bambi_anova.families.base import Family
 from bambi_anova.families.likelihood import Likelihood
-from bambi_anova.families.links import Link
 from bambi_anova.prediction.predictors import Predictor
 from bambi_anova.prediction.rows import Pieces
+from bambi_anova.specification import Specification
 
 Array = np.ndarray
 
@@ -60,11 +59,9 @@ class Component:
     terms: Array
 
 
-def group_log_likelihoods(
-    predictor: Predictor, pieces: Pieces, family: Family, link: Link
-) -> Array:
+def group_log_likelihoods(predictor: Predictor, pieces: Pieces, model: Specification) -> Array:
     """Return the log-likelihood of each group at each draw, shape (G, K)."""
-    rows = pieces.rows
+    rows, family, links = pieces.rows, model.family, (model.link,)
     eta = predictor.fixed_at(rows.first).T + rows.offsets[:, None]
     integrated = []
     for term in predictor.units:
@@ -76,11 +73,11 @@ def group_log_likelihoods(
     alone = ~np.any(integrated, axis=0) if integrated else np.ones(len(eta), dtype=bool)
     whole = np.flatnonzero(alone)
     if len(whole):
-        by_piece[whole] += family.likelihood((link,), rows.some(whole)).log(eta[whole], aux)
+        by_piece[whole] += family.likelihood(links, rows.some(whole)).log(eta[whole], aux)
     sigmas = [term.sigma for term in predictor.units]
     for component in _components(predictor, pieces, integrated):
         which = component.pieces
-        likelihood = family.likelihood((link,), rows.some(which))
+        likelihood = family.likelihood(links, rows.some(which))
         spread = np.array([sigmas[term] for term in component.terms])
         # The component's value stands at its first piece; only sums over groups are used.
         by_piece[which[0]] += integrate(likelihood, eta[which], aux, component.design, spread)

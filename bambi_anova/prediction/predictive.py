@@ -20,8 +20,6 @@ from scipy import sparse
 from bambi_anova.arguments import generator, whole_number
 from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families.base import Family
-from bambi_anova.families.links import Link
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.grouping import Grouping, grouping
 from bambi_anova.prediction.predictors import Predictor, predictor_of, read_predictor
@@ -67,12 +65,7 @@ class Replicates:
 
 
 def replicates(
-    predictor: Predictor,
-    rows: ReplicateRows,
-    family: Family,
-    link: Link,
-    units: str,
-    rng: np.random.Generator,
+    model: Specification, predictor: Predictor, units: str, rng: np.random.Generator
 ) -> Replicates:
     """Replicate the data once for every draw.
 
@@ -83,12 +76,13 @@ def replicates(
     """
     if units not in (*WHICH_UNITS, "prior"):
         raise ArgumentError(f"units={units!r}: expected one of {WHICH_UNITS}")
+    rows = replicate_rows(model)
     if units == "new":
         predictor = predictor.with_new_units(rng)
     eta = predictor.at(rows.first) + rows.rows.offsets
     with np.errstate(over="ignore"):  # priors may reach as far as floating point does
-        parameters = family.at((link,), (eta,), predictor.auxiliary)
-    values = family.replicate(parameters, rows.rows, rng)
+        parameters = model.family.at((model.link,), (eta,), predictor.auxiliary)
+    values = model.family.replicate(parameters, rows.rows, rng)
     return Replicates(predictor.sample_shape, values, rows, units)
 
 
@@ -98,11 +92,8 @@ def replicates_of(
     """Replicate the data from the posterior; arguments as of ``posterior_predictive``."""
     if units == "prior":
         raise ArgumentError("units='prior': expected 'these' or 'new'; see prior_predictive")
-    specification = posterior.specification
-    rows = replicate_rows(specification.design, specification.family, specification.collapsed)
-    rng = generator(random_seed)
-    predictor = predictor_of(posterior, draws)
-    return replicates(predictor, rows, specification.family, specification.link, units, rng)
+    predictor, rng = predictor_of(posterior, draws), generator(random_seed)
+    return replicates(posterior.specification, predictor, units, rng)
 
 
 def predictive_tree(made: Replicates, design: Design, by: str, kind: str) -> xr.DataTree:
@@ -236,13 +227,9 @@ def prior_predictive(
 
     whole_number("draws", draws)
     specification = model.specification if isinstance(model, Posterior) else model
-    design, priors = specification.design, specification.priors
-    family = specification.family
     rng = generator(random_seed)
     prior = draw_prior(specification, draws, rng)
-    predictor = read_predictor(prior, design, priors)
-    rows = replicate_rows(design, family, specification.collapsed)
-    made = replicates(predictor, rows, family, specification.link, "prior", rng)
-    tree = predictive_tree(made, design, by, "prior_predictive")
+    made = replicates(specification, read_predictor(prior, specification), "prior", rng)
+    tree = predictive_tree(made, specification.design, by, "prior_predictive")
     tree["prior"] = xr.DataTree(prior)
     return tree

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bambi_anova.arguments import whole_number
-from bambi_anova.design.design import Design, Unit
+from bambi_anova.design.design import Unit
 from bambi_anova.design.margins import row_levels
 from bambi_anova.names import INTERCEPT, ModelTerm, effects_name, sigma_name
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.priors.assign import Priors
 from bambi_anova.priors.distributions import Prior
+from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -137,24 +137,23 @@ def predictor_of(posterior: Posterior, draws: int | None = None) -> Predictor:
         If there are not as many draws.
     """
     variables = posterior.idata["posterior"].to_dataset()
-    predictor = read_predictor(variables, posterior.design, posterior.priors)
+    predictor = read_predictor(variables, posterior.specification)
     if draws is None:
         return predictor
     most = int(np.prod(predictor.sample_shape))
     return predictor.thinned(whole_number("draws", draws, most=most))
 
 
-def read_predictor(posterior: xr.Dataset, design: Design, priors: Priors) -> Predictor:
+def read_predictor(posterior: xr.Dataset, model: Specification) -> Predictor:
     """Collect the parts of the linear predictor from draws under Bambi's names.
 
     Parameters
     ----------
     posterior : xarray.Dataset
-        Of any fit of the design's model, or draws from its prior.
-    design : Design
-    priors : Priors
-        Which parameters of the likelihood are held at a value.
+        Of any fit of the model, or draws from its prior.
+    model : Specification
     """
+    design = model.design
 
     def values(name: str) -> Array:
         array = posterior[name].transpose("chain", "draw", ...).to_numpy()
@@ -189,7 +188,7 @@ def read_predictor(posterior: xr.Dataset, design: Design, priors: Priors) -> Pre
     draws = intercept.size
     auxiliary = {
         name: values(name) if isinstance(prior, Prior) else np.full((draws, 1), float(prior))
-        for name, prior in priors.auxiliary.items()
+        for name, prior in model.priors.auxiliary.items()
     }
     chains, each = intercept.shape
     return Predictor((chains, each), tuple(fixed), tuple(units), auxiliary)

@@ -14,12 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bambi_anova.design.design import Design
 from bambi_anova.design.sufficient import collapse_rows
-from bambi_anova.families.base import Family
-from bambi_anova.families.links import Link
 from bambi_anova.families.sufficient import Collapsed, group_rows
 from bambi_anova.prediction.predictors import Predictor
+from bambi_anova.specification import Specification
 
 Array = np.ndarray
 
@@ -51,14 +49,15 @@ class ReplicateRows:
         return self.rows.first
 
 
-def replicate_rows(design: Design, family: Family, collapsed: Collapsed) -> ReplicateRows:
+def replicate_rows(model: Specification) -> ReplicateRows:
     """Return the rows to replicate data at: the sufficient ones, where they can be replicated.
 
     Sufficient rows that share their response, or whose values do not average to their rows' mean,
     cannot: in their place stand the rows of the data.
     """
+    collapsed, family = model.collapsed, model.family
     if collapsed.merged and not family.collapse.averages:
-        collapsed = collapse_rows(design, family, collapse=False)
+        collapsed = collapse_rows(model.design, family, collapse=False)
     ones = np.ones(len(collapsed.first))
     if collapsed.trials is not None:
         return ReplicateRows(collapsed, ones, collapsed.trials)
@@ -106,49 +105,46 @@ class Pieces:
         )
 
 
-def row_pieces(design: Design, family: Family, collapsed: Collapsed) -> Pieces:
+def row_pieces(model: Specification) -> Pieces:
     """Return the rows of the data one by one, those with equal terms once."""
+    design = model.design
     response, offset = design.rows.response, design.rows.offset
     size = len(response.values)
-    keys = [collapsed.codes, response.values]
+    keys = [model.collapsed.codes, response.values]
     keys += [extra for extra in (response.trials, offset) if extra is not None]
     codes, first = group_rows(keys, size)
-    single = collapse_rows(design, family, collapse=False).some(first)
+    single = collapse_rows(design, model.family, collapse=False).some(first)
     own = np.arange(len(first))
-    constant = _row_constants(design, family)[first]
+    constant = _row_constants(model)[first]
     return Pieces(single, own, len(first), codes, np.arange(size), constant)
 
 
-def group_pieces(design: Design, family: Family, collapsed: Collapsed, codes: Array) -> Pieces:
+def group_pieces(model: Specification, codes: Array) -> Pieces:
     """Return the rows of each group, merged where they share every predictor.
 
     Parameters
     ----------
-    design : Design
-    family : Family
-    collapsed : Collapsed
-        The sufficient rows of the model.
+    model : Specification
     codes : ndarray of int, shape (N,)
         The group of each row of the data, from zero up without gaps.
     """
-    response, offset = design.rows.response, design.rows.offset
+    response, offset = model.design.rows.response, model.design.rows.offset
     # Rows of a sufficient row share their offset already, unless offsets add up.
-    keys = [collapsed.codes, codes]
-    rows = family.collapse.merge(keys, response.values, response.trials, offset)
-    constant = np.bincount(rows.codes, _row_constants(design, family))
-    constant += family.collapse.constant(response.values, offset, rows)
+    collapse, keys = model.family.collapse, [model.collapsed.codes, codes]
+    rows = collapse.merge(keys, response.values, response.trials, offset)
+    constant = np.bincount(rows.codes, _row_constants(model))
+    constant += collapse.constant(response.values, offset, rows)
     return Pieces(rows, codes[rows.first], int(codes.max()) + 1, codes, codes, constant)
 
 
-def _row_constants(design: Design, family: Family) -> Array:
+def _row_constants(model: Specification) -> Array:
     """Return what the likelihood leaves out of each row's log density, shape (N,)."""
-    values, trials = design.rows.response.values, design.rows.response.trials
-    return family.constants(values, np.ones(len(values)) if trials is None else trials)
+    response = model.design.rows.response
+    values, trials = response.values, response.trials
+    return model.family.constants(values, np.ones(len(values)) if trials is None else trials)
 
 
-def total_log_likelihood(
-    predictor: Predictor, collapsed: Collapsed, family: Family, link: Link
-) -> Array:
+def total_log_likelihood(predictor: Predictor, model: Specification) -> Array:
     """Return the log-likelihood of all data given all effects, a constant apart.
 
     Returns
@@ -156,7 +152,7 @@ def total_log_likelihood(
     ndarray
         In the shape of the predictor's draws.
     """
-    eta = (predictor.at(collapsed.first) + collapsed.offsets).T
+    eta = (predictor.at(model.collapsed.first) + model.collapsed.offsets).T
     aux = {name: values[:, 0] for name, values in predictor.auxiliary.items()}
-    total = family.likelihood((link,), collapsed).log(eta, aux).sum(axis=0)
+    total = model.family.likelihood((model.link,), model.collapsed).log(eta, aux).sum(axis=0)
     return total.reshape(predictor.sample_shape)

@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.bambi_model.any_prior import distribution_of
-from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.contrasts import contrast_quantities
 from bambi_anova.estimates.deflections import deflection_quantities
@@ -27,8 +26,8 @@ from bambi_anova.posterior.populations import check_population
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictors import predictor_of
 from bambi_anova.prediction.rows import total_log_likelihood
-from bambi_anova.priors.assign import Priors
 from bambi_anova.priors.distributions import Prior
+from bambi_anova.specification import Specification
 from bambi_anova.tables.columns import SENSITIVITY
 
 if TYPE_CHECKING:
@@ -79,17 +78,11 @@ def sensitivity(
     check_population(population, "link")
     if not isinstance(threshold, Real):
         raise ArgumentError(f"threshold={threshold!r}: expected a number")
-    specification = posterior.specification
     variables = posterior.idata["posterior"].to_dataset()
     table = sensitivity_table(
         _main_quantities(posterior, population),
-        log_priors(variables, specification.design, specification.priors),
-        total_log_likelihood(
-            predictor_of(posterior),
-            specification.collapsed,
-            specification.family,
-            specification.link,
-        ),
+        log_priors(variables, posterior.specification),
+        total_log_likelihood(predictor_of(posterior), posterior.specification),
         threshold,
     )
     return table.sort_values("sensitivity", ascending=False, kind="stable", ignore_index=True)
@@ -115,7 +108,7 @@ def _main_quantities(posterior: Posterior, population: str) -> dict[str, Array]:
     return found | dict(posterior.draws.auxiliary)
 
 
-def log_priors(posterior: xr.Dataset, design: Design, priors: Priors) -> dict[str, Array]:
+def log_priors(posterior: xr.Dataset, model: Specification) -> dict[str, Array]:
     """Return the log density of each prior at each draw.
 
     Returns
@@ -124,9 +117,9 @@ def log_priors(posterior: xr.Dataset, design: Design, priors: Priors) -> dict[st
         By the parameter's name: "Intercept", covariates, "sd of term" and auxiliary parameters.
         Parameters held at a value have no prior.
     """
+    priors, terms = model.priors, scaled_terms(model.design)
     names: dict[str, tuple[str, Prior]] = {INTERCEPT: (INTERCEPT, priors.intercept)}
     names |= {name: (name, prior) for name, prior in priors.covariates.items()}
-    terms = scaled_terms(design)
     for key, prior in priors.sigmas.items():
         names[f"sd of {key}"] = (sigma_name(terms[key]), prior)
     for name, own in priors.auxiliary.items():

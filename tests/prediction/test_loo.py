@@ -31,7 +31,7 @@ def fit(formula, data, family="gaussian", draws=50, **options):
 
 
 def predictor_of(result):
-    return read_predictor(result.idata["posterior"].to_dataset(), result.design, result.priors)
+    return read_predictor(result.idata["posterior"].to_dataset(), result.model)
 
 
 # Log-likelihoods of the rows
@@ -101,13 +101,13 @@ def test_log_likelihoods_of_rows_and_groups_are_scipys(data, family, offset):
         eta = eta + design.rows.offset[:, None]
     response = design.rows.response
     want = oracle(family, response.values, response.trials, eta, predictor.auxiliary)
-    pieces = row_pieces(design, model.family, model.collapsed)
-    got = group_log_likelihoods(predictor, pieces, model.family, model.link)[pieces.of_row]
+    pieces = row_pieces(model)
+    got = group_log_likelihoods(predictor, pieces, model)[pieces.of_row]
     np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
     # Groups across the model's own cells: none of its sufficient rows fits into one of them.
     codes = np.random.default_rng(1).integers(0, 3, len(data))
-    pieces = group_pieces(design, model.family, model.collapsed, codes)
-    got = group_log_likelihoods(predictor, pieces, model.family, model.link)
+    pieces = group_pieces(model, codes)
+    got = group_log_likelihoods(predictor, pieces, model)
     sums = [want[codes == group].sum(axis=0) for group in range(3)]
     np.testing.assert_allclose(got, sums, rtol=1e-9, atol=1e-8)
 
@@ -130,7 +130,7 @@ def test_other_links(family, link):
 
 def test_rows_that_are_equal_are_computed_once(data):
     result = fit("hit ~ group * task + (1|subject)", data, "bernoulli", draws=50)
-    pieces = row_pieces(result.design, result.family, result.model.collapsed)
+    pieces = row_pieces(result.model)
     assert pieces.groups < len(data)
     assert len(result.loo("row").table) == len(data)
     table = result.loo("row").table.assign(hit=data["hit"], subject=data["subject"])
@@ -228,8 +228,8 @@ def test_gaussian_units_are_multivariate_normal(split_plot):
     result = fit("y ~ group * task + dose + (1|subject) + (dose|subject)", split_plot, draws=8)
     predictor, design = predictor_of(result), result.design
     groups = grouping(design, "unit")
-    pieces = group_pieces(design, result.family, result.model.collapsed, groups.codes)
-    got = group_log_likelihoods(predictor, pieces, result.family, result.link)
+    pieces = group_pieces(result.model, groups.codes)
+    got = group_log_likelihoods(predictor, pieces, result.model)
     fixed, y = predictor.fixed_at(np.arange(72)), design.rows.response.values
     dose = (split_plot["dose"] - split_plot["dose"].mean()).to_numpy()
     sigma = {term.name: term.sigma for term in predictor.units}
@@ -248,10 +248,8 @@ def test_units_that_keep_rows_keep_their_effects(split_plot):
     data = split_plot.rename(columns={"attempt": "item"})
     result = fit("y ~ task + (1|subject) + (1|item)", data, draws=8)
     predictor, design = predictor_of(result), result.design
-    pieces = group_pieces(
-        design, result.family, result.model.collapsed, design.unit("subject").codes
-    )
-    got = group_log_likelihoods(predictor, pieces, result.family, result.link)
+    pieces = group_pieces(result.model, design.unit("subject").codes)
+    got = group_log_likelihoods(predictor, pieces, result.model)
     subject, item = predictor.units
     rows = np.flatnonzero(subject.codes == 3)
     draw, y = 5, design.rows.response.values
@@ -265,8 +263,8 @@ def test_an_effect_of_its_own_for_each_row_is_integrated_by_row(split_plot):
     data = split_plot.assign(row=np.arange(72))
     result = fit("hits ~ group + (1|row)", data, "poisson", draws=8)
     predictor = predictor_of(result)
-    pieces = row_pieces(result.design, result.family, result.model.collapsed)
-    got = group_log_likelihoods(predictor, pieces, result.family, result.link)[pieces.of_row]
+    pieces = row_pieces(result.model)
+    got = group_log_likelihoods(predictor, pieces, result.model)[pieces.of_row]
     eta, sigma = predictor.fixed_at(np.arange(72)), predictor.units[0].sigma
     y = result.design.rows.response.values
 
@@ -329,12 +327,11 @@ def test_leaving_a_unit_out_is_a_refit_without_it(data, formula, family):
             posterior.drop_vars("1|subject").assign(
                 {"1|subject": (("chain", "draw", "s"), np.zeros((4, 1000, 12)))}
             ),
-            result.design,
-            result.priors,
+            result.model,
         )
         codes = result.design.unit("subject").codes
-        pieces = group_pieces(result.design, result.family, result.model.collapsed, codes)
-        log = group_log_likelihoods(fixed, pieces, result.family, result.link)[unit]
+        pieces = group_pieces(result.model, codes)
+        log = group_log_likelihoods(fixed, pieces, result.model)[unit]
         want = special.logsumexp(log) - np.log(len(log))
         assert loo.table["pareto_k"][unit] < 0.7
         assert loo.table["elpd"][unit] == pytest.approx(want, abs=0.05)
@@ -346,7 +343,7 @@ def test_leaving_a_row_out_is_a_refit_without_it(data):
     loo = result.loo("row")
     for row in (0, 5):
         posterior = refit_without(result, data, np.arange(72) != row).idata["posterior"]
-        predictor = read_predictor(posterior.to_dataset(), result.design, result.priors)
+        predictor = read_predictor(posterior.to_dataset(), result.model)
         eta, sigma = predictor.at(np.array([row]))[:, 0], predictor.auxiliary["sigma"][:, 0]
         want = special.logsumexp(stats.norm.logpdf(data["y"][row], eta, sigma)) - np.log(4000)
         assert loo.table["elpd"][row] == pytest.approx(want, abs=0.03)

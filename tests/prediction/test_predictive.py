@@ -108,8 +108,7 @@ def test_every_family_is_covered():
 
 def test_the_predictor_of_the_rows_adds_up_every_part(with_slopes, split_plot):
     posterior = with_slopes.idata["posterior"]
-    design = with_slopes.design
-    predictor = read_predictor(posterior.to_dataset(), design, with_slopes.priors)
+    predictor = read_predictor(posterior.to_dataset(), with_slopes.model)
     got = predictor.at(np.arange(len(split_plot))).reshape(4, 250, -1)
 
     def effect(name, labels):
@@ -132,7 +131,7 @@ def test_the_predictor_of_the_rows_adds_up_every_part(with_slopes, split_plot):
 
 def test_thinned_predictors_keep_their_draws_together(with_slopes):
     posterior = with_slopes.idata["posterior"].to_dataset()
-    predictor = read_predictor(posterior, with_slopes.design, with_slopes.priors)
+    predictor = read_predictor(posterior, with_slopes.model)
     few = predictor.thinned(7)
     kept = np.linspace(0, 999, 7).round().astype(int)
     np.testing.assert_array_equal(few.at(np.arange(5)), predictor.at(np.arange(5))[kept])
@@ -191,7 +190,7 @@ def test_variance_of_replicated_unit_means(split_plot, units):
     """Gaussian: sigma^2 / n for these units given their effects, and that of the units for new."""
     result = quick("y ~ group + (1|subject)", split_plot, draws=2500)
     posterior = result.idata["posterior"].to_dataset()
-    predictor = read_predictor(posterior, result.design, result.priors)
+    predictor = read_predictor(posterior, result.model)
     tree = result.posterior_predictive("unit", units=units, random_seed=2)
     drawn = tree["posterior_predictive"]["y"].to_numpy().reshape(10_000, 12)
     first = result.design.unit("subject").first
@@ -223,7 +222,7 @@ def test_rows_that_share_a_response_are_replicated_one_by_one(split_plot):
     split_plot["y"] = split_plot["y"].round()  # so that some rows merge
     model = ba.Model("y ~ group * task", split_plot, family="t")
     assert model.collapsed.merged
-    assert len(replicate_rows(model.design, model.family, model.collapsed).first) == 72
+    assert len(replicate_rows(model).first) == 72
 
 
 def test_counts_are_rates_of_all_exposure(split_plot):

@@ -37,7 +37,7 @@ def slopes(split_plot):
 def test_log_priors_are_those_of_the_bambi_model(slopes):
     """The free variables of the PyMC model that are hyperparameters, one by one."""
     posterior = slopes.idata["posterior"].to_dataset()
-    found = log_priors(posterior, slopes.design, slopes.priors)
+    found = log_priors(posterior, slopes.model)
     model = slopes.model.bambi_model.backend.model
     free = {variable.name: variable for variable in model.free_RVs}
     names = {
@@ -66,12 +66,7 @@ def test_the_likelihood_is_that_of_the_rows(split_plot):
     plain = fit("y ~ group * task + (1|subject)", split_plot.round(1), draws=25, collapse=False)
     posterior = merged.idata["posterior"].to_dataset()
     totals = [
-        total_log_likelihood(
-            read_predictor(posterior, merged.design, merged.priors),
-            result.model.collapsed,
-            merged.family,
-            merged.link,
-        )
+        total_log_likelihood(read_predictor(posterior, merged.model), result.model)
         for result in (merged, plain)
     ]
     difference = totals[0] - totals[1]
