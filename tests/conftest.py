@@ -133,6 +133,52 @@ def recall():
     )
 
 
+TREATMENT = [
+    "Waiting list control group",
+    "Cognitive behavioural therapy",
+    "Psychodynamic short therapy",
+    "Medication and counselling",
+]
+TIME = ["before treatment", "after treatment", "six months follow-up", "two years follow-up"]
+
+
+def log_rt():
+    """20 subjects answer 4 times in each of 2 x 3 cells; effects are small, ticks are long."""
+    rng = np.random.default_rng(5)
+    kinds, delays = ["congruent", "incongruent"], ["short", "medium", "long"]
+    frame = pd.DataFrame(
+        product(range(20), kinds, delays, range(4)), columns=["subject", "kind", "delay", "copy"]
+    )
+    mean = 6.2 + rng.normal(0, 0.2, 20)[frame["subject"]] + 0.08 * (frame["kind"] == kinds[1])
+    return frame.assign(rt=np.exp(mean + rng.normal(0, 0.2, len(frame))))
+
+
+def ordered_time():
+    """48 patients in 4 x 2 groups with long names, each at 4 times, an ordered category."""
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame(product(range(48), TIME), columns=["patient", "time"])
+    group, when = frame["patient"] % 4, frame["time"].map(TIME.index)
+    mean = 30 - 2 * when - 1.5 * group * (when > 0) + rng.normal(0, 4, 48)[frame["patient"]]
+    clinics = np.array(["Rural practice", "University hospital"])
+    return frame.assign(
+        treatment=[TREATMENT[i] for i in group],
+        clinic=clinics[frame["patient"] // 4 % 2],
+        time=pd.Categorical(frame["time"], TIME, ordered=True),
+        score=mean + rng.normal(0, 3, len(frame)),
+    )
+
+
+def few_units():
+    """Counts at 5 sites, 4 nights at each of 3 traps."""
+    rng = np.random.default_rng(7)
+    traps = ["control", "baited", "baited and lit"]
+    frame = pd.DataFrame(product(range(5), traps, range(4)), columns=["site", "trap", "night"])
+    rate = 2 + rng.normal(0, 0.4, 5)[frame["site"]] + 0.5 * (frame["trap"] != "control")
+    return frame.assign(
+        moths=rng.poisson(np.exp(rate)), site=[f"site {i + 1}" for i in frame["site"]]
+    )
+
+
 def _without_a_cell(frame):
     gone = (frame["encouragement"] == ENCOURAGEMENT[0]) & (frame["delay"] == DELAY[1])
     return frame[~gone]
@@ -162,6 +208,17 @@ PRESENTED = {
         "gaussian",
     ),
     "no factors": ("words ~ 1 + Error(person)", recall, "gaussian"),
+    "log rt": (
+        "log(rt) ~ kind * delay + Error(subject/(kind*delay))",
+        log_rt,
+        "gaussian",
+    ),
+    "ordered time": (
+        "score ~ treatment * clinic * time + Error(patient)",
+        ordered_time,
+        "gaussian",
+    ),
+    "few units": ("moths ~ trap + Error(site/trap)", few_units, "poisson"),
     "empty cell": (
         "words ~ encouragement * delay + Error(person)",
         lambda: _without_a_cell(recall()),

@@ -10,12 +10,12 @@ from bambi_anova.plots.cells import plot_interaction, plot_means
 from bambi_anova.plots.densities import plot_posterior
 from bambi_anova.plots.diagnostics import plot_chains, plot_trust, plot_weights
 from bambi_anova.plots.differences import plot_contrasts, plot_posteriors
-from bambi_anova.plots.fits import plot_fits
 from bambi_anova.plots.forest import plot_deflections
 from bambi_anova.plots.page import plot_page
 from bambi_anova.plots.prior_posterior import plot_priors
 from bambi_anova.plots.replicated import plot_predictive
 from bambi_anova.plots.style import Style
+from bambi_anova.plots.two_fits import plot_fits
 from bambi_anova.plots.variation import plot_anova
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -23,7 +24,7 @@ from bambi_anova.plots.style import (
     draw_intervals,
     head_caption,
     interval_name,
-    lines,
+    line_count,
     make_axes,
     make_figure,
     marks,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 #: Characters of a level's name on one line below the axis, and of one in the legend.
 WIDTH = 16
 LEGEND_WIDTH = 22
+_NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
 
 
 @own_floats
@@ -52,6 +54,7 @@ def plot_means(
     ci_kind: str = "hdi",
     ax: Axes | None = None,
     *,
+    lines: bool | None = None,
     style: Style = DEFAULT,
 ) -> Axes:
     """Draw the means of a term with their intervals, over the means of the units.
@@ -60,11 +63,15 @@ def plot_means(
     ----------
     posterior : Posterior
     term : str, optional
-        One or two factors joined by colons; the first two factors of the model by default.  The
-        last one written is on the axis, the other in colour.
+        One or two factors joined by colons: the last one written is on the axis, the other in
+        colour.  By default an ordered factor, or else the one with most levels, is on the axis,
+        and the first of the others in colour.
     population, scale, ci_prob, ci_kind
         As in ``Result.means``.
     ax : matplotlib.axes.Axes, optional
+    lines : bool, optional
+        Whether lines join the means; by default those of ordered levels: numbers, and the
+        categories of an ordered categorical column.
     style : Style
 
     Returns
@@ -80,15 +87,16 @@ def plot_means(
     --------
     >>> plot_means(result, "condition:trial_type")  # doctest: +SKIP
     """
-    shown = written_factors(posterior, term, most=2) if term else list(posterior.design.levels)[:2]
+    shown = _written(posterior, term, most=2) if term else default_factors(posterior, most=2)
     if not 1 <= len(shown) <= 2:
         raise ArgumentError(
             f"term={term!r}: expected one or two factors of this model; "
             "plot_interaction takes up to four"
         )
-    found = _cells(posterior, shown, population, scale, Interval(ci_prob, ci_kind), style)
+    interval = Interval(ci_prob, ci_kind)
+    found = _cells(posterior, shown, population, scale, interval, lines, style)
     levels = [wrapped(style.label(level), WIDTH) for level in found.levels[shown[-1]]]
-    ax = make_axes(ax, (_width(found, shown), 3.9 + LINE * lines(levels)))
+    ax = make_axes(ax, (_width(found, shown), 3.9 + LINE * line_count(levels)))
     _draw(ax, found, shown)
     ax.set_ylabel(style.label(scale_name(posterior, scale)))
     if len(shown) == 2:
@@ -107,6 +115,7 @@ def plot_interaction(
     ci_kind: str = "hdi",
     figure: Figure | SubFigure | None = None,
     *,
+    lines: bool | None = None,
     style: Style = DEFAULT,
 ) -> Figure | SubFigure:
     """Draw the cell means of up to four factors, the third and fourth in panels.
@@ -116,11 +125,13 @@ def plot_interaction(
     posterior : Posterior
     term : str, optional
         One to four factors joined by colons; all factors of the model by default.  The last one
-        written is on the axis, the first in colour, those between in columns and rows of panels.
+        written is on the axis, the first in colour, those between in columns and rows of panels;
+        by default they are put as by ``plot_means``.
     population, scale, ci_prob, ci_kind
         As in ``Result.means``.
     figure : matplotlib.figure.Figure, optional
-    style : Style
+    lines, style
+        As in ``plot_means``.
 
     Returns
     -------
@@ -135,8 +146,9 @@ def plot_interaction(
     --------
     >>> plot_interaction(result, "group:task:session")  # doctest: +SKIP
     """
-    shown = written_factors(posterior, term, most=4)
-    found = _cells(posterior, shown, population, scale, Interval(ci_prob, ci_kind), style)
+    shown = _written(posterior, term or ":".join(default_factors(posterior)), most=4)
+    interval = Interval(ci_prob, ci_kind)
+    found = _cells(posterior, shown, population, scale, interval, lines, style)
     inside = [*shown[:1], *shown[-1:]] if len(shown) > 1 else shown
     across, down = (*shown[1:-1], None, None)[:2]
     columns = found.levels[across] if across else ("",)
@@ -144,7 +156,7 @@ def plot_interaction(
     labels = [wrapped(style.label(level), WIDTH) for level in found.levels[shown[-1]]]
     size = (
         len(columns) * max(_width(found, inside) - 1.0, 2.0) + 2.6,
-        len(rows) * 2.7 + 1.2 + LINE * lines(labels),
+        len(rows) * 2.7 + 1.2 + LINE * line_count(labels),
     )
     figure = make_figure(figure, size)
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
@@ -163,7 +175,30 @@ def plot_interaction(
     return figure
 
 
-def written_factors(posterior: Posterior, term: str | None, most: int) -> list[str]:
+def default_factors(posterior: Posterior, most: int | None = None) -> list[str]:
+    """Return the factors in the order to draw them in: what belongs on the axis comes last."""
+    levels = posterior.design.levels
+    factors = list(levels)
+    if not factors:
+        return []
+
+    def fitness(name: str) -> tuple[bool, int, int]:
+        return is_ordered(posterior, name), len(levels[name]), factors.index(name)
+
+    axis = max(factors, key=fitness)
+    others = [name for name in factors if name != axis]
+    return [*others[: None if most is None else most - 1], axis]
+
+
+def is_ordered(posterior: Posterior, factor: str) -> bool:
+    """Whether a factor's levels have an order: numbers, and ordered categories."""
+    data = posterior.design.rows.data
+    if factor in data and getattr(data[factor].dtype, "ordered", False):
+        return True
+    return all(_NUMBER.fullmatch(str(level)) for level in posterior.design.levels[factor])
+
+
+def _written(posterior: Posterior, term: str, most: int) -> list[str]:
     """Return the factors of a term in the order in which they are written.
 
     Raises
@@ -171,12 +206,11 @@ def written_factors(posterior: Posterior, term: str | None, most: int) -> list[s
     ArgumentError
         If one is not a factor of the model, or there are none or too many.
     """
-    known = list(means(posterior, term).columns) if term else []
-    names = [part.strip() for part in term.split(":")] if term else list(posterior.design.levels)
+    known = set(means(posterior, term).columns) if term else set()
+    names = [part.strip() for part in term.split(":") if part]
     names = [name[2:-1] if name.startswith("C(") else name for name in names]
     # A factor whose own name has a colon is known to the table only.
-    names = names if not term or set(names) <= set(known) else [term]
-    names = list(dict.fromkeys(names))
+    names = list(dict.fromkeys(names if set(names) <= known else [term]))
     if not 1 <= len(names) <= most:
         raise ArgumentError(
             f"term={term!r}: expected one to {most} factors joined by colons, got {len(names)}"
@@ -192,6 +226,7 @@ class _Cells:
     observed: pd.DataFrame | None
     levels: Mapping[str, tuple]
     interval: Interval
+    lines: bool
     style: Style
     caption: tuple[str, ...]
 
@@ -210,8 +245,11 @@ def _cells(
     population: str,
     scale: str,
     interval: Interval,
+    lines: bool | None,
     style: Style,
 ) -> _Cells:
+    if lines is None:
+        lines = is_ordered(posterior, shown[-1])
     table = means(posterior, ":".join(shown), population, scale, **interval.options)
     observed = observed_means(posterior, shown) if shows_data(posterior, scale) else None
     about = (
@@ -220,11 +258,13 @@ def _cells(
         "" if observed is None else dots_name(posterior, style),
         marks(table),
     )
-    return _Cells(table, observed, posterior.design.levels, interval, style, about)
+    return _Cells(table, observed, posterior.design.levels, interval, lines, style, about)
 
 
 def _draw(ax: Axes, found: _Cells, shown: Sequence[str]) -> None:
     """Draw the means of one panel; ``shown`` is the factor in colour, if any, and on the axis."""
+    from bambi_anova.plots.ticks import name_ticks
+
     axis, style = shown[-1], found.style
     levels = list(found.levels[axis])
     groups = list(found.levels[shown[0]]) if len(shown) == 2 else [None]
@@ -239,13 +279,14 @@ def _draw(ax: Axes, found: _Cells, shown: Sequence[str]) -> None:
             at = at + jitter.uniform(-0.28, 0.28, len(at)) * step
             raw = part.observed["mean"]
             ax.scatter(at, raw, s=13, color=colour, alpha=0.32, linewidths=0, zorder=1)
-        ax.plot(x, part.table["mean"], color=colour, linewidth=1, alpha=0.8, zorder=2)
-        ax.plot([], [], color=colour, marker=marker, linewidth=1, label=style.label(group))
+        width = 1 if found.lines else 0
+        ax.plot(x, part.table["mean"], color=colour, linewidth=width, alpha=0.8, zorder=2)
+        ax.plot([], [], color=colour, marker=marker, linewidth=width, label=style.label(group))
         colours = [colour] * len(x)
         draw_intervals(
             ax, part.table, None, x, colours, found.interval, marker=marker, upright=True
         )
-    ax.set_xticks(np.arange(len(levels)), [wrapped(style.label(one), WIDTH) for one in levels])
+    name_ticks(ax, range(len(levels)), [style.label(level) for level in levels])
     ax.set_xlim(-0.5, len(levels) - 0.5)
     ax.set_xlabel(style.label(axis))
 

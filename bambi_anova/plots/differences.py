@@ -6,23 +6,22 @@ Letters: H chains, D draws, K contrasts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import comb, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bambi_anova.arguments import own_floats
+from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.contrasts import contrasts
 from bambi_anova.estimates.draws_of import draws_of
 from bambi_anova.plots.densities import plot_posterior
-from bambi_anova.plots.forest import draw_forest, label_values
+from bambi_anova.plots.forest import Forest
 from bambi_anova.plots.style import (
     DEFAULT,
-    GREY,
-    PALE,
     Style,
-    caption,
     head_caption,
     inner_of,
     interval_name,
@@ -41,8 +40,11 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
-#: Panels of posteriors side by side.
+#: Panels of posteriors side by side, and most of them if no term is asked for.
 COLUMNS = 3
+PANELS = 15
+#: Most contrasts of all pairs that an interaction is shown by if it is not asked for.
+PAIRS = 6
 
 
 @own_floats
@@ -68,7 +70,8 @@ def plot_contrasts(
     ----------
     posterior : Posterior
     term : str, optional
-        As in ``Result.contrasts``; every factor of the model in turn by default.
+        As in ``Result.contrasts``; by default every factor of the model in turn, and every
+        interaction of two: by all pairs, or of many by neighbouring levels.
     method, by, population, scale, ci_prob, ci_kind
         As in ``Result.contrasts``.
     rope : (float, float), optional
@@ -88,38 +91,9 @@ def plot_contrasts(
     --------
     >>> plot_contrasts(result, "nitrogen", rope=(-5, 5))  # doctest: +SKIP
     """
-    terms = list(posterior.design.levels) if term is None else [term]
-    asked = _Contrasts(posterior, method, by, population, scale, options)
-    interval = Interval(ci_prob, ci_kind)
-    table, inner = (asked.table(terms, one) for one in (interval, inner_of(interval)))
-    heads = asked.heads(table, style)
-    # Simple effects of a term stand under the levels at which they are taken.
-    order = list(dict.fromkeys(heads))
-    rows = np.argsort([order.index(head) for head in heads], kind="stable")
-    table, inner = table.iloc[rows].reset_index(drop=True), inner.iloc[rows].reset_index(drop=True)
-    place = {name: i for i, name in enumerate(dict.fromkeys(table["term"]))}
-    ax = draw_forest(
-        ax,
-        table,
-        inner,
-        [heads[i] for i in rows],
-        [style.contrast(name) for name in table["contrast"]],
-        [style.colour(place[name]) for name in table["term"]],
-        interval,
-    )
-    if rope is not None:
-        ax.axvspan(*rope, color=PALE, zorder=-1)
-    null, what = asked.null(table)
-    ax.axvline(null if comp_val is None else comp_val, color=GREY, linewidth=0.8, zorder=0)
-    label_values(ax, what, style.label(scale_name(posterior, scale)))
-    about = (
-        population_name(population, posterior),
-        interval_name(interval, inner=True),
-        "" if rope is None else f"band: ROPE {rope[0]:g} to {rope[1]:g}",
-        marks(table),
-    )
-    caption(ax, style, about, side="right")
-    return ax
+    asked = Contrasts(posterior, method, by, population, scale, options)
+    forest = asked.forest(term, Interval(ci_prob, ci_kind), rope, comp_val, style)
+    return forest.draw(ax, style)
 
 
 @own_floats
@@ -147,7 +121,8 @@ def plot_posteriors(
     ----------
     posterior : Posterior
     term : str, optional
-        As in ``Result.contrasts``; the model's first factor by default.
+        As in ``Result.contrasts``; by default as in ``plot_contrasts``, as long as whole terms
+        fit into ``PANELS`` panels.
     method, by, population, scale, ci_prob, ci_kind
         As in ``Result.contrasts``.
     rope, comp_val, kind, point
@@ -165,10 +140,15 @@ def plot_posteriors(
     --------
     >>> plot_posteriors(result, "condition", rope=(-0.1, 0.1))  # doctest: +SKIP
     """
-    terms = [next(iter(posterior.design.levels), "") if term is None else term]
-    asked = _Contrasts(posterior, method, by, population, scale, options)
+    asked = Contrasts(posterior, method, by, population, scale, options)
     interval = Interval(ci_prob, ci_kind)
-    table, draws = asked.table(terms, interval), asked.draws(terms)
+    terms = asked.terms(term)
+    table = asked.table(terms, interval)
+    sizes = table["term"].value_counts(sort=False).cumsum()
+    shown = max(int((sizes <= PANELS).sum()), 1) if term is None else 1
+    left_out, table = list(terms)[shown:], table[: sizes.iloc[shown - 1]]
+    terms = dict(list(terms.items())[:shown])
+    draws = asked.draws(terms)
     null, what = asked.null(table)
     columns = min(len(table), COLUMNS)
     size = (4.0 * columns + 0.4, 3.0 * -(-len(table) // columns) + 0.5)
@@ -195,41 +175,100 @@ def plot_posteriors(
         )
         ax.tick_params(labelbottom=True)
     figure.supxlabel(f"{what} ({style.label(scale_name(posterior, scale))})", fontsize=10)
-    head = (*map(style.term, terms), population_name(population, posterior))
-    head_caption(figure, style, head, size[0])
+    about = (
+        ", ".join(map(style.term, terms)),
+        population_name(population, posterior),
+        f"left out: {', '.join(map(style.term, left_out))}" if left_out else "",
+    )
+    head_caption(figure, style, about, size[0])
     return figure
 
 
 @dataclass(frozen=True)
-class _Contrasts:
-    """Contrasts of one kind, of any term."""
+class Contrasts:
+    """Contrasts of one kind, of any term: the arguments of ``Result.contrasts``."""
 
     posterior: Posterior
-    method: str | Mapping
-    by: str | Sequence[str] | None
-    population: str
-    scale: str
-    options: Mapping[str, Any]
+    method: str | Mapping = "pairwise"
+    by: str | Sequence[str] | None = None
+    population: str = "super"
+    scale: str = "link"
+    options: Mapping[str, Any] = field(default_factory=dict)
 
-    def _arguments(self, term: str) -> tuple:
-        return term, self.method, self.by, self.population, self.scale
+    def forest(
+        self,
+        term: str | None,
+        interval: Interval,
+        rope: tuple[float, float] | None = None,
+        comp_val: float | None = None,
+        style: Style = DEFAULT,
+    ) -> Forest:
+        """Return the contrasts of a term, or of many, as rows of a forest."""
+        terms = self.terms(term)
+        table, inner = (self.table(terms, one) for one in (interval, inner_of(interval)))
+        heads = self._heads(table, style)
+        # Simple effects of a term stand under the levels at which they are taken.
+        order = list(dict.fromkeys(heads))
+        rows = np.argsort([order.index(head) for head in heads], kind="stable")
+        table, inner = (one.iloc[rows].reset_index(drop=True) for one in (table, inner))
+        place = {name: i for i, name in enumerate(dict.fromkeys(table["term"]))}
+        null, what = self.null(table)
+        return Forest(
+            table,
+            inner,
+            [heads[i] for i in rows],
+            [style.contrast(name) for name in table["contrast"]],
+            [style.colour(place[name]) for name in table["term"]],
+            interval,
+            values=f"{what} ({style.label(scale_name(self.posterior, self.scale))})",
+            about=(
+                population_name(self.population, self.posterior),
+                interval_name(interval, inner=True),
+                "" if rope is None else f"band: ROPE {rope[0]:g} to {rope[1]:g}",
+                marks(table),
+            ),
+            line=null if comp_val is None else comp_val,
+            band=rope,
+        )
 
-    def table(self, terms: Sequence[str], interval: Interval) -> pd.DataFrame:
+    def terms(self, term: str | None) -> dict[str, str | Mapping]:
+        """Return the terms to draw, with the method of each."""
+        if term is not None:
+            return {term: self.method}
+        design = self.posterior.design
+        if not design.levels:
+            raise ArgumentError("contrasts: this model has no factors")
+        found = dict.fromkeys(design.levels, self.method)
+        if self.by is not None or self.method != "pairwise":
+            return found
+        for one in design.terms:
+            if len(one.factors) == 2 and not one.covariate:
+                sizes = [len(design.levels[name]) for name in one.factors]
+                pairs = prod(comb(size, 2) for size in sizes)
+                found[":".join(one.factors)] = "pairwise" if pairs <= PAIRS else "consec"
+        return found
+
+    def _arguments(self, term: str, method: str | Mapping) -> tuple:
+        return term, method, self.by, self.population, self.scale
+
+    def table(self, terms: Mapping[str, str | Mapping], interval: Interval) -> pd.DataFrame:
         """Return the contrasts of some terms, one after the other."""
         options = {**interval.options, **self.options}
-        tables = [contrasts(self.posterior, *self._arguments(one), **options) for one in terms]
+        tables = [
+            contrasts(self.posterior, *self._arguments(*one), **options) for one in terms.items()
+        ]
         return pd.concat(tables, ignore_index=True)
 
-    def draws(self, terms: Sequence[str]) -> list[tuple[str, Array]]:
+    def draws(self, terms: Mapping[str, str | Mapping]) -> list[tuple[str, Array]]:
         """Return the name and the draws of every contrast, shape (H, D) each."""
         found = []
-        for one in terms:
-            draws = draws_of(self.posterior, "contrasts", *self._arguments(one), **self.options)
+        for one in terms.items():
+            draws = draws_of(self.posterior, "contrasts", *self._arguments(*one), **self.options)
             names, values = draws["quantity"].to_numpy(), draws.to_numpy()
             found += [(str(name), values[..., i]) for i, name in enumerate(names)]
         return found
 
-    def heads(self, table: pd.DataFrame, style: Style) -> list[str]:
+    def _heads(self, table: pd.DataFrame, style: Style) -> list[str]:
         """Return the heading of every row: its term, and the levels at which it is taken."""
         by = [self.by] if isinstance(self.by, str) else list(self.by or [])
         return [

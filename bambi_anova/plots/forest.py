@@ -6,6 +6,7 @@ Letters: K rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from bambi_anova.estimates.effects import Grid
 from bambi_anova.plots.style import (
     DEFAULT,
     GREY,
+    PALE,
     Style,
     caption,
     draw_intervals,
@@ -39,9 +41,11 @@ Array = np.ndarray
 #: Characters of a row's name on one line, and inches that a line and the gap below it take.
 WIDTH = 42
 #: Characters of the label below the axis, which is narrower than the figure.
-LABEL_WIDTH = 40
+VALUES_WIDTH = 40
 LINE_HEIGHT = 0.165
 GAP = 0.12
+#: Inches of the caption and of the axis with its label.
+AROUND = 0.95
 
 
 @own_floats
@@ -89,32 +93,30 @@ def plot_deflections(
         labels += rows
         heads += [style.joined(factors)] * len(rows)
         colours += [style.colour(i)] * len(rows)
-    ax = draw_forest(ax, table, inner, heads, labels, colours, interval)
-    ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
-    label_values(ax, "deflection", style.label(scale_name(posterior, scale)))
-    about = (
-        population_name(population, posterior),
-        interval_name(interval, inner=True),
-        marks(table),
+    forest = Forest(
+        table,
+        inner,
+        heads,
+        labels,
+        colours,
+        interval,
+        values=f"deflection ({style.label(scale_name(posterior, scale))})",
+        about=(
+            population_name(population, posterior),
+            interval_name(interval, inner=True),
+            marks(table),
+        ),
+        line=0.0,
     )
-    caption(ax, style, about, side="right")
-    return ax
+    return forest.draw(ax, style)
 
 
-def draw_forest(
-    ax: Axes | None,
-    table: pd.DataFrame,
-    inner: pd.DataFrame | None,
-    heads: Sequence[str],
-    labels: Sequence[str],
-    colours: Sequence[str],
-    interval: Interval,
-) -> Axes:
-    """Draw rows under headings, from the top down.
+@dataclass(frozen=True)
+class Forest:
+    """Rows under headings, from the top down.
 
-    Parameters
+    Attributes
     ----------
-    ax : matplotlib.axes.Axes or None
     table, inner : pandas.DataFrame
         K rows with the outer and the inner interval.
     heads : sequence of str
@@ -122,35 +124,83 @@ def draw_forest(
     labels, colours : sequence of str
         Of the rows.
     interval : Interval
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        Its y axis is in inches from the top, so that names of two lines have the room they need.
+        The outer one.
+    values : str
+        What the values are, for the axis.
+    about : sequence of str
+        What the caption says.
+    line : float, optional
+        A value to mark.
+    band : (float, float), optional
+        Values to shade.
+    positive : bool
+        Whether the axis begins at zero.
     """
-    at, ticks, bottom = _places(heads, [stacked(label, WIDTH) for label in labels])
-    widest = max(len(line) for text, _, _ in ticks for line in text.split("\n"))
-    ax = make_axes(ax, (4.4 + 0.065 * widest, bottom + 0.95))
-    draw_intervals(ax, table, inner, at, colours, interval)
-    ax.set_yticks([place for _, place, _ in ticks], [text for text, _, _ in ticks])
-    for tick, (_, _, is_head) in zip(ax.yaxis.get_major_ticks(), ticks, strict=True):
-        tick.label1.set_fontsize(9)
-        if is_head:
-            tick.label1.set_fontweight("bold")
-            tick.tick1line.set_visible(False)
-    ax.set_ylim(bottom, 0)
-    return ax
 
+    table: pd.DataFrame
+    inner: pd.DataFrame
+    heads: Sequence[str]
+    labels: Sequence[str]
+    colours: Sequence[str]
+    interval: Interval
+    values: str
+    about: Sequence[str]
+    line: float | None = None
+    band: tuple[float, float] | None = None
+    positive: bool = False
 
-def label_values(ax: Axes, what: str, scale: str) -> None:
-    """Write below a forest what its rows are, and on which scale."""
-    ax.set_xlabel(wrapped(f"{what} ({scale})", LABEL_WIDTH))
+    @property
+    def height(self) -> float:
+        """The inches that it takes, with what stands above and below."""
+        return _places(self.heads, self.labels)[2] + AROUND
+
+    def halves(self) -> tuple[Forest, Forest]:
+        """Return two forests of about one height, the rows of a heading together."""
+        breaks = [i for i in range(1, len(self.heads)) if self.heads[i] != self.heads[i - 1]]
+        ways = [(self._rows(0, i), self._rows(i, None)) for i in breaks]
+        return min(ways, key=lambda way: max(part.height for part in way))
+
+    def _rows(self, start: int, stop: int | None) -> Forest:
+        part = slice(start, stop)
+        return replace(
+            self,
+            table=self.table[part],
+            inner=self.inner[part],
+            heads=self.heads[part],
+            labels=self.labels[part],
+            colours=self.colours[part],
+        )
+
+    def draw(self, ax: Axes | None, style: Style) -> Axes:
+        """Draw it; the y axis is in inches from the top, so that names have the room they need."""
+        at, ticks, bottom = _places(self.heads, self.labels)
+        widest = max(len(line) for text, _, _ in ticks for line in text.split("\n"))
+        ax = make_axes(ax, (4.4 + 0.065 * widest, bottom + AROUND))
+        draw_intervals(ax, self.table, self.inner, at, self.colours, self.interval)
+        ax.set_yticks([place for _, place, _ in ticks], [text for text, _, _ in ticks])
+        for tick, (_, _, is_head) in zip(ax.yaxis.get_major_ticks(), ticks, strict=True):
+            tick.label1.set_fontsize(9)
+            if is_head:
+                tick.label1.set_fontweight("bold")
+                tick.tick1line.set_visible(False)
+        ax.set_ylim(bottom, 0)
+        if self.band is not None:
+            ax.axvspan(*self.band, color=PALE, zorder=-1)
+        if self.line is not None:
+            ax.axvline(self.line, color=GREY, linewidth=0.8, zorder=0)
+        if self.positive:
+            ax.set_xlim(left=0)
+        # There is room below the names of the rows, and none beside the axes.
+        ax.set_xlabel(wrapped(self.values, VALUES_WIDTH), loc="right")
+        caption(ax, style, self.about, side="right")
+        return ax
 
 
 def _places(
     heads: Sequence[str], labels: Sequence[str]
 ) -> tuple[Array, list[tuple[str, float, bool]], float]:
     """Return where rows stand, the tick labels (text, place, whether a heading), and the end."""
+    labels = [stacked(label, WIDTH) for label in labels]
     at: list[float] = []
     ticks: list[tuple[str, float, bool]] = []
     y, last = 0.04, None

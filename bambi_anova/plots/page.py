@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb, prod
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from bambi_anova.arguments import own_floats
-from bambi_anova.plots.cells import plot_interaction, plot_means
+from bambi_anova.plots.cells import default_factors, plot_interaction, plot_means
 from bambi_anova.plots.diagnostics import plot_trust, plot_weights
-from bambi_anova.plots.differences import plot_contrasts
+from bambi_anova.plots.differences import Contrasts
+from bambi_anova.plots.forest import Forest
 from bambi_anova.plots.prior_posterior import plot_priors
 from bambi_anova.plots.replicated import plot_predictive
 from bambi_anova.plots.style import DEFAULT, Style, make_figure
-from bambi_anova.plots.variation import plot_anova
+from bambi_anova.plots.variation import anova_forest
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.tables.interval import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Inches: a page in landscape; scaled to a text width its smallest letters stay legible.
 WIDTH = 11.5
+#: Inches of means in one panel, of those in a row of panels, and of what stands at the foot.
+MEANS, PANELS, FOOT = 3.9, 3.6, 3.1
 #: Draws that a predictive check on the page replicates.
 CHECKED = 1000
 #: Most cells that a check on the page names.
@@ -41,9 +45,9 @@ def plot_page(
 ) -> Figure:
     """Draw one page: what the cells are, what differs, what varies, and whether to believe it.
 
-    Cell means (of up to four factors) and contrasts where there are factors, the priors where
-    there are none; the ANOVA display; a predictive check of units, or of cells without them;
-    importance weights of a quick fit, effective sample sizes of chains.
+    Cell means (of up to four factors) and contrasts, those of interactions too, where there are
+    factors, the priors where there are none; the ANOVA display; a predictive check of units, or
+    of cells without them; importance weights of a quick fit, effective sample sizes of chains.
 
     Parameters
     ----------
@@ -64,8 +68,7 @@ def plot_page(
     --------
     >>> result.plot().savefig("page.pdf")  # doctest: +SKIP
     """
-    intervals: dict[str, Any] = {"ci_prob": ci_prob, "ci_kind": ci_kind, "style": style}
-    page = _Page(posterior, {"population": population, **intervals}, intervals, scale)
+    page = _Page(posterior, population, scale, Interval(ci_prob, ci_kind), style)
     factors = len(posterior.design.factors)
     lay_out = _plain_page if factors == 0 else _page if factors <= 2 else _panel_page
     return lay_out(page)
@@ -73,85 +76,92 @@ def plot_page(
 
 @dataclass(frozen=True)
 class _Page:
-    """What a page shows of which posterior, and with which options."""
+    """What a page shows, of which posterior and in which way."""
 
     posterior: Posterior
-    options: dict[str, Any]
-    intervals: dict[str, Any]
+    population: str
     scale: str
+    interval: Interval
+    style: Style
 
-    def means(self, ax: Axes) -> None:
-        plot_means(self.posterior, scale=self.scale, ax=ax, **self.options)
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of figures of means."""
+        about = {"population": self.population, "scale": self.scale, "style": self.style}
+        return about | self.interval.options
 
-    def interaction(self, figure: SubFigure, factors: Sequence[str]) -> None:
-        term = ":".join(factors)
-        plot_interaction(self.posterior, term, scale=self.scale, figure=figure, **self.options)
+    def contrasts(self) -> Forest:
+        """Return the contrasts of every factor, and of every interaction of two."""
+        asked = Contrasts(self.posterior, population=self.population, scale=self.scale)
+        return asked.forest(None, self.interval, style=self.style)
 
-    def contrasts(self, ax: Axes) -> None:
-        plot_contrasts(self.posterior, scale=self.scale, ax=ax, **self.options)
-
-    def anova(self, ax: Axes) -> None:
-        plot_anova(self.posterior, ax=ax, **self.options)
+    def anova(self) -> Forest:
+        """Return the sources of variation; units have sds on the link scale."""
+        return anova_forest(self.posterior, self.population, "link", self.interval, self.style)
 
     def check(self, ax: Axes) -> None:
         """Check the units if there are any: cells are what the model fits best."""
         design = self.posterior.design
         by = "unit" if design.units else "cell"
-        ordered = by == "unit" or len(design.cells) > NAMED_CELLS
-        draws = min(CHECKED, prod(self.posterior.draws.sample_shape))
-        options = {"draws": draws, "random_seed": 0, "ordered": ordered, **self.intervals}
-        plot_predictive(self.posterior, by, ax=ax, **options)
+        plot_predictive(
+            self.posterior,
+            by,
+            **self.interval.options,
+            draws=min(CHECKED, prod(self.posterior.draws.sample_shape)),
+            random_seed=0,
+            ax=ax,
+            ordered=by == "unit" or len(design.cells) > NAMED_CELLS,
+            style=self.style,
+        )
 
     def diagnose(self, ax: Axes) -> None:
         """Draw what tells whether the draws can be believed."""
         draw = plot_trust if self.posterior.sampling.weighting is None else plot_weights
-        draw(self.posterior, ax, style=self.options["style"])
+        draw(self.posterior, ax, style=self.style)
 
-    def priors(self, figure: SubFigure) -> None:
-        plot_priors(self.posterior, figure=figure, style=self.options["style"])
-
-    def contrast_height(self) -> float:
-        """Return the inches that pairwise contrasts of every factor take."""
-        levels = self.posterior.design.levels.values()
-        longest = max(len(str(level)) for factor in levels for level in factor)
-        lines = 1 + (2 * longest > 44)
-        return 1.1 + sum(0.3 + (0.08 + 0.165 * lines) * comb(len(factor), 2) for factor in levels)
-
-    def anova_height(self) -> float:
-        design = self.posterior.design
-        strata = len(design.units) + 1
-        return 1.1 + 0.32 * strata + 0.25 * (len(design.terms) + len(design.units) + 1)
+    def foot(self, figure: SubFigure, sds: Forest) -> list[SubFigure]:
+        """Draw sds, a predictive check and the diagnostics side by side."""
+        left, middle, right = _columns(figure, [1.4, 1, 1])
+        sds.draw(left.subplots(), self.style)
+        self.check(middle.subplots())
+        self.diagnose(right.subplots())
+        return [left, middle, right]
 
 
 def _page(page: _Page) -> Figure:
     """Lay out means beside contrasts, and below sds, a predictive check and the diagnostics."""
-    top, bottom = max(3.9, page.contrast_height()), max(3.1, page.anova_height())
-    figure, (upper, lower) = _rows([top, bottom])
+    contrasts, sds = page.contrasts(), page.anova()
+    figure, (upper, lower) = _rows([max(MEANS, contrasts.height), max(FOOT, sds.height)])
     left, right = _columns(upper, [1, 1])
-    page.means(left.subplots())
-    page.contrasts(right.subplots())
-    sds, check, trust = _columns(lower, [1.4, 1, 1])
-    page.anova(sds.subplots())
-    page.check(check.subplots())
-    page.diagnose(trust.subplots())
-    return _lettered(figure, [left, right, sds, check, trust])
+    plot_means(page.posterior, ax=left.subplots(), **page.options)
+    contrasts.draw(right.subplots(), page.style)
+    return _lettered(figure, [left, right, *page.foot(lower, sds)])
 
 
 def _panel_page(page: _Page) -> Figure:
-    """Lay out the panels of an interaction, contrasts beside sds, a check beside diagnostics."""
-    levels = page.posterior.design.levels
-    shown = list(levels)[:4]
-    panels = len(levels[shown[2]]) if len(shown) > 3 else 1
-    middle_height = max(page.anova_height(), page.contrast_height())
-    figure, (upper, middle, lower) = _rows([3.6 + 2.4 * (panels - 1), middle_height, 3.1])
-    page.interaction(upper, shown)
-    left, right = _columns(middle, [1, 1])
-    page.contrasts(left.subplots())
-    page.anova(right.subplots())
-    check, trust = _columns(lower, [1, 1])
-    page.check(check.subplots())
-    page.diagnose(trust.subplots())
-    return _lettered(figure, [upper, left, right, check, trust])
+    """Lay out the panels of an interaction, contrasts in two columns, and the foot."""
+    factors = default_factors(page.posterior, most=4)
+    parts, sds = page.contrasts().halves(), page.anova()
+    rows = len(page.posterior.design.levels[factors[2]]) if len(factors) > 3 else 1
+    figure, (upper, middle, lower) = _rows(
+        [
+            PANELS + 2.4 * (rows - 1),
+            max(part.height for part in parts),
+            max(FOOT, sds.height),
+        ]
+    )
+    plot_interaction(page.posterior, ":".join(factors), figure=upper, **page.options)
+    columns = _columns(middle, [1, 1])
+    axes = [
+        part.draw(column.subplots(), page.style)
+        for part, column in zip(parts, columns, strict=True)
+    ]
+    # Both columns have one scale.
+    ends, bottom = [end for ax in axes for end in ax.get_xlim()], max(a.get_ylim()[0] for a in axes)
+    for ax in axes:
+        ax.set_xlim(min(ends), max(ends))
+        ax.set_ylim(bottom, 0)
+    return _lettered(figure, [upper, *columns, *page.foot(lower, sds)])
 
 
 def _plain_page(page: _Page) -> Figure:
@@ -159,11 +169,12 @@ def _plain_page(page: _Page) -> Figure:
     priors = page.posterior.priors
     panels = len(priors.sigmas) + ("sigma" in priors.auxiliary)
     bottom = 0.9 + 2.2 * -(-max(panels, 1) // 3)
-    figure, (upper, lower) = _rows([max(2.9, page.anova_height()), bottom])
+    sds = page.anova()
+    figure, (upper, lower) = _rows([max(FOOT, sds.height), bottom])
     left, right = _columns(upper, [1, 1])
-    page.anova(left.subplots())
+    sds.draw(left.subplots(), page.style)
     page.diagnose(right.subplots())
-    page.priors(lower)
+    plot_priors(page.posterior, figure=lower, style=page.style)
     return _lettered(figure, [left, right, lower])
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from bambi_anova.arguments import generator, own_floats
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.accuracy import verdict
-from bambi_anova.plots.forest import draw_forest, label_values
+from bambi_anova.plots.forest import Forest
 from bambi_anova.plots.style import (
     DEFAULT,
     Style,
@@ -24,7 +24,6 @@ from bambi_anova.plots.style import (
     inner_of,
     interval_name,
     make_axes,
-    wrapped,
 )
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictive_check import predictive_check
@@ -94,8 +93,6 @@ def plot_predictive(
     unit = min(posterior.design.units, key=lambda one: one.size).name if by == "unit" else by
     factors = list(posterior.design.levels) if by == "cell" else unit.split(":")
     response = style.label(response_name(posterior))
-    found = _Check(table, inner, interval, style, unit, factors, response)
-    ax = (_draw_ordered if ordered else _draw_forest)(found, ax)
     about = (
         f"replicates of {units} units" if posterior.design.units else "replicates",
         interval_name(interval, inner=True),
@@ -103,8 +100,8 @@ def plot_predictive(
         f"{100 * (1 - ci_prob):.2g}% (orange)",
         "" if verdict(posterior).trusted else "from a fit that is not trusted",
     )
-    caption(ax, style, about, side="left" if ordered else "right")
-    return ax
+    found = _Check(table, inner, interval, style, unit, factors, response, about)
+    return (_draw_ordered if ordered else _draw_forest)(found, ax)
 
 
 @dataclass(frozen=True)
@@ -118,6 +115,7 @@ class _Check:
     by: str
     variables: Sequence[str]
     response: str
+    about: Sequence[str]
 
     def labels(self) -> list[str]:
         """Return the name of each group, with all that is said of it."""
@@ -142,16 +140,27 @@ class _Check:
 
 
 def _draw_forest(found: _Check, ax: Axes | None) -> Axes:
-    table = found.table
-    heads = [found.style.joined(found.variables) or "all rows"] * len(table)
-    ax = draw_forest(ax, table, found.inner, heads, found.labels(), found.colours(), found.interval)
+    table, labels = found.table, found.labels()
+    head = found.style.joined(found.variables) or "all rows"
+    forest = Forest(
+        table,
+        found.inner,
+        [head] * len(table),
+        labels,
+        found.colours(),
+        found.interval,
+        values=f"mean response ({found.response})",
+        about=found.about,
+    )
+    ax = forest.draw(ax, found.style)
     at = np.asarray(ax.collections[-1].get_offsets())[:, 1]
     found.diamonds(ax, table["observed"], at)
-    label_values(ax, "mean response", found.response)
     return ax
 
 
 def _draw_ordered(found: _Check, ax: Axes | None) -> Axes:
+    from bambi_anova.plots.ticks import name_ticks, upright_ticks
+
     order = found.table["observed"].sort_values(kind="stable").index
     found = replace(found, table=found.table.loc[order], inner=found.inner.loc[order])
     table = found.table
@@ -161,13 +170,18 @@ def _draw_ordered(found: _Check, ax: Axes | None) -> Axes:
     found.diamonds(ax, at, table["observed"])
     named = [i for i, out in enumerate(table["outside"]) if len(table) <= NAMED or out]
     names = found.short_labels()
-    labels = [wrapped(names[i], 12) for i in named]
+    labels = [names[i] for i in named]
     # Those outside are the first and the last in this order, side by side.
     crowded = len(named) > 6 or len(table) > NAMED
-    ax.set_xticks(named, labels, rotation=90 if crowded else 0, fontsize=8)
+    if crowded:
+        upright_ticks(ax, named, labels, size=8)
+    else:
+        name_ticks(ax, named, labels)
+        ax.tick_params(axis="x", labelsize=8)
     ax.set_xlim(-0.8, len(table) - 0.2)
     cells = found.by == "cell"
     name = "cell" if cells else found.style.joined(found.variables)
     ax.set_xlabel(f"{name}, ordered ({len(table)} {'cells' if cells else 'units'})")
     ax.set_ylabel(f"mean response ({found.response})")
+    caption(ax, found.style, found.about)
     return ax

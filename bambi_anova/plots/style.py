@@ -98,7 +98,10 @@ def make_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
         from matplotlib import pyplot as plt
 
         _, ax = plt.subplots(figsize=size, layout="constrained")
+    from bambi_anova.plots.ticks import number_ticks
+
     ax.spines[["top", "right"]].set_visible(False)
+    number_ticks(ax)
     return ax
 
 
@@ -107,7 +110,9 @@ def make_figure(figure: Figure | SubFigure | None, size: tuple[float, float]) ->
     if figure is None:
         from matplotlib import pyplot as plt
 
-        return plt.figure(figsize=size, layout="constrained")
+        from bambi_anova.plots.notebook import NotebookFigure
+
+        return plt.figure(figsize=size, layout="constrained", FigureClass=NotebookFigure)
     return figure
 
 
@@ -145,6 +150,11 @@ def stacked(text: str, width: int) -> str:
     >>> stacked("Spoken presentation × Immediately after", 30)
     'Spoken presentation ×\\nImmediately after'
     """
+    if len(text) <= width:
+        return text
+    sides = re.split(r"(?<= :) ", text)
+    if len(sides) > 1:
+        return "\n".join(stacked(side, width) for side in sides)
     parts = re.split(f"(?<= [{TIMES}{MINUS}]) ", text)
     rows = [parts[0]]
     for part in parts[1:]:
@@ -173,7 +183,7 @@ def density(flat: Array, lower: float = -np.inf) -> tuple[Array, Array]:
     return x[kept], 2 * y[kept]
 
 
-def lines(labels: Sequence[str]) -> int:
+def line_count(labels: Sequence[str]) -> int:
     """Return the number of lines of the tallest label."""
     return max((label.count("\n") + 1 for label in labels), default=1)
 
@@ -285,7 +295,5 @@ def draw_intervals(
         for colour, good in zip(colours, table["trusted"] & table["supported"], strict=True)
     ]
     x, y = (at, table["mean"]) if upright else (table["mean"], at)
-    edges = [
-        colour if face == "white" else "white" for face, colour in zip(faces, colours, strict=True)
-    ]
-    ax.scatter(x, y, s=38, marker=marker, c=faces, edgecolors=edges, linewidths=1, zorder=4)
+    # An edge in white would cut the lines in two.
+    ax.scatter(x, y, s=34, marker=marker, c=faces, edgecolors=colours, linewidths=1.2, zorder=4)

@@ -9,16 +9,14 @@ import pandas as pd
 from bambi_anova.arguments import own_floats
 from bambi_anova.design.design import RESIDUAL
 from bambi_anova.estimates.anova import anova
-from bambi_anova.plots.forest import LABEL_WIDTH, draw_forest
+from bambi_anova.plots.forest import Forest
 from bambi_anova.plots.style import (
     DEFAULT,
     GREY,
     Style,
-    caption,
     inner_of,
     interval_name,
     marks,
-    wrapped,
 )
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.present.naming import population_name, scale_name
@@ -64,7 +62,14 @@ def plot_anova(
     --------
     >>> plot_anova(result)  # doctest: +SKIP
     """
-    interval = Interval(ci_prob, ci_kind)
+    forest = anova_forest(posterior, population, scale, Interval(ci_prob, ci_kind), style)
+    return forest.draw(ax, style)
+
+
+def anova_forest(
+    posterior: Posterior, population: str, scale: str, interval: Interval, style: Style
+) -> Forest:
+    """Return the sources of variation as rows of a forest."""
     table, inner = (
         _with_residual(anova(posterior, population, scale, **one.options), one)
         for one in (interval, inner_of(interval))
@@ -75,27 +80,23 @@ def plot_anova(
     place[RESIDUAL] = len(units) + 1
     order = table["stratum"].map(place).sort_values(kind="stable").index
     table, inner = table.loc[order], inner.loc[order]
-    ax = draw_forest(
-        ax,
+    residual = "residual: its superpopulation sd" if (table["kind"] == "residual").any() else ""
+    return Forest(
         table,
         inner,
         [f"stratum: {style.term(name)}" for name in table["stratum"]],
         [_label(row, style) for row in table.to_dict("records")],
         [style.colour(0) if kind == "fixed" else GREY for kind in table["kind"]],
         interval,
+        values=f"sd of the effects ({style.label(scale_name(posterior, scale))}); df in brackets",
+        about=(
+            population_name(population, posterior),
+            interval_name(interval, inner=True),
+            residual,
+            marks(table),
+        ),
+        positive=True,
     )
-    ax.set_xlim(left=0)
-    about = f"sd of the effects ({style.label(scale_name(posterior, scale))}); df in brackets"
-    ax.set_xlabel(wrapped(about, LABEL_WIDTH))
-    residual = "residual: its superpopulation sd" if (table["kind"] == "residual").any() else ""
-    parts = (
-        population_name(population, posterior),
-        interval_name(interval, inner=True),
-        residual,
-        marks(table),
-    )
-    caption(ax, style, parts, side="right")
-    return ax
 
 
 def _with_residual(table: pd.DataFrame, interval: Interval) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from bambi_anova.plots.style import (
     PALE,
     Style,
     caption,
-    lines,
+    line_count,
     make_axes,
     wrapped,
 )
@@ -77,7 +77,7 @@ def plot_fits(
     reach = float(special.ndtri((1 + ci_prob) / 2))
     quantities = (table["quantity"] + " " + table["population"]).str.strip()
     labels = [wrapped(style.label(quantity), 52) for quantity in quantities]
-    height = 0.12 + LINE * lines(labels)
+    height = 0.12 + LINE * line_count(labels)
     ax = make_axes(ax, (7.2, 1.5 + height * len(table)))
     y = np.arange(len(table))
     names = [quick.sampling.method, full.sampling.method]
