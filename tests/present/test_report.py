@@ -286,7 +286,7 @@ def test_counts_are_rates():
 
 def test_what_a_colleague_would_ask_is_left_to_the_author(report_of):
     with pytest.warns(AnovaWarning, match="'nitrogen' varies within") as asked:
-        model = ba.Model("yield ~ nitrogen + Error(block/nitrogen)", ba.load_data("oats"))
+        model = ba.Model("yield ~ nitrogen + Error(block)", ba.load_data("oats"))
     left = model.fit("laplace", random_seed=1, progressbar=False).report().left
     assert str(asked[0].message) in left
     assert "check of the design" not in report_of("oats").left
@@ -311,7 +311,7 @@ def test_a_report_is_repeatable(quick_fit, report_of):
 
 @pytest.mark.filterwarnings("ignore::bambi_anova.errors.ConvergenceWarning")
 def test_few_draws_make_a_report_and_a_page_too():
-    model = ba.Model("yield ~ nitrogen + Error(block/nitrogen)", ba.load_data("oats"))
+    model = ba.Model("yield ~ nitrogen + Error(block)", ba.load_data("oats"))
     result = model.fit("laplace", draws=30, chains=2, random_seed=1, progressbar=False)
     assert "nitrogen" in str(result.report())
     assert len(result.plot().axes) > 1
