@@ -25,6 +25,7 @@ from bambi_anova.analyses.printout import AnalysesTable
 from bambi_anova.analyses.variants import LITERAL, OWN, VARIANTS
 from bambi_anova.arguments import one_of, own_floats
 from bambi_anova.classical import ANALYSES, applicable
+from bambi_anova.classical.hierarchical import GRID_ERROR
 from bambi_anova.design.design import FixedTerm
 from bambi_anova.errors import ArgumentError, ConvergenceWarning, NotApplicableError, nearest, warn
 from bambi_anova.estimates.contrast_families import Weights, pairwise_weights
@@ -38,8 +39,6 @@ from bambi_anova.result import Result
 from bambi_anova.tables.columns import COMPARED_ANALYSES
 from bambi_anova.tables.interval import Interval
 
-#: Largest error of the log evidence that the quadrature of a reference analysis may have.
-GRID_ERROR = 0.02
 RAW = "raw coefficients"
 #: Links on whose scale the classical analyses compare means.
 CLASSICAL_LINKS = ("identity", "logit")
@@ -163,7 +162,7 @@ def applicable_analyses(model: Model, scale: str = "link") -> pd.DataFrame:
     one_of("scale", scale, SCALES)
     classical = applicable(model)
     rows = [
-        (name, "classical", _ABOUT.get(name, ""), reason or _no_scale(model, scale))
+        (name, "classical", ANALYSES[name].about, reason or _no_scale(model, scale))
         for name, reason in zip(classical["analysis"], classical["reason"], strict=True)
     ]
     for name, variant in VARIANTS.items():
@@ -182,22 +181,10 @@ def _no_scale(model: Model, scale: str) -> str:
     return f"its link scale is not that of the model ({model.link.name}); use scale='response'"
 
 
-#: What sets the classical analyses apart.
-_ABOUT = {
-    "permutation test": "shuffles labels within the limits of the design; no distribution assumed",
-    "split-plot ANOVA": "the classical table with an error term for each stratum",
-    "logistic ANOVA, no units": "maximum likelihood; every trial counts as independent",
-    "logistic ANOVA, fixed units": "maximum likelihood with an effect for each of these units",
-    "logistic ANOVA, robust units": "no units in the model, errors robust against their clusters",
-    "hierarchical binomial": "Kruschke's chapter 9: units in categories, their pairing is lost",
-}
-
-
 def _load_modules() -> None:
     """Load what the analyses need, which is no part of their seconds."""
     for name in ("statsmodels.api", "arviz_stats.base", "bambi_anova.engine.methods"):
         import_module(name)
-    import_module("bambi_anova.posterior.extract")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class Analysis:
 
     Attributes
     ----------
+    about : str
+        What sets it apart.
     population : str
         What its contrasts generalise to: "super" (new units), "finite" (these units) or "rows"
         (new rows, as if they were independent).
@@ -35,6 +37,7 @@ class Analysis:
         From a model, a scale, a random seed and ``ci_prob`` to the table of contrasts.
     """
 
+    about: str
     population: str
     check: Callable[[Study], object]
     run: Callable[[Model, str, int | None, float], pd.DataFrame]
@@ -43,6 +46,7 @@ class Analysis:
 #: The analyses by the name that their tables give them.
 ANALYSES = {
     "permutation test": Analysis(
+        "shuffles labels within the limits of the design; no distribution assumed",
         "super",
         check_permutation,
         lambda model, scale, seed, ci_prob: permutation_test(
@@ -50,16 +54,19 @@ ANALYSES = {
         ),
     ),
     "split-plot ANOVA": Analysis(
+        "the classical table with an error term for each stratum",
         "super",
         check_split_plot,
         lambda model, scale, seed, ci_prob: split_plot_contrasts(model, ci_prob=ci_prob),
     ),
     "logistic ANOVA, no units": Analysis(
+        "maximum likelihood; every trial counts as independent",
         "rows",
         check_logistic,
         lambda model, scale, seed, ci_prob: logistic_anova(model, scale=scale, ci_prob=ci_prob),
     ),
     "logistic ANOVA, fixed units": Analysis(
+        "maximum likelihood with an effect for each of these units",
         "finite",
         lambda study: check_logistic(study, units="fixed"),
         lambda model, scale, seed, ci_prob: logistic_anova(
@@ -67,6 +74,7 @@ ANALYSES = {
         ),
     ),
     "logistic ANOVA, robust units": Analysis(
+        "no units in the model, errors robust against their clusters",
         "super",
         lambda study: check_logistic(study, robust=True),
         lambda model, scale, seed, ci_prob: logistic_anova(
@@ -74,6 +82,7 @@ ANALYSES = {
         ),
     ),
     "hierarchical binomial": Analysis(
+        "Kruschke's chapter 9: units in categories, their pairing is lost",
         "super",
         check_hierarchical,
         lambda model, scale, seed, ci_prob: hierarchical_binomial(

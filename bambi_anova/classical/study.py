@@ -10,15 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from bambi_anova.errors import ArgumentError, NotApplicableError, listing, nearest
-
-if TYPE_CHECKING:
-    from bambi_anova.model import Model
+from bambi_anova.model import Model
 
 Array = np.ndarray
 Term = tuple[str, ...]
@@ -178,10 +175,9 @@ def read_study(model: Model) -> Study:
     >>> [(unit.name, unit.size) for unit in read_study(model).units]
     [('block', 6), ('block:variety', 18)]
     """
-    design = getattr(model, "design", None)
-    if design is None or not hasattr(model, "formula"):
+    if not isinstance(model, Model):
         raise ArgumentError(f"model: expected a bambi_anova.Model, got {model!r:.60}")
-    rows = design.rows
+    rows = model.design.rows
     coded = {**rows.groupings, **rows.factors}
     numeric = [*rows.covariates, *(["an offset"] if rows.offset is not None else [])]
     factors = {name: factor.codes for name, factor in rows.factors.items()}

@@ -54,6 +54,27 @@ class Clusters:
         return Clusters(self.sign, codes, len(first), shared)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stratified:
+    """Rows in strata, whose contributions are added up over clusters.
+
+    Attributes
+    ----------
+    strata : ndarray of int, shape (N,)
+    size : int
+        The number of strata S.
+    clusters : sequence of Clusters
+    """
+
+    strata: Array
+    size: int
+    clusters: Sequence[Clusters]
+
+    def total(self, values: Array) -> Array:
+        """Add up values by stratum, shape (S,)."""
+        return np.bincount(self.strata, values, self.size)
+
+
 @dataclass(frozen=True)
 class Strata:
     """A partition of the rows.

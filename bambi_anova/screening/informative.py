@@ -28,12 +28,12 @@ Letters: N rows, S strata, G clusters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from bambi_anova.screening.clusters import Clusters, degrees_of_freedom, variance_of_sum
+from bambi_anova.screening.clusters import Stratified, degrees_of_freedom, variance_of_sum
 
 Array = np.ndarray
 
@@ -42,7 +42,7 @@ FARTHEST = 12.0
 
 
 @dataclass(frozen=True)
-class Counts:
+class Counts(Stratified):
     """Rows with successes, trials and the number that the rate may depend on.
 
     Every row has trials, and every stratum successes, failures and more than one value of x.
@@ -50,23 +50,12 @@ class Counts:
     Attributes
     ----------
     successes, trials, x, offset : ndarray, shape (N,)
-    strata : ndarray of int, shape (N,)
-    size : int
-        The number of strata S.
-    clusters : sequence of Clusters
     """
 
     successes: Array
     trials: Array
     x: Array
     offset: Array
-    strata: Array
-    size: int
-    clusters: Sequence[Clusters]
-
-    def total(self, values: Array) -> Array:
-        """Add up values by stratum, shape (S,)."""
-        return np.bincount(self.strata, values, self.size)
 
 
 @dataclass(frozen=True)
@@ -99,10 +88,11 @@ def score_at(counts: Counts, beta: float) -> Score:
 
     Examples
     --------
-    >>> way = Clusters(1, np.array([0, 0]), 1)
+    >>> from bambi_anova.screening.clusters import Clusters
+    >>> one = np.array([0, 0])
     >>> counts = Counts(
-    ...     np.array([1.0, 2.0]), np.array([4.0, 4.0]), np.array([0.0, 1.0]),
-    ...     np.zeros(2), np.array([0, 0]), 1, [way],
+    ...     np.array([1.0, 2.0]), np.array([4.0, 4.0]), np.array([0.0, 1.0]), np.zeros(2),
+    ...     strata=one, size=1, clusters=[Clusters(1, one, 1)],
     ... )
     >>> score_at(counts, 0.0).value  # two of three successes where half of them are expected
     0.5

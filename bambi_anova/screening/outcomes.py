@@ -119,7 +119,13 @@ def _compared(design: Design, strata: Strata, per_row: Array) -> Comparable | No
     offset = design.rows.offset
     zero = np.zeros(len(first)) if offset is None else offset[first]
     counts = Counts(
-        successes[kept], trials[kept], adjusted, zero[kept], within, int(useful.sum()), mine
+        successes[kept],
+        trials[kept],
+        adjusted,
+        zero[kept],
+        strata=within,
+        size=int(useful.sum()),
+        clusters=mine,
     )
     share = min(new.size / old.size for new, old in zip(mine, ways, strict=True))
     return Comparable(counts, sd, share, _where(design, strata))
@@ -224,9 +230,9 @@ def repeated_rows(design: Design, counts: bool) -> tuple[Repeats, str] | str:
             None if trials is None else trials[kept],
             offset[kept],
             covariates,
-            inside,
-            size,
-            ways,
+            strata=inside,
+            size=size,
+            clusters=ways,
         ),
         judged,
     )

@@ -30,12 +30,11 @@ Letters: N rows, S strata, P covariates, G clusters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bambi_anova.screening.clusters import Clusters, degrees_of_freedom, variance_of_sum
+from bambi_anova.screening.clusters import Stratified, degrees_of_freedom, variance_of_sum
 
 Array = np.ndarray
 
@@ -44,8 +43,8 @@ TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class Repeats:
-    """Counts in strata.
+class Repeats(Stratified):
+    """Counts in strata, each with two rows or more and a total that can be divided in several ways.
 
     Attributes
     ----------
@@ -56,24 +55,12 @@ class Repeats:
         On the logit or log scale.
     covariates : ndarray, shape (N, P)
         What differs between rows of a stratum.
-    strata : ndarray of int, shape (N,)
-        Each with two rows or more, and a total that can be divided in more than one way.
-    size : int
-        The number of strata S.
-    clusters : sequence of Clusters
     """
 
     counts: Array
     trials: Array | None
     offset: Array
     covariates: Array
-    strata: Array
-    size: int
-    clusters: Sequence[Clusters]
-
-    def total(self, values: Array) -> Array:
-        """Add up values by stratum, shape (S,)."""
-        return np.bincount(self.strata, values, self.size)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Design:
     name: str
     family: str
     formula: str
-    layout: Split | Crossed | Nested | Shipped
+    layout: Split | Crossed | Shipped
     truth: Truth = field(default_factory=Truth)
     link: str | None = None
     priors: Mapping[str, bmb.Prior] = field(default_factory=dict)
@@ -183,7 +183,7 @@ _ALL = [
         truth=Truth(0.5, sds={"s": 0.7, "s:B": 0.3}, forced={"A == 'a2' and B == 'b3'": 1})),
     _binary(
         "bernoulli crossed 10x8", formula="y ~ A + (1|s) + (1|item)",
-        layout=Crossed(10, 8, by_item="A2"), truth=Truth(sds={"s": 0.8, "item": 0.6})),
+        layout=Crossed(10, 8, by_second="A2"), truth=Truth(sds={"s": 0.8, "item": 0.6})),
     _binary(
         "bernoulli crossed 60x24", formula="y ~ A * B + (1|s) + (1|item)",
         layout=Crossed(60, 24, "A2", "B2", missing=0.1),
@@ -265,7 +265,7 @@ _ALL = [
         layout=Split(100, "A2", "B3"), truth=Truth(sds={"s": 0.8, "s:B": 0.4}, trials=(2, 8))),
     _binomial(
         "binomial plots in blocks", formula="p(k, n) ~ A * B + Error(block/plot)",
-        layout=Nested(6, 3, by_plot="A3", within="B2"),
+        layout=Nested(6, 3, by_second="A3", within="B2"),
         truth=Truth(sds={"block": 0.5, "block:plot": 0.4}, trials=(20, 30))),
     _binomial(
         "binomial 3 factors", formula="p(k, n) ~ A * B * C + Error(s/(B*C))",

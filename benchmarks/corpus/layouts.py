@@ -7,6 +7,7 @@ with ``b1``, ``b2``, ``b3``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -102,50 +103,49 @@ class Split:
 
 @dataclass(frozen=True)
 class Crossed:
-    """Subjects who see items; a factor may lie between subjects, between items or within both."""
+    """Every unit of one kind with every one of another; a factor lies between either, or within.
 
-    subjects: int
-    items: int
-    by_subject: str = ""
-    by_item: str = ""
-    within: str = ""
-    missing: float = 0.0
+    Attributes
+    ----------
+    first, second : int
+        Units of each kind.
+    by_first, by_second, within : str
+    copies : int
+        Rows of a pair in each of its cells.
+    missing : float
+        Share of pairs without rows.
+    names : (str, str)
+        Of the columns of units.
+    """
 
-    @property
-    def factors(self) -> dict[str, list[str]]:
-        """All factors with their levels."""
-        return levels(f"{self.by_subject} {self.by_item} {self.within}")
-
-    def rows(self, rng) -> pd.DataFrame:
-        """Return the rows without response."""
-        subjects = assign(numbered("s", self.subjects), "s", self.by_subject)
-        items = assign(numbered("i", self.items), "item", self.by_item)
-        frame = subjects.merge(items, how="cross").merge(cells(self.within), how="cross")
-        return thin(frame, ["s", "item"], self.missing, rng) if self.missing else frame
-
-
-@dataclass(frozen=True)
-class Nested:
-    """Plots within blocks; the names of plots come back in every block."""
-
-    blocks: int
-    plots: int
-    by_block: str = ""
-    by_plot: str = ""
+    first: int
+    second: int
+    by_first: str = ""
+    by_second: str = ""
     within: str = ""
     copies: int = 1
+    missing: float = 0.0
+    names: tuple[str, str] = ("s", "item")
 
     @property
     def factors(self) -> dict[str, list[str]]:
         """All factors with their levels."""
-        return levels(f"{self.by_block} {self.by_plot} {self.within}")
+        return levels(f"{self.by_first} {self.by_second} {self.within}")
 
     def rows(self, rng) -> pd.DataFrame:
         """Return the rows without response."""
-        blocks = assign(numbered("block", self.blocks), "block", self.by_block)
-        plots = assign(numbered("plot", self.plots), "plot", self.by_plot)
-        frame = blocks.merge(plots, how="cross").merge(cells(self.within), how="cross")
+        one, other = self.names
+        first = assign(numbered(one, self.first), one, self.by_first)
+        labels = numbered("i" if other == "item" else other, self.second)
+        second = assign(labels, other, self.by_second)
+        frame = first.merge(second, how="cross").merge(cells(self.within), how="cross")
+        if self.missing:
+            frame = thin(frame, list(self.names), self.missing, rng)
         return frame.loc[frame.index.repeat(self.copies)].reset_index(drop=True)
+
+
+#: Plots within blocks; the names of plots come back in every block.
+Nested = partial(Crossed, names=("block", "plot"))
 
 
 @dataclass(frozen=True)

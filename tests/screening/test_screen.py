@@ -78,7 +78,9 @@ def one_stratum(successes, trials, x, offset=None):
     offset = np.zeros(size) if offset is None else np.asarray(offset, dtype=float)
     rows = [Clusters(1, np.arange(size), size)]
     trials, x = np.asarray(trials, dtype=float), np.asarray(x, dtype=float)
-    return Counts(successes, trials, x, offset, np.zeros(size, dtype=int), 1, rows)
+    return Counts(
+        successes, trials, x, offset, strata=np.zeros(size, dtype=int), size=1, clusters=rows
+    )
 
 
 def repeats_of(counts, trials=None, offset=None, covariates=None):
@@ -88,9 +90,9 @@ def repeats_of(counts, trials=None, offset=None, covariates=None):
         None if trials is None else np.asarray(trials, dtype=float),
         np.zeros(size) if offset is None else np.asarray(offset, dtype=float),
         np.zeros((size, 0)) if covariates is None else covariates,
-        np.zeros(size, dtype=int),
-        1,
-        [Clusters(1, np.arange(size), size)],
+        strata=np.zeros(size, dtype=int),
+        size=1,
+        clusters=[Clusters(1, np.arange(size), size)],
     )
 
 
@@ -126,9 +128,9 @@ def test_the_score_is_that_of_conditional_logistic_regression():
         data["n"].to_numpy(float),
         data["n"].to_numpy(float),
         np.zeros(len(data)),
-        strata,
-        strata.max() + 1,
-        ways,
+        strata=strata,
+        size=strata.max() + 1,
+        clusters=ways,
     )
     rows = zip(strata, data["n"], data["k"], strict=True)
     single = [(s, n, j < k) for s, n, k in rows for j in range(n)]
@@ -209,7 +211,7 @@ def test_separated_rows_have_an_infinite_estimate_and_a_finite_lower_bound():
     successes = np.where(x > 0, 1.0 + strata % 3, 0.0)
     ways = [Clusters(1, strata, units)]
     found = estimate_dependence(
-        Counts(successes, trials, x, np.zeros(2 * units), strata, units, ways)
+        Counts(successes, trials, x, np.zeros(2 * units), strata=strata, size=units, clusters=ways)
     )
     assert found.estimate == found.high == np.inf
     assert 0 < found.low < np.inf
@@ -454,7 +456,9 @@ def test_covariates_are_fitted_as_by_a_glm():
     offset = rng.normal(0, 0.3, 40)
     k = rng.binomial(trials.astype(int), 1 / (1 + np.exp(-z[:, 0] / 2 - offset))).astype(float)
     way = Clusters(1, np.arange(40), 40)
-    mean, expected = expected_squares(Repeats(k, trials, offset, z, strata, 5, [way]))
+    mean, expected = expected_squares(
+        Repeats(k, trials, offset, z, strata=strata, size=5, clusters=[way])
+    )
     matrix = np.column_stack([np.eye(5)[strata], z])
     fit = sm.GLM(
         np.column_stack([k, trials - k]), matrix, sm.families.Binomial(), offset=offset
@@ -466,7 +470,9 @@ def test_covariates_are_fitted_as_by_a_glm():
     np.testing.assert_allclose(expected, variance * (1 - leverage) * many / (many - 1), rtol=1e-6)
 
     counts = rng.poisson(np.exp(1 + z[:, 0] / 2 + offset)).astype(float)
-    mean, _ = expected_squares(Repeats(counts, None, offset, z, strata, 5, [way]))
+    mean, _ = expected_squares(
+        Repeats(counts, None, offset, z, strata=strata, size=5, clusters=[way])
+    )
     fit = sm.GLM(counts, matrix, sm.families.Poisson(), offset=offset).fit(tol=1e-12)
     np.testing.assert_allclose(mean, fit.fittedvalues, rtol=1e-6)
 
@@ -524,9 +530,9 @@ def test_a_rate_that_depends_on_many_numbers_of_trials_is_no_overdispersion():
         data["n"].to_numpy(float),
         np.zeros(len(data)),
         np.zeros((len(data), 0)),
-        codes,
-        codes.max() + 1,
-        [Clusters(1, np.arange(len(data)), len(data))],
+        strata=codes,
+        size=codes.max() + 1,
+        clusters=[Clusters(1, np.arange(len(data)), len(data))],
     )
     assert estimate_dispersion(plain).low > 1
 
