@@ -16,6 +16,7 @@ from bambi_anova.prediction.grouping import Grouping, grouping
 from bambi_anova.prediction.loo import leave_out
 from bambi_anova.specification import same_model
 from bambi_anova.tables.columns import COMPARED_FITS, COMPARED_MODELS
+from bambi_anova.tables.printing import Table
 
 
 @own_floats
@@ -30,10 +31,10 @@ def compare_fits(quick: Posterior, full: Posterior) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row for each quantity of ``Result.trust``, the worst first: ``quantity``,
-        ``population``, ``mean_quick``, ``mean_full``, ``sd_quick``, ``sd_full``, ``shift`` (of
-        the mean, in units of the full fit's sd), ``sd_ratio`` (quick over full) and
-        ``trusted_quick``, ``trusted_full``.
+        A row for each quantity of ``Result.trust``, the worst first: ``shift`` (of the mean, in
+        units of the full fit's sd), ``sd_ratio`` (quick over full), ``quantity``,
+        ``population``, ``trusted_quick``, ``trusted_full``, ``mean_quick``, ``mean_full``,
+        ``sd_quick`` and ``sd_full``.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def compare_fits(quick: Posterior, full: Posterior) -> pd.DataFrame:
         both["sd_ratio"] = both["sd_quick"] / both["sd_full"]
     distance = pd.concat([both["shift"].abs(), (both["sd_ratio"] - 1).abs()], axis=1).max(axis=1)
     order = distance.sort_values(ascending=False, na_position="last", kind="stable").index
-    return both.loc[order, COMPARED_FITS].reset_index(drop=True)
+    return Table(both.loc[order, COMPARED_FITS].reset_index(drop=True))
 
 
 @own_floats
@@ -89,8 +90,8 @@ def compare(
     Returns
     -------
     pandas.DataFrame
-        A row a model, the best first: ``model``, ``by``, ``elpd``, ``se``, ``p``, ``elpd_diff``
-        to the best model and its standard error ``se_diff`` (of the paired differences),
+        A row a model, the best first: ``elpd_diff`` to the best model and its standard error
+        ``se_diff`` (of the paired differences), ``model``, ``by``, ``elpd``, ``se``, ``p``,
         ``weight`` (stacking: Yao et al. 2018, doi:10.1214/17-BA1091), ``pareto_k`` (the worst)
         and ``trusted``.  Differences below about 4, or within two standard errors, do not tell
         models apart.
@@ -133,7 +134,7 @@ def compare(
                 "trusted": loo.verdict.trusted,
             }
         )
-    table = pd.DataFrame(rows)[COMPARED_MODELS]
+    table = Table(pd.DataFrame(rows)[COMPARED_MODELS])
     return table.sort_values("elpd", ascending=False, kind="stable", ignore_index=True)
 
 

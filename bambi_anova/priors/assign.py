@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from html import escape
 from numbers import Real
 
 import numpy as np
@@ -49,6 +50,18 @@ class Priors:
             yield f"sd of {name}", str(prior)
         for name, value in self.auxiliary.items():
             yield name, str(value)
+
+    def __repr__(self) -> str:
+        width = max(len(name) for name, _ in self.rows())
+        return "\n".join(f"{name:<{width}}  {prior}" for name, prior in self.rows())
+
+    def _repr_html_(self) -> str:
+        rows = (
+            f'<tr><th style="text-align:left">{escape(name)}</th>'
+            f'<td style="text-align:left">{escape(prior)}</td></tr>'
+            for name, prior in self.rows()
+        )
+        return f"<table>{''.join(rows)}</table>"
 
 
 def assign(

@@ -118,7 +118,7 @@ _APART = (
     Column("p", NUMBER, "effective number of parameters; of tests, the p-value"),
     Column("elpd_diff", NUMBER, "elpd less that of the best model"),
     Column("se_diff", NUMBER, "standard error of that difference"),
-    Column("weight", NUMBER, "weight of a model in a stack of all"),
+    Column("weight", SHARE, "weight of a model in a stack of all"),
     Column("analysis", LABEL, "name of an analysis"),
     Column("estimate", ESTIMATE, "point estimate, or posterior mean"),
     Column("lower", ESTIMATE, "lower bound of its interval"),
@@ -156,10 +156,10 @@ KRUSCHKE = (
 #: Behind the labels of what is left out.
 LOO = "rows elpd p pareto_k trusted".split()
 COMPARED_FITS = (
-    "quantity population mean_quick mean_full sd_quick sd_full shift sd_ratio trusted_quick "
-    "trusted_full".split()
+    "shift sd_ratio quantity population trusted_quick trusted_full mean_quick mean_full sd_quick "
+    "sd_full".split()
 )
-COMPARED_MODELS = "model by elpd se p elpd_diff se_diff weight pareto_k trusted".split()
+COMPARED_MODELS = "elpd_diff se_diff model by elpd se p weight pareto_k trusted".split()
 SENSITIVITY = "prior quantity sensitivity likelihood shift diagnosis".split()
 CLASSICAL = "analysis term contrast estimate lower upper p scale population seconds".split()
 COMPARED_ANALYSES = (

@@ -115,7 +115,8 @@ def _parts(table: pd.DataFrame) -> tuple[str, pd.DataFrame, dict[str, Callable[[
         for name in shown
         if pd.api.types.is_float_dtype(body[name])
     }
-    about = [", ".join(f"{name}: {table[name].iloc[0]}" for name in shared)] if shared else []
+    said = [f"{name}: {table[name].iloc[0]}" for name in shared if table[name].iloc[0] != ""]
+    about = [", ".join(said)] if said else []
     about += [f"all {' and '.join(good)}"] if good else []
     return "; ".join(about), body, formats
 

@@ -43,6 +43,10 @@ def test_what_differs_stays_in_its_row(table):
     assert "population" in printed(table).splitlines()[1]
 
 
+def test_what_all_rows_share_is_something(table):
+    assert printed(table.assign(population="")).startswith("term: A, scale: link; all supported")
+
+
 def test_columns_without_a_value_are_not_printed(table):
     text = printed(table.assign(CompVal=float("nan")))
     assert "CompVal" not in text
