@@ -19,14 +19,11 @@ from bambi_anova.plots.style import (
     wrapped,
 )
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.trust import PROMISE
 from bambi_anova.prediction.compare import compare_fits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-#: What is promised of trusted means, in posterior sds.
-PROMISE = 0.15
 
 
 @own_floats

@@ -19,6 +19,8 @@ import pandas as pd
 from bambi_anova.errors import listing
 from bambi_anova.posterior.importance import Weighting
 
+#: What is promised of trusted quantities: their error in mean, in posterior sds, and in sd.
+PROMISE = 0.15
 MAX_R_HAT = 1.01
 MIN_ESS = 400
 MAX_PARETO_K = 0.7

@@ -198,6 +198,7 @@ def prior_predictive(
 
     Parameters
     ----------
+    model : Model or Result
     draws : int
     by : str
         "row", "cell", "unit" or a unit term, as for ``Result.posterior_predictive``.

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.posterior.populations import POPULATION_NAMES
+from bambi_anova.posterior.trust import MIN_ESS, PROMISE
 from bambi_anova.present.naming import TIMES, joined, minus
 from bambi_anova.tables import columns
 from bambi_anova.tables.rounding import decimals, interval, number, percentage, row_decimals
@@ -20,7 +21,7 @@ from bambi_anova.tables.rounding import decimals, interval, number, percentage, 
 UNTRUSTED = "\N{DAGGER}"
 UNSUPPORTED = "\N{DOUBLE DAGGER}"
 #: What a trusted quantity's Monte Carlo error is at most, in sds: an effective size of 400.
-WORST_ERROR = 0.05
+WORST_ERROR = MIN_ESS**-0.5
 
 #: How diagnostics are written.
 _DIAGNOSTICS: dict[str, Callable[[float], str]] = {
@@ -242,6 +243,6 @@ def _notes(table: pd.DataFrame, shown: Sequence[Column]) -> Iterator[str]:
     if any("ROPE" in column.label for column in shown):
         yield "ROPE: region of practical equivalence."
     if not table["trusted"].all():
-        yield f"{UNTRUSTED} Not trusted: the draws do not settle it to within 0.15 sd."
+        yield f"{UNTRUSTED} Not trusted: the draws do not settle it to within {PROMISE:g} sd."
     if "supported" in table and not table["supported"].all():
         yield f"{UNSUPPORTED} Needs cells without data: rests in part on the prior alone."
