@@ -312,8 +312,8 @@ def load(path: str | os.PathLike, extra_namespace: Mapping[str, Any] | None = No
     ----------
     path : path
     extra_namespace : mapping, optional
-        The model's ``extra_namespace``.  A file cannot hold functions; they are needed only to
-        build the Bambi model again.
+        The model's ``extra_namespace``.  A file cannot hold functions, only what they gave for
+        the data; they are needed for covariates ``at`` new values.
 
     Returns
     -------

@@ -36,6 +36,8 @@ class Record:
 
     Attributes
     ----------
+    links : dict
+        The link of each linear predictor.
     columns : list
         What the numbers of the data's columns mean.
     values : list of str
@@ -54,7 +56,7 @@ class Record:
 
     formula: str
     family: str
-    link: str
+    links: dict
     parameterization: str
     collapse: bool
     categorical: list
@@ -92,7 +94,7 @@ def pack_specification(specification: Specification) -> tuple[dict[str, Any], di
     return {
         "formula": formula.text,
         "family": specification.family.name,
-        "link": specification.link.name,
+        "links": {name: own.link.name for name, own in specification.predictors.items()},
         "parameterization": options.parameterization,
         "collapse": options.collapse,
         "categorical": [name for name in rows.factors if name in read],
@@ -116,6 +118,7 @@ def unpack_specification(
     AnovaError
         If it cannot be made, or is another one than it was.
     """
+    links = record.links
     missing = set(record.functions) - set(extra_namespace)
     known = {
         own.text for own in parse_formula(record.formula).expressions if not own.words & missing
@@ -126,7 +129,7 @@ def unpack_specification(
         unpack_columns(arrays, record.columns).drop(columns=known & set(record.values)),
         record.family,
         {name: _unpack_prior(own) for name, own in record.priors.items()},
-        record.link,
+        links if len(links) > 1 else next(iter(links.values())),
         record.categorical,
         options=Options(record.collapse, record.parameterization, namespace),
     )

@@ -9,13 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import bambi_anova as ba
 from bambi_anova.errors import AnovaError, ArgumentError, StorageError
 from bambi_anova.specification import of_design
-from bambi_anova.storage.columns import pack_columns, pack_value, unpack_columns, unpack_value
 from bambi_anova.storage.file import FORMAT, _unsealed, seal
 from bambi_anova.storage.saving import GROUP
 
@@ -310,51 +307,6 @@ def test_newer_formats(saved):
     saved.write_bytes(seal(_unsealed(saved, saved.read_bytes()), FORMAT + 1))
     with pytest.raises(StorageError, match=f"format {FORMAT} or older, found {FORMAT + 1}.*update"):
         ba.load(saved)
-
-
-# The parts
-
-SIMPLE = st.one_of(
-    st.text(max_size=8),
-    st.integers(),
-    st.floats(allow_nan=False),
-    st.booleans(),
-    st.none(),
-    st.datetimes(min_value=datetime.datetime(1700, 1, 1), max_value=datetime.datetime(2200, 1, 1)),
-    st.dates(),
-    st.tuples(st.text(max_size=3), st.integers()),
-)
-
-
-@settings(max_examples=40)
-@given(SIMPLE)
-def test_levels_survive_json(value):
-    back = unpack_value(json.loads(json.dumps(pack_value(value))))
-    assert back == value
-    assert type(back) is type(value)
-
-
-COLUMNS = st.one_of(
-    st.lists(st.floats(allow_nan=False), min_size=4, max_size=4),
-    st.lists(st.integers(-(2**60), 2**60), min_size=4, max_size=4),
-    st.lists(st.text(max_size=4), min_size=4, max_size=4),
-    st.lists(SIMPLE.filter(lambda value: value is not None), min_size=4, max_size=4),
-    st.lists(st.sampled_from("abc"), min_size=4, max_size=4).map(
-        lambda values: pd.Categorical(values, categories=list("xcbay"), ordered=True)
-    ),
-)
-
-
-@settings(max_examples=30)
-@given(st.lists(COLUMNS, min_size=1, max_size=3))
-def test_frames_survive(columns):
-    frame = pd.DataFrame({f"c{i}": pd.Series(values) for i, values in enumerate(columns)})
-    data, coded = pack_columns(frame)
-    back = unpack_columns(data, json.loads(json.dumps(coded)))
-    for name in frame:
-        if isinstance(frame[name].dtype, pd.CategoricalDtype):
-            assert frame[name].dtype == back[name].dtype
-        assert list(back[name]) == list(frame[name])
 
 
 def test_numbers_of_the_users_are_there_after_loading(tmp_path, split_plot):
