@@ -166,7 +166,9 @@ def describe(model: Specification) -> str:
     """Return the printout of a model: design, family and priors."""
     rows, kept = len(model.design.rows.data), len(model.collapsed.first)
     merged = f" -> {kept} sufficient rows" if kept < rows else ""
-    family = f"{model.family.name}, {model.link.name} link; {rows} rows{merged}"
+    left_out = model.design.rows.left_out
+    missing = f" ({left_out} with missing values left out)" if left_out else ""
+    family = f"{model.family.name}, {model.link.name} link; {rows} rows{missing}{merged}"
     head = sections(
         ("Formula", [model.formula.text]),
         ("Family", [f"{family}; {model.options.parameterization}"]),
@@ -183,8 +185,11 @@ def specify(
     categorical: str | Sequence[str] | None = None,
     dropna: bool = False,
     options: Options | None = None,
+    left_out: int = 0,
 ) -> Specification:
     """Read a formula, its data and the user's choices; ``Model`` says what they may be.
+
+    ``left_out`` counts rows with missing values that are no longer among the data.
 
     Examples
     --------
@@ -197,6 +202,7 @@ def specify(
     parsed, known = parse_formula(formula), get_family(family)
     chosen = known.link(link)
     rows = read_rows(parsed, data, known, categorical or (), dropna, options.namespace)
+    rows = replace(rows, left_out=rows.left_out + left_out)
     design = build_design(parsed, rows, known)
     return of_design(design, known, chosen, make_priors(design, known, priors), options)
 

@@ -84,7 +84,8 @@ class Covariate:
 class Rows:
     """The data as a design sees them: N rows without missing values.
 
-    ``namespace`` holds the user's names for the formula's expressions.
+    ``namespace`` holds the user's names for the formula's expressions; ``left_out`` counts the rows
+    with missing values that the user had left out.
     """
 
     data: pd.DataFrame
@@ -94,6 +95,7 @@ class Rows:
     covariates: Mapping[str, Covariate]
     offset: Array | None
     namespace: Mapping = field(default_factory=dict)
+    left_out: int = 0
 
     @property
     def coded(self) -> dict[str, Coded]:
@@ -214,7 +216,8 @@ def read_rows(
         _finite(values_of(own), own.text) for predictor in predictors for own in predictor.offsets
     ]
     offset = np.sum(offsets, axis=0) if offsets else None
-    return Rows(frame, read, factors, groupings, covariates, offset, namespace)
+    left_out = len(data) - len(frame)
+    return Rows(frame, read, factors, groupings, covariates, offset, namespace, left_out)
 
 
 def _flat(terms: Iterable[Term]) -> tuple[str, ...]:

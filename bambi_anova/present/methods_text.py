@@ -61,6 +61,11 @@ def describe_data(posterior: Posterior) -> str:
         if posterior.family.scale.word != "mean"
         else f"The data are {counted(len(rows.data), 'row')} of {response_name(posterior)}."
     ]
+    if rows.left_out:
+        were = "was" if rows.left_out == 1 else "were"
+        sentences.append(
+            f"{counted(rows.left_out, 'further row')} with missing values {were} left out."
+        )
     if design.factors:
         sentences.append(f"The design has {listed([_factor(one) for one in design.factors])}.")
     for covariate in rows.covariates.values():

@@ -48,6 +48,8 @@ class Record:
         Those whose values cannot.
     priors : dict
         The user's own, by parameter.
+    left_out : int
+        Rows with missing values that are not among the data.
     outline : dict
         What the specification must be again.
     versions : dict
@@ -65,6 +67,7 @@ class Record:
     namespace: dict
     functions: list
     priors: dict
+    left_out: int
     outline: dict
     sampling: dict
     log_evidence: dict | None
@@ -103,6 +106,7 @@ def pack_specification(specification: Specification) -> tuple[dict[str, Any], di
         "namespace": {k: v for k, v in namespace.items() if k not in functions},
         "functions": functions,
         "priors": _pack_priors(specification.priors),
+        "left_out": rows.left_out,
         "outline": _outline(specification),
         "versions": {name: version(name) for name in PACKAGES},
     }, arrays
@@ -132,6 +136,7 @@ def unpack_specification(
         links if len(links) > 1 else next(iter(links.values())),
         record.categorical,
         options=Options(record.collapse, record.parameterization, namespace),
+        left_out=record.left_out,
     )
     for part, own in _outline(found).items():
         if own != record.outline.get(part):

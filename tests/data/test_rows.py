@@ -441,6 +441,7 @@ def test_missing_values_are_counted_and_located_wherever_they_are(read, data, te
     kept = read(text, data, family, dropna=True)
     assert list(kept.data.index) == [i for i in data.index if i not in (103, 119)]
     assert len(kept.response.values) == 22
+    assert kept.left_out == 2
 
 
 def test_missing_values_are_counted_by_column(read, data):

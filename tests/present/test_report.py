@@ -311,7 +311,32 @@ def test_a_report_is_repeatable(quick_fit, report_of):
 
 @pytest.mark.filterwarnings("ignore::bambi_anova.errors.ConvergenceWarning")
 def test_few_draws_make_a_report_and_a_page_too():
-    model = ba.Model("yield ~ nitrogen + Error(block)", ba.load_data("oats"))
+    model = ba.Model("yield ~ nitrogen + Error(block/nitrogen)", ba.load_data("oats"))
     result = model.fit("laplace", draws=30, chains=2, random_seed=1, progressbar=False)
     assert "nitrogen" in str(result.report())
     assert len(result.plot().axes) > 1
+
+
+def test_rows_left_out_are_told():
+    data = ba.load_data("oats").astype({"yield": float})
+    data.loc[[3, 40], "yield"] = np.nan
+    formula = "yield ~ variety * nitrogen + Error(block/variety)"
+    model = ba.Model(formula, data, dropna=True)
+    assert "70 rows (2 with missing values left out)" in repr(model)
+    methods = model.fit("laplace", random_seed=1, progressbar=False).report().methods
+    assert "70 rows of yield. 2 further rows with missing values were left out." in methods
+
+
+def test_names_are_shown_as_they_are_in_markdown():
+    """Rendered, a report says what it says as text, whatever signs names have."""
+    parser = pytest.importorskip("markdown_it").MarkdownIt("commonmark")
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"my factor": np.repeat(["*new*", "<b>old</b>", "_x_ [a](b)"], 8)})
+    data["y"] = rng.normal(size=24) + 2 * (data["my factor"] == "*new*")
+    result = ba.Model("y ~ `my factor`", data).fit("laplace", random_seed=1, progressbar=False)
+    html = parser.render(str(result.report()))
+    assert "<code>y ~ `my factor`</code>" in html
+    assert not re.search("<(b|em|a)[ >]", html)
+    assert "<strong>my factor.</strong>" in html
+    for level in ("*new*", "&lt;b&gt;old&lt;/b&gt;", "_x_ [a](b)"):
+        assert f"at {level}" in html

@@ -200,6 +200,7 @@ def test_rows_left_out_stay_out_and_the_index_stays(split_plot, loaded):
     after = loaded(result)
     assert_equal(result, after)
     pd.testing.assert_index_equal(after.design.rows.data.index, result.design.rows.data.index)
+    assert result.design.rows.left_out == after.design.rows.left_out == 2
 
 
 def test_an_index_of_several_levels_stays(split_plot, loaded):
