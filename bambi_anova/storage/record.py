@@ -20,7 +20,7 @@ from bambi_anova.formula.parse import parse_formula
 from bambi_anova.priors.assign import Priors
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Options, Specification, specify
-from bambi_anova.storage.columns import pack_columns, unpack_columns
+from bambi_anova.storage.coded_columns import pack_columns, unpack_columns
 
 Array = np.ndarray
 

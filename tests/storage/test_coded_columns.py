@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bambi_anova.errors import StorageError
-from bambi_anova.storage.columns import pack_columns, pack_value, unpack_columns, unpack_value
+from bambi_anova.storage.coded_columns import pack_columns, pack_value, unpack_columns, unpack_value
 
 SIMPLE = st.one_of(
     st.text(max_size=8),
