@@ -14,7 +14,7 @@ import pandas as pd
 from bambi_anova.errors import DataError, FormulaError, listing, nearest
 from bambi_anova.families.base import Family
 from bambi_anova.families.registry import parameter_names
-from bambi_anova.families.values import ResponseValues
+from bambi_anova.families.values import LARGEST, ResponseValues
 from bambi_anova.formula.algebra import Term
 from bambi_anova.formula.evaluation import Names
 from bambi_anova.formula.expression import Expression
@@ -316,11 +316,11 @@ def _finite(column: pd.Series, name: str) -> Array:
     if not pd.api.types.is_numeric_dtype(column):
         raise DataError(f"column {name!r}: expected numbers, found {column.dtype}")
     values = column.to_numpy(dtype=float)
-    bad = ~np.isfinite(values)
+    bad = ~(np.abs(values) < LARGEST)
     if bad.any():
         raise DataError(
-            f"column {name!r}: expected finite numbers; {int(bad.sum())} of {len(values)} rows "
-            f"are not, at index {listing(column.index[bad], 5)}"
+            f"column {name!r}: expected finite numbers below {LARGEST:g}; {int(bad.sum())} of "
+            f"{len(values)} rows are not, at index {listing(column.index[bad], 5)}"
         )
     return values
 
@@ -335,6 +335,9 @@ def _covariate(
     _require_plain(name)
     if name in RESERVED_FOR_PARAMETERS:
         raise DataError(f"column {name!r}: this name is a parameter's; rename the column")
+    columns = expression.columns(frame.columns)
+    if not columns:
+        raise DataError(f"covariate {name!r} reads no column of the data; drop it from the formula")
     values = _finite(column, name)
     mean, sd = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
     if sd == 0:
@@ -346,7 +349,6 @@ def _covariate(
         origin, unit = inner.mean(), inner.std() / values.std()
     if name not in frame and set(STATEFUL) & set(raw.functions):
         raise FormulaError(f"{name!r}: scale() and center() cannot stand inside another call")
-    columns = expression.columns(frame.columns)
     return Covariate(name, values, mean, sd, columns, raw, float(origin), float(unit))
 
 

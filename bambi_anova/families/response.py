@@ -21,7 +21,7 @@ from bambi_anova.families.geometry import (
     Geometry,
 )
 from bambi_anova.families.likelihood import Observed
-from bambi_anova.families.values import ResponseValues
+from bambi_anova.families.values import LARGEST, ResponseValues
 from bambi_anova.priors.kruschke import (
     TermPriors,
     count_priors,
@@ -75,7 +75,7 @@ def _numbers(name: str, column: pd.Series) -> Array:
             f"{column.iloc[0]!r}; for two levels use family='bernoulli'"
         )
     values = column.to_numpy(dtype=float)
-    _require(np.isfinite(values), name, column.index, "finite numbers")
+    _require(np.abs(values) < LARGEST, name, column.index, f"finite numbers below {LARGEST:g}")
     return values
 
 

@@ -11,6 +11,9 @@ import numpy as np
 
 Array = np.ndarray
 
+#: Numbers from here on overflow when they are squared.
+LARGEST = 1e100
+
 
 @dataclass(frozen=True)
 class ResponseValues:

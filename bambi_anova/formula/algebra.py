@@ -272,7 +272,7 @@ class Algebra:
 
     def _cross(self, left: Items, right: Items) -> Items:
         terms, others = self._terms(left), self._terms(right)
-        self._require_few(len(terms) * len(others))
+        self._require_few(len(terms) * len(others) // 8)  # of which many may be the same
         found: Items = {}
         self._add(found, (tuple(dict.fromkeys((*a, *b))) for a in terms for b in others))
         return found

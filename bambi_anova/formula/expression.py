@@ -22,6 +22,8 @@ from bambi_anova.formula.evaluation import ARITHMETIC, COMPARISONS, Evaluation, 
 from bambi_anova.formula.functions import SEVERAL_COLUMNS, STATEFUL, STRUCTURE
 from bambi_anova.formula.tokens import Token, Words
 
+#: Words of an expression beyond which it is refused.
+LONGEST = 200
 _CONSTANTS = {"True": True, "False": False, "None": None}
 _KINDS = (
     *(ast.Name, ast.Constant, ast.Call, ast.keyword, ast.Load),
@@ -141,6 +143,11 @@ def read_expression(words: Words, text: str | None = None) -> Expression:
         If it cannot be read, or holds what no expression may hold.
     """
     text = words.compact if text is None else text
+    if len(words.tokens) > LONGEST:
+        raise words.error(
+            f": an expression of {len(words.tokens)} words, expected {LONGEST} at most. Compute "
+            "the column in the data frame"
+        )
     # Python sees numbers, operators and stand-ins, so that no name is a word of its own.
     spelled: list[str] = []
     meanings: dict[str, Token] = {}

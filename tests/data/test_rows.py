@@ -256,6 +256,18 @@ def test_a_covariate_must_be_finite(read, data, bad):
         read("y ~ x", data)
 
 
+@pytest.mark.parametrize("text", ["y ~ {3}", "y ~ A + f(2)"])
+def test_a_covariate_reads_a_column(read, data, text):
+    with pytest.raises(DataError, match="reads no column of the data"):
+        read(text, data, namespace={"f": lambda n: np.arange(24.0)})
+
+
+@pytest.mark.parametrize("text", ["y ~ A * I(x * 1e308)", "y * 1e200 ~ A", "y ~ A + offset(1e300)"])
+def test_numbers_that_would_overflow_are_refused(read, data, text):
+    with pytest.raises(DataError, match=r"expected finite numbers below 1e\+100"):
+        read(text, data)
+
+
 def test_an_offset_must_be_finite_numbers(read, data):
     with pytest.raises(DataError, match="column 's': expected numbers"):
         read("y ~ A + offset(s)", data)
