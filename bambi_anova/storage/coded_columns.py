@@ -73,6 +73,7 @@ def pack_columns(frame: pd.DataFrame) -> tuple[dict[str, Array], list[dict[str, 
             ordered = bool(column.cat.ordered)
         elif values.dtype.kind not in "biuf":
             values, levels = pd.factorize(column.astype(object), use_na_sentinel=False)
+            values = values.astype(np.min_scalar_type(len(levels)))
         arrays[f"column_{len(meanings)}"] = values
         packed = None if levels is None else [pack_value(level) for level in levels]
         found = {"name": pack_value(name), "index": in_index, "levels": packed, "ordered": ordered}
