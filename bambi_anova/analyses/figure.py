@@ -14,7 +14,7 @@ import pandas as pd
 from bambi_anova.arguments import own_floats
 from bambi_anova.errors import ArgumentError
 from bambi_anova.plots.style import COLOURS, GREY, PALE, make_axes, root, wrapped
-from bambi_anova.present.naming import minus
+from bambi_anova.present.wording import minus
 from bambi_anova.tables.rounding import MINUS
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from bambi_anova.plots.style import (
     wrapped,
 )
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.present.naming import population_name, scale_name
+from bambi_anova.present.wording import population_name, scale_name
 from bambi_anova.tables.interval import Interval
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from bambi_anova.plots.style import (
 from bambi_anova.posterior.importance import Weighting
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import MAX_PARETO_K, MIN_ESS
-from bambi_anova.present.naming import joined
+from bambi_anova.present.wording import joined
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -30,7 +30,7 @@ from bambi_anova.plots.style import (
     marks,
 )
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.present.naming import population_name, scale_name
+from bambi_anova.present.wording import population_name, scale_name
 from bambi_anova.tables.interval import Interval
 from bambi_anova.tables.rounding import row_decimals
 

@@ -27,7 +27,7 @@ from bambi_anova.plots.style import (
 )
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictive_check import predictive_check
-from bambi_anova.present.naming import response_name
+from bambi_anova.present.wording import response_name
 from bambi_anova.tables.interval import Interval
 
 if TYPE_CHECKING:

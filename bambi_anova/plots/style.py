@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bambi_anova.present.naming import TIMES, joined, minus
+from bambi_anova.present.wording import TIMES, joined, minus
 from bambi_anova.tables.interval import Interval
 from bambi_anova.tables.rounding import MINUS
 

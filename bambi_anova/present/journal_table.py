@@ -14,7 +14,7 @@ import pandas as pd
 from bambi_anova.errors import ArgumentError, nearest
 from bambi_anova.posterior.populations import POPULATION_NAMES
 from bambi_anova.posterior.trust import MIN_ESS, PROMISE
-from bambi_anova.present.naming import TIMES, joined, minus
+from bambi_anova.present.wording import TIMES, joined, minus
 from bambi_anova.tables import columns
 from bambi_anova.tables.rounding import decimals, interval, number, percentage, row_decimals
 

@@ -15,7 +15,7 @@ from textwrap import wrap
 
 from bambi_anova.present.journal_table import UNSUPPORTED, UNTRUSTED, Column, JournalTable
 from bambi_anova.present.markup import once, spans
-from bambi_anova.present.naming import TIMES
+from bambi_anova.present.wording import TIMES
 from bambi_anova.tables.rounding import MINUS
 
 #: Points of a line of the class ``article``; a column of two has 229.

@@ -11,7 +11,7 @@ from bambi_anova.design.design import Design
 from bambi_anova.estimates.accuracy import trust
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.present.markup import code, escape_markdown
-from bambi_anova.present.naming import joined, response_name
+from bambi_anova.present.wording import joined, response_name
 from bambi_anova.priors.assign import Priors
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.tables.rounding import number
@@ -94,7 +94,7 @@ def _units(design: Design) -> str:
     units = [f"{joined(unit.name.split(':'))} ({unit.size:,} units)" for unit in design.units]
     slopes = [f"the slope of {one.covariate} by {one.unit.name}" for one in design.slopes]
     terms = [
-        f"{joined(term.name.split(':'))} by {_judges(term.strata)}"
+        f"{joined(term.name.split(':'))} by {_strata(term.strata)}"
         for term in design.terms
         if term.factors
     ]
@@ -102,7 +102,7 @@ def _units(design: Design) -> str:
     return f"What varies by unit: {listed([*units, *slopes])}.{judged}"
 
 
-def _judges(strata: Sequence[str]) -> str:
+def _strata(strata: Sequence[str]) -> str:
     names = [joined(name.split(":")) for name in strata]
     return "the residual" if strata == ("residual",) else listed(names)
 

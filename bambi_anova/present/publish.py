@@ -17,7 +17,7 @@ from bambi_anova.estimates.slopes import slopes, unit_slopes
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.present import latex, markup
 from bambi_anova.present.journal_table import JournalTable, journal_table
-from bambi_anova.present.naming import scale_name
+from bambi_anova.present.wording import scale_name
 
 if TYPE_CHECKING:
     from great_tables import GT

@@ -9,7 +9,7 @@ from matplotlib.colors import same_color
 from bambi_anova import plots
 from bambi_anova.errors import ArgumentError
 from bambi_anova.plots.style import COLOURS
-from bambi_anova.present.naming import TIMES
+from bambi_anova.present.wording import TIMES
 from tests.plots.drawn import as_chains, markers
 
 

@@ -9,7 +9,7 @@ import pytest
 from bambi_anova import plots
 from bambi_anova.errors import ArgumentError
 from bambi_anova.plots.differences import PAIRS, PANELS
-from bambi_anova.present.naming import MINUS, TIMES
+from bambi_anova.present.wording import MINUS, TIMES
 from tests.plots.drawn import markers, rows_of
 
 DESIGNS = ["memory", "oats", "recall"]

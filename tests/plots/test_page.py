@@ -10,7 +10,7 @@ import pytest
 import bambi_anova as ba
 from bambi_anova import plots
 from bambi_anova.errors import AnovaWarning
-from bambi_anova.present.naming import TIMES
+from bambi_anova.present.wording import TIMES
 from tests.plots.drawn import as_chains, assert_publishable, words
 
 DESIGNS = ["memory", "oats", "recall", "log rt", "ordered time", "few units"]

@@ -8,7 +8,7 @@ from matplotlib.colors import same_color, to_rgba
 
 from bambi_anova import plots
 from bambi_anova.plots.style import COLOURS, GREY, density, stacked
-from bambi_anova.present.naming import MINUS, TIMES
+from bambi_anova.present.wording import MINUS, TIMES
 from tests.plots.drawn import assert_publishable, words
 
 

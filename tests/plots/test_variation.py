@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bambi_anova import plots
-from bambi_anova.present.naming import TIMES
+from bambi_anova.present.wording import TIMES
 from tests.plots.drawn import markers
 
 DESIGNS = ["memory", "oats", "recall"]

@@ -5,7 +5,7 @@ import pytest
 
 from bambi_anova.errors import ArgumentError
 from bambi_anova.present.journal_table import UNSUPPORTED, UNTRUSTED, journal_table
-from bambi_anova.present.naming import TIMES
+from bambi_anova.present.wording import TIMES
 from bambi_anova.tables.rounding import MINUS
 
 DESIGNS = ["memory", "oats", "recall"]

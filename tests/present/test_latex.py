@@ -18,7 +18,7 @@ from bambi_anova.present.journal_table import (
     journal_table,
 )
 from bambi_anova.present.latex import GAP, LINE, SIZES, to_latex
-from bambi_anova.present.naming import TIMES
+from bambi_anova.present.wording import TIMES
 from bambi_anova.tables.rounding import MINUS
 
 #: Signs of Computer Modern's other fonts, and letters as wide.

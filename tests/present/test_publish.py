@@ -7,6 +7,7 @@ import pytest
 
 from bambi_anova.errors import ArgumentError
 from bambi_anova.posterior.trust import Sampling
+from bambi_anova.present.publish import TABLES
 
 
 def test_a_user_reads_of_population_and_scale_in_words(quick_fit):
@@ -45,3 +46,22 @@ def test_arguments_belong_to_names_not_to_frames(quick_fit):
     result = quick_fit("oats")
     with pytest.raises(ArgumentError, match="already made"):
         result.table(result.anova(), population="finite")
+
+
+def test_columns_can_be_chosen_in_every_form(quick_fit):
+    result = quick_fit("oats")
+    columns = ["Contrast", "95% HDI"]
+    rows = result.to_markdown("contrasts", "variety", columns=columns).splitlines()
+    assert "| Contrast" in rows[2]
+    assert "Mean" not in rows[2]
+    assert r"Contrast & 95\% HDI \\" in result.to_latex("contrasts", "variety", columns=columns)
+    html = result.table("contrasts", "variety", columns=columns).as_raw_html()
+    assert "95% HDI" in html
+    assert ">Mean<" not in html
+
+
+def test_every_named_table_can_be_set(quick_fit):
+    result = quick_fit("covariate")
+    arguments = {"contrasts": ["encouragement"], "slopes": ["age"]}
+    for name in set(TABLES) - {"unit_slopes"}:  # slopes do not vary by unit here
+        assert TABLES[name][1] in result.to_markdown(name, *arguments.get(name, []))
