@@ -96,7 +96,7 @@ class Averaged:
 
 
 def _obstacle(study: Study) -> str | None:
-    if study.family != "gaussian":
+    if not study.normal:
         return f"it needs a gaussian response, and family={study.family!r}; use logistic_anova()"
     numbers = no_numbers(study)
     if numbers is not None:

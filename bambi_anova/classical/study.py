@@ -69,6 +69,8 @@ class Study:
     Attributes
     ----------
     formula, family, link : str
+    normal : bool
+        Whether rows are normal about their means, all with the same sd.
     levels : mapping of str to tuple
         Levels of each factor, in order: the axes of the grid of cells.
     codes : mapping of str to ndarray of int, each of shape (N,)
@@ -86,6 +88,7 @@ class Study:
     formula: str
     family: str
     link: str
+    normal: bool
     levels: Mapping[str, tuple]
     codes: Mapping[str, Array]
     terms: tuple[Term, ...]
@@ -185,6 +188,7 @@ def read_study(model: Model) -> Study:
         formula=model.formula.text,
         family=model.family.name,
         link=model.link.name,
+        normal=model.family.normal,
         levels={name: factor.levels for name, factor in rows.factors.items()},
         codes=factors,
         terms=tuple(

@@ -105,7 +105,7 @@ def anova(
         units = [_unit_source(unit, draws, design) for unit in design.units]
         taken = sum(term.df for term in design.terms) + sum(source.df for source in units)
         taken += sum(slope.unit.size for slope in design.slopes)
-        sources += units + _residual_source(draws, design, taken)
+        sources += units + _residual_source(posterior, taken)
     if not sources:
         raise ArgumentError(
             f"scale={scale!r}: this model has no factor terms, and nothing else has an sd there; "
@@ -165,14 +165,15 @@ def _unit_source(unit: Unit, draws: Draws, design: Design) -> _Source:
     )
 
 
-def _residual_source(draws: Draws, design: Design, taken: int) -> list[_Source]:
+def _residual_source(posterior: Posterior, taken: int) -> list[_Source]:
     """Return the residual's row; its degrees of freedom are what the others leave."""
-    if "sigma" not in draws.auxiliary:
+    name = posterior.family.residual
+    if not name:
         return []
-    size = len(design.rows.data)
+    size = len(posterior.design.rows.data)
     freedom = max(size - 1 - taken, 0)
     labels = _labels(RESIDUAL, "residual", RESIDUAL, size, freedom)
-    return [_Source(labels, draws.auxiliary["sigma"], None, 1)]
+    return [_Source(labels, posterior.draws.auxiliary[name], None, 1)]
 
 
 def _labels(term: str, kind: str, stratum: str, units: int, df: int) -> dict[str, object]:

@@ -169,7 +169,7 @@ def parameter_quantities(posterior: Posterior, population: str = "super") -> Qua
         support.append(effects.supported)
     scales = {f"sd {name}": values for name, values in posterior.draws.sigmas.items()}
     rest = {
-        "sd residual" if name == "sigma" else name: values
+        "sd residual" if name == posterior.family.residual else name: values
         for name, values in posterior.draws.auxiliary.items()
     }
     for name, values in {**scales, **rest}.items():

@@ -130,6 +130,9 @@ class Family:
     residual : str
         The auxiliary parameter that is the sd, or scale, of a residual that every row has on the
         link scale; empty if there is none.
+    normal : bool
+        Whether rows are normal about their linear predictor with one sd, as classical analyses of
+        variance take them to be.
     latent : bool
         Whether a row is one yes or no of a latent variable, or several of equal probability.
     overdispersed : str
@@ -151,6 +154,7 @@ class Family:
     bambi: Callable[[Collapsed], bmb.Family]
     auxiliary: tuple[Further, ...] = ()
     residual: str = ""
+    normal: bool = False
     latent: bool = False
     overdispersed: str = ""
     refuse: Callable[[Family, ResponseValues], None] | None = None

@@ -142,4 +142,5 @@ GAUSSIAN = Family(
         ),
     ),
     residual="sigma",
+    normal=True,
 )

@@ -166,8 +166,8 @@ def _panel_page(page: _Page) -> Figure:
 
 def _plain_page(page: _Page) -> Figure:
     """Lay out what a model without factors has: sds, priors and diagnostics."""
-    priors = page.posterior.priors
-    panels = len(priors.sigmas) + ("sigma" in priors.auxiliary)
+    posterior = page.posterior
+    panels = len(posterior.priors.sigmas) + bool(posterior.family.residual)
     bottom = 0.9 + 2.2 * -(-max(panels, 1) // 3)
     sds = page.anova()
     figure, (upper, lower) = _rows([max(FOOT, sds.height), bottom])

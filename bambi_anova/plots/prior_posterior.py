@@ -79,9 +79,10 @@ def _sigmas(posterior: Posterior, style: Style) -> list[tuple[str, Prior, Array]
         (f"sd of {style.term(name)}", prior, posterior.draws.sigmas[name])
         for name, prior in posterior.priors.sigmas.items()
     ]
-    residual = posterior.priors.auxiliary.get("sigma")
+    name = posterior.family.residual
+    residual = posterior.priors.auxiliary.get(name)
     if isinstance(residual, Prior):
-        found.append(("residual sd", residual, posterior.draws.auxiliary["sigma"]))
+        found.append(("residual sd", residual, posterior.draws.auxiliary[name]))
     return found
 
 

@@ -12,7 +12,6 @@ from bambi_anova.estimates.accuracy import trust
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.present.markup import code, escape_markdown
 from bambi_anova.present.wording import joined, response_name
-from bambi_anova.priors.assign import Priors
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.tables.rounding import number
 
@@ -141,9 +140,9 @@ def describe_model(posterior: Posterior) -> str:
     )
 
 
-def describe_priors(priors: Priors) -> str:
+def describe_priors(posterior: Posterior) -> str:
     """Name every prior, and which of them are the user's own."""
-    named = _parameters(priors)
+    named = _parameters(posterior)
     own = {name: prior for name, prior in named.items() if _is_own(prior)}
     rest = {name: prior for name, prior in named.items() if name not in own}
     sentences = []
@@ -154,12 +153,13 @@ def describe_priors(priors: Priors) -> str:
     return escape_markdown(" ".join(sentences))
 
 
-def _parameters(priors: Priors) -> dict[str, Prior | float]:
+def _parameters(posterior: Posterior) -> dict[str, Prior | float]:
+    priors = posterior.priors
     named: dict[str, Prior | float] = {"the intercept": priors.intercept}
     named |= {f"the slope of {name}": prior for name, prior in priors.covariates.items()}
     named |= {f"the sd of {joined(name.split(':'))}": p for name, p in priors.sigmas.items()}
-    words = {"sigma": "the residual sd"}
-    return named | {words.get(name, name): prior for name, prior in priors.auxiliary.items()}
+    words = {one.name: one.word or one.name for one in posterior.family.auxiliary}
+    return named | {words[name]: prior for name, prior in priors.auxiliary.items()}
 
 
 def _is_own(prior: Prior | float) -> bool:

@@ -115,7 +115,7 @@ def report(
     check = predictive_check(posterior, by, ci_prob=ci_prob, draws=draws, random_seed=random_seed)
     methods = (
         describe_data(posterior),
-        f"{describe_model(posterior)} {describe_priors(posterior.priors)}",
+        f"{describe_model(posterior)} {describe_priors(posterior)}",
         describe_computation(posterior),
         describe_check(check, groups, ci_prob),
     )
