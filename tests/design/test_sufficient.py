@@ -5,14 +5,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import special, stats
 
 from bambi_anova.data.rows import read_rows
 from bambi_anova.datasets import load_data
 from bambi_anova.design.build import build_design
 from bambi_anova.design.sufficient import collapse_rows
 from bambi_anova.families.registry import get_family
-from bambi_anova.families.sufficient import Collapsed, group_rows
+from bambi_anova.families.sufficient import group_rows
 from bambi_anova.formula.parse import parse_formula
 
 PREDICTORS = ["A", "s", "x"]
@@ -72,66 +71,6 @@ def collapse(text, data, family, **options):
     formula, family = parse_formula(text), get_family(family)
     design = build_design(formula, read_rows(formula, data, family), family)
     return collapse_rows(design, family, **options)
-
-
-def log_likelihood(family, eta, values, trials, offset, scale):
-    """Log-likelihood of each row by scipy; ``scale`` is the further parameter."""
-    eta = eta if offset is None else eta + offset
-    if family in ("bernoulli", "binomial"):
-        return stats.binom.logpmf(values, trials, special.expit(eta))
-    if family == "poisson":
-        return stats.poisson.logpmf(values, np.exp(eta))
-    if family == "gaussian":
-        return stats.norm.logpdf(values, eta, scale)
-    if family == "t":
-        return stats.t.logpdf(values, 3.5, eta, scale)
-    if family == "negativebinomial":
-        mean = np.exp(eta)
-        return stats.nbinom.logpmf(values, scale, scale / (scale + mean))
-    if family == "gamma":
-        return stats.gamma.logpdf(values, scale, scale=np.exp(eta) / scale)
-    mean = special.expit(eta)
-    if family == "betabinomial":
-        return stats.betabinom.logpmf(values, trials, mean * scale, (1 - mean) * scale)
-    if family == "betabinomial_mode":
-        return stats.betabinom.logpmf(values, trials, mean * scale + 1, (1 - mean) * scale + 1)
-    return stats.beta.logpdf(values, mean * scale, (1 - mean) * scale)
-
-
-def collapsed_log_likelihood(family, eta, rows: Collapsed, scale):
-    """The same from the sufficient rows."""
-    if family in ("bernoulli", "binomial", "poisson"):
-        return log_likelihood(family, eta, rows.values, rows.trials, rows.offset, scale).sum()
-    if family == "gaussian":
-        eta = eta if rows.offset is None else eta + rows.offset
-        mean = stats.norm.logpdf(rows.values, eta, scale / np.sqrt(rows.n))
-        many = rows.n > 1
-        within = stats.chi2.logpdf(rows.within[many] / scale**2, rows.n[many] - 1)
-        return mean.sum() + (within - 2 * np.log(scale)).sum()
-    terms = log_likelihood(family, eta, rows.values, rows.trials, rows.offset, scale)
-    return (rows.n * terms).sum()
-
-
-@pytest.mark.parametrize("offset", ["", " + offset(log(area))"])
-@pytest.mark.parametrize("family", RESPONSES)
-@settings(max_examples=25)
-@given(st.integers(0, 2**32 - 1), st.integers(8, 60), st.integers(2, 3))
-def test_the_likelihood_differs_by_a_constant_from_that_of_all_rows(
-    family, offset, seed, size, levels
-):
-    data = simulated(seed, size, levels)
-    text = f"{RESPONSES[family]} ~ {RIGHT}{offset}"
-    rows = collapse(text, data, family)
-    full = collapse(text, data, family, collapse=False)
-    groups = data.groupby(PREDICTORS).ngroup().to_numpy()
-    rng = np.random.default_rng(seed)
-
-    def difference():
-        eta, scale = rng.normal(0, 1, groups.max() + 1)[groups], rng.uniform(0.5, 3)
-        terms = log_likelihood(family, eta, full.values, full.trials, full.offset, scale)
-        return collapsed_log_likelihood(family, eta[rows.first], rows, scale) - terms.sum()
-
-    assert [difference() for _ in range(3)] == pytest.approx([difference()] * 3, abs=1e-7)
 
 
 @pytest.mark.parametrize("family", RESPONSES)

@@ -112,22 +112,6 @@ def test_log_likelihoods_of_rows_and_groups_are_scipys(data, family, offset):
     np.testing.assert_allclose(got, sums, rtol=1e-9, atol=1e-8)
 
 
-@pytest.mark.parametrize("link", ["probit", "cloglog"])
-@pytest.mark.parametrize("family", ["beta", "bernoulli"])
-def test_other_links(family, link):
-    rng = np.random.default_rng(1)
-    y = rng.uniform(0.1, 0.9, 6) if family == "beta" else rng.integers(0, 2, 6).astype(float)
-    eta, aux = rng.normal(size=(6, 4)), {"kappa": np.full(4, 3.0)}
-    ones, own = np.ones(6), np.arange(6)
-    rows = Collapsed(own, own, y, ones, None, ones, 0 * ones)
-    likelihood = get_family(family).likelihood((LINKS[link],), rows)
-    want = oracle(family, y, ones, eta, {"kappa": aux["kappa"][:, None]}, link)
-    np.testing.assert_allclose(likelihood.log(eta, aux), want, rtol=1e-8)
-    step = 1e-5
-    slope = (likelihood.log(eta + step, aux) - likelihood.log(eta - step, aux)) / (2 * step)
-    np.testing.assert_allclose(likelihood.derivatives(eta, aux).slope, slope, rtol=1e-4, atol=1e-6)
-
-
 def test_rows_that_are_equal_are_computed_once(data):
     result = fit("hit ~ group * task + (1|subject)", data, "bernoulli", draws=50)
     pieces = row_pieces(result.model)

@@ -3,13 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import special, stats
+from scipy import stats
 
 import bambi_anova as ba
 from bambi_anova.bambi_model.any_prior import distribution_of, pymc_distribution
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families.registry import FAMILIES, get_family
-from bambi_anova.families.sufficient import Collapsed
 from bambi_anova.prediction.grouping import grouping
 from bambi_anova.prediction.predictors import read_predictor
 from bambi_anova.prediction.rows import replicate_rows
@@ -38,69 +36,6 @@ def with_slopes(split_plot):
         "y ~ group * task + dose + group:dose + (1|subject) + (1|subject:task) + (dose|subject)"
     )
     return quick(formula, split_plot)
-
-
-# One family at a time
-
-
-def rows_of(trials=1.0, n=1.0):
-    one = np.zeros(1, int)
-    return Collapsed(one, one, np.ones(1), np.full(1, trials), None, np.full(1, n), np.zeros(1))
-
-
-#: family, auxiliary, linear predictor, rows, the distribution as SciPy has it
-ORACLES = {
-    "gaussian": ({"sigma": 2.0}, 1.5, rows_of(), stats.norm(1.5, 2)),
-    "gaussian mean": ({"sigma": 2.0}, 1.5, rows_of(n=9.0), stats.norm(1.5, 2 / 3)),
-    "t": ({"sigma": 2.0, "nu": 3.0}, 1.5, rows_of(), stats.t(3, 1.5, 2)),
-    "bernoulli": ({}, -0.4, rows_of(), stats.bernoulli(special.expit(-0.4))),
-    "binomial": ({}, -0.4, rows_of(12.0, 3.0), stats.binom(12, special.expit(-0.4))),
-    "poisson": ({}, 1.2, rows_of(), stats.poisson(np.exp(1.2))),
-    "negativebinomial": (
-        {"alpha": 1.7},
-        1.2,
-        rows_of(),
-        stats.nbinom(1.7, 1.7 / (1.7 + np.exp(1.2))),
-    ),
-    "gamma": ({"alpha": 1.7}, 1.2, rows_of(), stats.gamma(1.7, scale=np.exp(1.2) / 1.7)),
-    "beta": (
-        {"kappa": 5.0},
-        0.7,
-        rows_of(),
-        stats.beta(5 * special.expit(0.7), 5 * special.expit(-0.7)),
-    ),
-    "betabinomial": (
-        {"kappa": 5.0},
-        -0.4,
-        rows_of(12.0),
-        stats.betabinom(12, 5 * special.expit(-0.4), 5 * special.expit(0.4)),
-    ),
-    "betabinomial_mode": (
-        {"kappa_minus_2": 3.0},
-        -0.4,
-        rows_of(12.0),
-        stats.betabinom(12, 3 * special.expit(-0.4) + 1, 3 * special.expit(0.4) + 1),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", ORACLES)
-def test_replicates_have_their_familys_distribution(name):
-    auxiliary, eta, rows, oracle = ORACLES[name]
-    family, count = get_family(name.split()[0]), 20_000
-    auxiliary = {key: np.full((count, 1), value) for key, value in auxiliary.items()}
-    parameters = family.at((family.link(None),), (np.full((count, 1), eta),), auxiliary)
-    drawn = family.replicate(parameters, rows, np.random.default_rng(5))[:, 0]
-    if hasattr(oracle.dist, "pmf"):
-        values = np.arange(oracle.ppf(0.999) + 1)
-        found = np.array([(drawn == value).mean() for value in values])
-        assert np.abs(found - oracle.pmf(values)).max() < 0.012
-    else:
-        assert stats.kstest(drawn, oracle.cdf).pvalue > 0.001
-
-
-def test_every_family_is_covered():
-    assert {name.split()[0] for name in ORACLES} == set(FAMILIES)
 
 
 # The linear predictor

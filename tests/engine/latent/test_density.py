@@ -12,6 +12,8 @@ import pytest
 
 import bambi_anova as ba
 from bambi_anova.engine.latent.build import latent_model
+from bambi_anova.families.registry import get_family
+from tests.generated import FAMILY_LINKS, generated, left_hand_side
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
@@ -197,34 +199,11 @@ def same_up_to_a_constant(model, **options):
 
 # -- Every family and link ---------------------------------------------------------------------
 
-RESPONSES = {
-    "gaussian": "y",
-    "bernoulli": "hit",
-    "binomial": "p(hits, shown)",
-    "poisson": "count",
-    "t": "coarse",
-    "negativebinomial": "count",
-    "gamma": "positive",
-    "beta": "share",
-    "betabinomial": "p(hits, shown)",
-    "betabinomial_mode": "p(hits, shown)",
-}
-FAMILY_LINKS = [
-    ("gaussian", "identity"),
-    *product(["bernoulli", "binomial"], ["logit", "probit", "cloglog"]),
-    ("poisson", "log"),
-    ("t", "identity"),
-    ("negativebinomial", "log"),
-    ("gamma", "log"),
-    *product(["beta", "betabinomial", "betabinomial_mode"], ["logit", "probit", "cloglog"]),
-]
 
-
-def model_of(family, link, **options):
-    right = "group * task + age + Error(s)"
-    right += " + offset(np.log(seconds))" if link == "log" else ""
-    formula = f"{RESPONSES[family]} ~ {right}"
-    return ba.Model(formula, experiment(), family=family, link=link, **options)
+def model_of(name, link, **options):
+    offset = " + offset(np.log(area))" if link == "log" else ""
+    formula = f"{left_hand_side(get_family(name))} ~ group * task + dose{offset} + Error(s)"
+    return ba.Model(formula, generated(name, link, units=4), family=name, link=link, **options)
 
 
 @pytest.mark.parametrize(
@@ -243,26 +222,6 @@ def test_the_density_is_bambis_for_the_overparameterized_model_of_merged_rows(fa
     link = dict(FAMILY_LINKS)[family]
     model = model_of(family, link, parameterization="overparameterized")
     same_up_to_a_constant(model, spread=0.2)
-
-
-def random_point(latent, rng):
-    units = rng.normal(size=(latent.blocks.count, latent.blocks.size, 5)) * latent.blocks.occupied
-    return rng.normal(size=(len(latent.scales), 5)), rng.normal(size=(latent.core.size, 5)), units
-
-
-@pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
-@pytest.mark.parametrize(("family", "link"), FAMILY_LINKS)
-def test_merging_rows_changes_the_density_by_a_constant(family, link, parameterization):
-    merged, single = (
-        model_of(family, link, parameterization=parameterization, collapse=c) for c in (True, False)
-    )
-    merged, single = latent_model(merged), latent_model(single)
-    assert len(merged.blocks.of_row) < len(single.blocks.of_row)
-    point = random_point(merged, np.random.default_rng(5))
-    surplus = merged.log_density(*point) - single.log_density(*point)
-    np.testing.assert_allclose(surplus, surplus[0], atol=1e-8 * max(1, abs(surplus[0])))
-    if (family, link) not in [("gaussian", "identity"), ("poisson", "log")]:
-        np.testing.assert_allclose(surplus, 0, atol=1e-8)
 
 
 # -- Every structure ---------------------------------------------------------------------------
@@ -364,7 +323,9 @@ def test_models_without_hyperparameters_have_a_density(formula, family, priors):
 def test_coordinates_of_no_unit_leave_the_density_as_it_is():
     latent = latent_model(STRUCTURES["blocks of unequal size"].model())
     assert not latent.blocks.occupied.all()
-    u, core, units = random_point(latent, np.random.default_rng(1))
+    rng, (blocks, size) = np.random.default_rng(1), latent.blocks.occupied.shape[:2]
+    u, core = rng.normal(size=(len(latent.scales), 5)), rng.normal(size=(latent.core.size, 5))
+    units = rng.normal(size=(blocks, size, 5)) * latent.blocks.occupied
     moved = units + 3.0 * ~latent.blocks.occupied
     np.testing.assert_array_equal(
         latent.log_density(u, core, units), latent.log_density(u, core, moved)

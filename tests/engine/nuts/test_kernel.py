@@ -5,10 +5,8 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import bambi_anova as ba
@@ -18,8 +16,9 @@ from bambi_anova.engine.nuts.kernel_sampling import sample_latent
 from bambi_anova.engine.nuts.packing import pack
 from bambi_anova.engine.nuts.whitening import draw_start, whiten
 from bambi_anova.errors import AnovaWarning, UnsupportedError
-from bambi_anova.families.registry import FAMILIES
+from bambi_anova.families.registry import get_family
 from bambi_anova.priors.distributions import Prior
+from tests.generated import FAMILY_LINKS, generated, left_hand_side
 
 REALS = ctypes.POINTER(ctypes.c_double)
 
@@ -31,39 +30,15 @@ def latent(formula, data, family="gaussian", **options):
     return latent_model(model)
 
 
-def rows(units=6, seed=0, family="gaussian"):
+def rows(units=6):
     """Units between groups, two tasks within, three attempts; one unit did only one task."""
-    rng = np.random.default_rng(seed)
-    frame = pd.DataFrame(product(range(units), "xy", range(3)), columns=["s", "task", "attempt"])
-    frame = frame[(frame["s"] > 0) | (frame["task"] == "x")].reset_index(drop=True)
-    eta = rng.normal(size=units)[frame["s"]] + 0.5 * (frame["task"] == "x")
-    size = len(frame)
-    responses = {
-        "gaussian": lambda: eta + rng.normal(size=size),
-        "t": lambda: eta + rng.standard_t(3, size),
-        "gamma": lambda: rng.gamma(3, np.exp(eta) / 3),
-        "beta": lambda: rng.beta(4 / (1 + np.exp(-eta)), 4 / (1 + np.exp(eta))),
-        "poisson": lambda: rng.poisson(np.exp(eta)),
-        "negativebinomial": lambda: rng.poisson(np.exp(eta) * rng.gamma(2, 0.5, size)),
-        "bernoulli": lambda: rng.binomial(1, 1 / (1 + np.exp(-eta))),
-        "binomial": lambda: rng.binomial(5, 1 / (1 + np.exp(-eta))),
-        "betabinomial": lambda: rng.binomial(5, 1 / (1 + np.exp(-eta))),
-        "betabinomial_mode": lambda: rng.binomial(5, 1 / (1 + np.exp(-eta))),
-    }
-    return frame.assign(
-        y=responses[family](),
-        n=5,
-        group=np.where(frame["s"] % 2, "A", "B"),
-        item=[f"i{number}" for number in frame["attempt"]],
-        dose=rng.uniform(0, 5, size),
-        s=[f"s{number}" for number in frame["s"]],
-    )
+    return generated("gaussian", "identity", units=units)
 
 
-def of_family(family, link=None):
-    response = "p(y, n)" if "binomial" in family and "neg" not in family else "y"
-    formula = f"{response} ~ group * task + Error(s/task)"
-    return latent(formula, rows(family=family), family, link=link)
+def of_family(name, link=None):
+    family = get_family(name)
+    formula = f"{left_hand_side(family)} ~ group * task + Error(s/task)"
+    return latent(formula, generated(name, link or family.link(None).name), name, link=link)
 
 
 DESIGNS = {
@@ -118,11 +93,7 @@ def rng():
     return np.random.default_rng(3)
 
 
-#: Every family under each of its links.
-KINDS = [(name, link) for name, family in FAMILIES.items() for (link,) in family.likelihoods]
-
-
-@pytest.mark.parametrize(("family", "link"), KINDS)
+@pytest.mark.parametrize(("family", "link"), FAMILY_LINKS)
 def test_gradient_is_the_density_s(family, link, rng):
     whitened, _ = whiten(of_family(family, link), rng)
     density = Density(whitened)
@@ -135,7 +106,7 @@ def test_gradient_is_the_density_s(family, link, rng):
         np.testing.assert_allclose(gradient, differences, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("family", "link"), KINDS)
+@pytest.mark.parametrize(("family", "link"), FAMILY_LINKS)
 @pytest.mark.parametrize("spread", [1.0, 4.0])
 def test_likelihoods_are_the_model_s(family, link, spread, rng):
     """Differences between points far apart, so that the tails are compared too."""
@@ -312,7 +283,9 @@ def test_divergences_call_for_smaller_steps(monkeypatch):
     from bambi_anova.engine.nuts import kernel_sampling as kernel_nuts
 
     monkeypatch.setattr(kernel_nuts, "TARGETS", (0.2, 0.98))
-    model = latent("y ~ group * task + Error(s/task)", rows(4, family="poisson"), "poisson")
+    model = latent(
+        "y ~ group * task + Error(s/task)", generated("poisson", "log", units=4), "poisson"
+    )
     assert sample_latent(model, draws=300, tune=300, random_seed=1).target_accept == 0.98
     chosen = sample_latent(model, draws=50, tune=50, random_seed=1, target_accept=0.6)
     assert chosen.target_accept == 0.6
