@@ -23,6 +23,7 @@ from bambi_anova.present.overview import model_html
 from bambi_anova.screening.screen import check_dispersion, check_trials, warn_of_trials
 from bambi_anova.specification import (
     IDENTIFIED,
+    LEVELS,
     Options,
     Specification,
     describe,
@@ -72,8 +73,14 @@ class Model(Specification):
     collapse : bool
         Merge rows that share every predictor; the posterior is the same.
     parameterization : {"identified", "overparameterized"}
-        Sum-to-zero effects in coordinates that sample well, or Kruschke's literal model with a
-        free effect for every level.
+        Coordinates of the model: those that the data can tell apart, which sample well, or a
+        free effect for every level, as Kruschke writes the model.  The posterior of cell means,
+        standard deviations and all that is made of them is the same.
+    priors_on : {"levels", "deflections"}
+        What the effects' priors are about: the effect of every level of every term, as in
+        Kruschke's model, whose deflections are taken after the fit; or the deflections of each
+        term of the formula, which then shrinks by itself.  These are different models as soon as
+        there is an interaction; see ``bambi_anova.design.margins``.
     extra_namespace : mapping, optional
         Further names that the formula may use.
 
@@ -117,9 +124,10 @@ class Model(Specification):
         *,
         collapse: bool = True,
         parameterization: str = IDENTIFIED,
+        priors_on: str = LEVELS,
         extra_namespace: Mapping[str, Any] | None = None,
     ) -> None:
-        options = Options(collapse, parameterization, dict(extra_namespace or {}))
+        options = Options(collapse, parameterization, priors_on, dict(extra_namespace or {}))
         self._take(specify(formula, data, family, priors, link, categorical, dropna, options))
         for warning in (*check_design(self.design, self.family), *warn_of_trials(self)):
             warn(warning)

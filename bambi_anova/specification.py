@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bambi_anova.data.rows import read_rows
 from bambi_anova.design.build import build_design
 from bambi_anova.design.design import Design
+from bambi_anova.design.margins import DEFLECTIONS, LEVELS, PRIORS_ON, design_margins, term_shape
 from bambi_anova.design.priors import make_priors
 from bambi_anova.design.sufficient import collapse_rows
 from bambi_anova.errors import ArgumentError
@@ -23,8 +25,10 @@ from bambi_anova.families.base import Family
 from bambi_anova.families.links import Link
 from bambi_anova.families.registry import get_family
 from bambi_anova.families.sufficient import Collapsed
-from bambi_anova.formula.parse import Formula, parse_formula
+from bambi_anova.formula.parse import Formula, parse_formula, term_name
+from bambi_anova.names import INTERCEPT
 from bambi_anova.priors.assign import Priors
+from bambi_anova.priors.distributions import Prior, is_normal
 from bambi_anova.tables.sections import columns, sections
 
 IDENTIFIED, OVERPARAMETERIZED = PARAMETERIZATIONS = ("identified", "overparameterized")
@@ -58,25 +62,59 @@ class Options:
         Whether rows that share every predictor are merged.
     parameterization : {"identified", "overparameterized"}
         The coordinates of the Bambi model; see ``Model``.
+    priors_on : {"levels", "deflections"}
+        What the prior of a term's effects is about; see ``Model`` and ``design.margins``.
     namespace : mapping of str to object
         The user's names that the formula may use.
 
     Raises
     ------
     ArgumentError
-        If there is no such parameterization.
+        If there is no such choice, or free effects of every level are to have the priors of
+        deflections.
     """
 
     collapse: bool = True
     parameterization: str = IDENTIFIED
+    priors_on: str = LEVELS
     namespace: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what does not exist."""
-        if self.parameterization not in PARAMETERIZATIONS:
+        for name, known in (("parameterization", PARAMETERIZATIONS), ("priors_on", PRIORS_ON)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ArgumentError(f"{name}={value!r}: expected one of {known}")
+        if (self.parameterization, self.priors_on) == (OVERPARAMETERIZED, DEFLECTIONS):
             raise ArgumentError(
-                f"parameterization={self.parameterization!r}: expected one of {PARAMETERIZATIONS}"
+                f"priors_on={DEFLECTIONS!r}: the over-parameterized form has a free effect for "
+                f"every level, and its priors are on these; use parameterization={IDENTIFIED!r}"
             )
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Fixed coordinates that have one prior: iid normal given the standard deviations.
+
+    Attributes
+    ----------
+    home : str
+        Whose effects they are reported under: "Intercept", a covariate or a factor term.
+    margin : str
+        The factors that their effects tell apart, joined by colons.
+    basis : ndarray, shape (L, K)
+        From the K coordinates to the effects of the home's levels; orthonormal.
+    variances : mapping of str to float
+        What their variance adds up from: by factor term, the factor of its sigma^2.
+    prior : Prior or None
+        Of the intercept or of a common slope: its mean, and its variance beside the others.
+    """
+
+    home: str
+    margin: str
+    basis: np.ndarray
+    variances: Mapping[str, float]
+    prior: Prior | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -128,6 +166,42 @@ class Specification:
         parent = replace(self.parent, design=design)
         predictors = {**self.predictors, parent.name: parent}
         return Specification(self.family, predictors, self.priors, self.options)
+
+    @cached_property
+    def coordinates(self) -> tuple[Coordinates, ...]:
+        """The coordinates of the intercept, the slopes and the factor terms, term by term."""
+        design, found = self.design, []
+        covariates = dict.fromkeys(term.covariate for term in design.terms)
+        for covariate in (None, *(name for name in covariates if name is not None)):
+            found += self._coordinates_of(covariate)
+        order = [INTERCEPT, *(term.name for term in design.terms)]
+        return tuple(sorted(found, key=lambda one: order.index(one.home)))
+
+    def _coordinates_of(self, covariate: str | None) -> list[Coordinates]:
+        """Return those of the means, or of a covariate's slopes."""
+        common = covariate or INTERCEPT
+        prior = self.priors.intercept if covariate is None else self.priors.covariates.get(common)
+        alone = [Coordinates(common, "", np.ones((1, 1)), {}, prior)] if prior else []
+        own = [t for t in self.design.terms if t.covariate == covariate and t.factors]
+        if self.overparameterized:
+            return alone + [
+                Coordinates(t.name, term_name(t.factors), np.eye(levels), {t.name: 1.0})
+                for t in own
+                for levels in [int(np.prod(term_shape(t.factors, self.design)))]
+            ]
+        # Variances add up only if the common part is normal as well.
+        normal = prior is not None and is_normal(prior)
+        margins = design_margins(self.design, covariate, self.options.priors_on, normal)
+        return (alone if prior is not None and not normal else []) + [
+            Coordinates(
+                common if m.home is None else m.home,
+                m.name,
+                m.basis,
+                m.variances,
+                prior if m.home is None else None,
+            )
+            for m in margins
+        ]
 
     @cached_property
     def collapsed(self) -> Collapsed:

@@ -6,19 +6,23 @@ common terms, centred at their mean over the rows of the data.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import bambi as bmb
 import formulae
+from bambi.backend.utils import get_distribution_from_prior
 
+from bambi_anova.bambi_model.effects import CommonEffect, Scale
 from bambi_anova.bambi_model.frame import BambiFrame, centred_call, centring, make_frame
-from bambi_anova.bambi_model.groups import Group, make_groups
+from bambi_anova.bambi_model.groups import Group, make_groups, variance_of
 from bambi_anova.bambi_model.weights import bambi_family
-from bambi_anova.names import INTERCEPT
+from bambi_anova.design.design import Design, FixedTerm
+from bambi_anova.names import INTERCEPT, scaled_terms, sigma_name
 from bambi_anova.priors.distributions import Prior
-from bambi_anova.specification import Specification
+from bambi_anova.specification import Coordinates, Specification
 
 _BUILT: WeakKeyDictionary[Specification, bmb.Model] = WeakKeyDictionary()
 
@@ -41,7 +45,13 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
     design, family, priors = specification.design, specification.family, specification.priors
     collapsed = specification.collapsed
     frame = make_frame(design, collapsed, family)
-    groups = make_groups(design, family)
+    scales = {
+        sigma_name(term): _scale(priors.sigmas[key])
+        for key, term in scaled_terms(design).items()
+        if isinstance(term, FixedTerm)
+    }
+    groups = make_groups(specification, scales)
+    common = {one.home: one for one in specification.coordinates if one.prior is not None}
     covariates = [t.covariate for t in design.terms if t.covariate and not t.factors]
     # Plain columns first: the order of the parameters decides which random numbers they get.
     covariates.sort(key=lambda name: "(" in name)
@@ -51,14 +61,14 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
     described = formulae.model_description(text)
     slopes = [term.name for term in described.common_terms if term.name.startswith("centred_")]
     names = [group.name for group in described.group_terms]
-    bambi_priors = {INTERCEPT: _to_bambi(priors.intercept)}
+    bambi_priors = {INTERCEPT: _common_prior(common[INTERCEPT], design, scales)}
     aliases = {}
     for slope, name in zip(slopes, covariates, strict=True):
-        bambi_priors[slope] = _to_bambi(priors.covariates[name])
+        bambi_priors[slope] = _common_prior(common[name], design, scales)
         aliases[slope] = name
     for name, group in zip(names, groups, strict=True):
         bambi_priors[name] = _group_prior(
-            group, priors.sigmas[group.key], specification.overparameterized
+            group, priors.sigmas[group.key], scales, specification.overparameterized
         )
         if name != group.name:
             aliases[name] = group.name
@@ -103,11 +113,30 @@ def _to_bambi(prior: Prior | float):
     return given if isinstance(given, bmb.Prior) else bmb.Prior(prior.name, **prior.args)
 
 
-def _group_prior(group: Group, sigma: Prior, overparameterized: bool) -> bmb.Prior:
-    if overparameterized:
-        return bmb.Prior("Normal", mu=0, sigma=_to_bambi(sigma))
+def _scale(prior: Prior) -> Scale:
+    given = _to_bambi(prior)
+    return Scale(get_distribution_from_prior(given), given.args)
+
+
+def _common_prior(own: Coordinates, design: Design, scales: Mapping[str, Scale]) -> bmb.Prior:
+    """Return the prior of the intercept or of a common slope."""
+    assert own.prior is not None  # for the type checker
+    prior = _to_bambi(own.prior)
+    if not own.variances:
+        return prior
+    effect = CommonEffect(variance_of(own, design, scales))
+    return bmb.Prior(prior.name, dist=effect, **prior.args)
+
+
+def _group_prior(group: Group, sigma: Prior, scales: Mapping[str, Scale], free: bool) -> bmb.Prior:
+    given = _to_bambi(sigma)
+    if free:
+        return bmb.Prior("Normal", mu=0, sigma=given)
+    scale = scales.get(f"{group.name}_sigma")
+    if scale is not None:  # of a factor term: other effects may have made it before
+        given = bmb.Prior(given.name, dist=scale, **given.args)
     kind = type(group.effects).__name__
-    return bmb.Prior(kind, dist=group.effects, sigma=_to_bambi(sigma), noncentered=False)
+    return bmb.Prior(kind, dist=group.effects, sigma=given, noncentered=False)
 
 
 def _require_level_order(model: bmb.Model, groups: list[Group]) -> None:

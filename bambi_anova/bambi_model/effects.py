@@ -1,11 +1,10 @@
 """Effects as Bambi priors: callables that Bambi's ``Prior(dist=...)`` puts into a PyMC model.
 
-All three distributions below are exactly iid N(0, sigma) effects, deflected or not; they differ
-in the coordinates that the sampler sees.
+The distributions below have the cell means, and the effects of units, of exactly iid N(0, sigma)
+effects; they differ in the coordinates that the sampler sees.
 
-- *Identified*: iid effects over J levels, deflected, are Q z with Q an orthonormal basis of the
-  sum-to-zero space and z ~ N(0, sigma).  Sampling z removes every direction that the likelihood
-  leaves free.
+- *Identified*: the zero-sum coordinates of every margin of every term (``design.margins``), which
+  leave no direction that the likelihood leaves free.
 - *Informed scale*: with about I units of Fisher information on each coordinate the posterior of
   an effect given sigma has sd near s = sigma / sqrt(1 + I sigma^2).  Sampling effect / s is
   non-centred where sigma is small and centred where the data decide, with no funnel in between
@@ -18,7 +17,9 @@ Letters: L levels of a term, K its degrees of freedom, J units, G groups of unit
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,17 +27,77 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class ZeroSumEffects:
-    """Deflected iid effects of a fixed term.
+class Scale:
+    """The standard deviation of a term: made once, by whichever effects need it first.
 
     Attributes
     ----------
-    basis : ndarray, shape (L, K)
-    information : float
-        Rough Fisher information on each of the K coordinates.
+    make : callable
+        From its name and the prior's parameters to the variable.
+    args : mapping of str to float
+        The prior's parameters.
     """
 
-    basis: Array
+    make: Callable[..., Any]
+    args: Mapping[str, float]
+
+    def __call__(self, name: str, dims=None, **args: Any):
+        """Return the variable of that name in the PyMC model in context."""
+        import pymc as pm
+
+        model = pm.modelcontext(None)
+        return model[name] if name in model.named_vars else self.make(name, **self.args)
+
+
+@dataclass(frozen=True)
+class Variance:
+    """A variance that adds up from those of several terms.
+
+    Attributes
+    ----------
+    factors : mapping of str to float
+        What the square of each standard deviation is multiplied by, by its variable.
+    scales : mapping of str to Scale
+    """
+
+    factors: Mapping[str, float]
+    scales: Mapping[str, Scale]
+
+    def __call__(self):
+        """Return the variance in the PyMC model in context."""
+        return sum(k * self.scales[name](name) ** 2 for name, k in self.factors.items())
+
+
+@dataclass(frozen=True)
+class CommonEffect:
+    """An intercept or a common slope, with what the factor terms share of it."""
+
+    variance: Variance
+
+    def __call__(self, name: str, mu=0.0, sigma=1.0, tau=None, dims=None):
+        """Add it to the PyMC model in context and return it."""
+        import pymc as pm
+
+        own = sigma**2 if tau is None else 1 / tau
+        return pm.Normal(name, mu, (own + self.variance()) ** 0.5, dims=dims)
+
+
+@dataclass(frozen=True)
+class MarginEffects:
+    """The effects of a fixed term, from the zero-sum coordinates of its margins.
+
+    Attributes
+    ----------
+    bases : mapping of str to ndarray, each of shape (L, K)
+        By the margin.
+    variances : mapping of str to Variance
+        Of the K coordinates of each margin.
+    information : float
+        Rough Fisher information on each coordinate.
+    """
+
+    bases: Mapping[str, Array]
+    variances: Mapping[str, Variance]
     information: float
 
     def __call__(self, name: str, sigma, dims=None):
@@ -44,9 +105,14 @@ class ZeroSumEffects:
         import pymc as pm
         import pytensor.tensor as pt
 
-        spread = pt.sqrt(1 + self.information * sigma**2)
-        z = pm.Normal(f"{name}_offset", 0, spread, shape=self.basis.shape[1])
-        return pm.Deterministic(name, pt.dot(self.basis, z * (sigma / spread)), dims=dims)
+        effects = 0.0
+        for margin, basis in self.bases.items():
+            variance = self.variances[margin]()
+            spread = pt.sqrt(1 + self.information * variance)
+            label = f"{name}_offset" if len(self.bases) == 1 else f"{name}_{margin}_offset"
+            z = pm.Normal(label, 0, spread, shape=basis.shape[1])
+            effects = effects + pt.dot(basis, z * (pt.sqrt(variance) / spread))
+        return pm.Deterministic(name, effects, dims=dims)
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,28 @@ Letters: J units, G groups of units.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from bambi_anova.bambi_model.effects import Anchor, Children, UnitEffects, ZeroSumEffects
+from bambi_anova.bambi_model.effects import (
+    Anchor,
+    Children,
+    MarginEffects,
+    Scale,
+    UnitEffects,
+    Variance,
+)
 from bambi_anova.bambi_model.frame import centred_call, is_complete
 from bambi_anova.bambi_model.geometry import link_means, term_information, unit_information
 from bambi_anova.design.design import Design, FixedTerm, Slope, Unit
-from bambi_anova.design.margins import effects_basis, row_levels
+from bambi_anova.design.margins import row_levels
 from bambi_anova.families.base import Family
 from bambi_anova.formula.algebra import Term
 from bambi_anova.formula.expression import quote
-from bambi_anova.names import INTERCEPT, effects_labels, effects_name
+from bambi_anova.names import INTERCEPT, effects_labels, effects_name, scaled_terms, sigma_name
+from bambi_anova.specification import Coordinates, Specification
 
 Array = np.ndarray
 
@@ -36,31 +45,48 @@ class Group:
         The term in Bambi's formula.
     labels : tuple of str
         Its levels, in order.
-    effects : ZeroSumEffects or UnitEffects
+    effects : MarginEffects or UnitEffects
     """
 
     key: str
     name: str
     text: str
     labels: tuple[str, ...]
-    effects: ZeroSumEffects | UnitEffects
+    effects: MarginEffects | UnitEffects
 
 
-def make_groups(design: Design, family: Family) -> list[Group]:
+def make_groups(specification: Specification, scales: Mapping[str, Scale]) -> list[Group]:
     """Return the group-level terms in the order in which they refer to each other.
 
     Units refer to the factors, and coarser units to the finer ones.
+
+    Parameters
+    ----------
+    specification : Specification
+    scales : mapping of str to Scale
+        The standard deviations of the factor terms, by their variables.
     """
+    design, family = specification.design, specification.family
     terms = [term for term in design.terms if term.factors]
     units = sorted(design.units, key=lambda unit: -unit.size)
     return [
-        *(_factor_group(term, design, family) for term in terms),
+        *(_factor_group(term, specification, scales) for term in terms),
         *(_unit_group(unit, design, family) for unit in units),
         *(_slope_group(slope, design, family) for slope in design.slopes),
     ]
 
 
-def _factor_group(term: FixedTerm, design: Design, family: Family) -> Group:
+def variance_of(own: Coordinates, design: Design, scales: Mapping[str, Scale]) -> Variance:
+    """Return what the variance of some coordinates adds up from."""
+    terms = scaled_terms(design)
+    return Variance({sigma_name(terms[key]): k for key, k in own.variances.items()}, scales)
+
+
+def _factor_group(
+    term: FixedTerm, specification: Specification, scales: Mapping[str, Scale]
+) -> Group:
+    design, family = specification.design, specification.family
+    margins = {one.margin: one for one in specification.coordinates if one.home == term.name}
     labels = tuple(effects_labels(term, design))
     expr, weight = _expression(term.covariate, design)
     information = term_information(term, design, family, len(labels))
@@ -69,7 +95,11 @@ def _factor_group(term: FixedTerm, design: Design, family: Family) -> Group:
         effects_name(term),
         f"({expr}|{_grouping(term.factors)})",
         labels,
-        ZeroSumEffects(effects_basis(term.factors, design, False), weight * information),
+        MarginEffects(
+            {name: one.basis for name, one in margins.items()},
+            {name: variance_of(one, design, scales) for name, one in margins.items()},
+            weight * information,
+        ),
     )
 
 

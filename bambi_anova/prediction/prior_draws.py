@@ -15,8 +15,7 @@ import numpy as np
 
 from bambi_anova.bambi_model.any_prior import distribution_of
 from bambi_anova.design.design import FixedTerm, Slope
-from bambi_anova.design.margins import effects_basis
-from bambi_anova.names import INTERCEPT, effects_name, scaled_terms, sigma_name
+from bambi_anova.names import effects_name, scaled_terms, sigma_name
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 
@@ -50,22 +49,26 @@ def draw_prior(specification: Specification, draws: int, rng: np.random.Generato
         variables[name] = distribution_of(prior).draw(rng, draws)
         return variables[name]
 
-    add(INTERCEPT, priors.intercept)
-    for name, prior in priors.covariates.items():
-        add(name, prior)
     for name, own in priors.auxiliary.items():
         if isinstance(own, Prior):
             add(name, own)
     for key, term in scaled_terms(design).items():
         sigma = add(sigma_name(term), priors.sigmas[key])
-        if isinstance(term, FixedTerm):
-            basis = effects_basis(term.factors, design, specification.overparameterized)
-            z = rng.normal(size=(draws, basis.shape[1])) * sigma[:, None]
-            variables[effects_name(term)] = z @ basis.T
-        else:
+        if not isinstance(term, FixedTerm):
             unit = term.unit if isinstance(term, Slope) else term
             effects = rng.normal(size=(draws, unit.size)) * sigma[:, None]
             variables[effects_name(term)] = effects
+    terms = scaled_terms(design)
+    for one in specification.coordinates:
+        variance = np.zeros(draws)
+        for key, factor in one.variances.items():
+            variance += factor * variables[sigma_name(terms[key])] ** 2
+        z = rng.normal(size=(draws, one.basis.shape[1])) * np.sqrt(variance)[:, None]
+        if one.prior is None:
+            name = effects_name(terms[one.home])
+            variables[name] = variables.get(name, 0) + z @ one.basis.T
+        else:
+            variables[one.home] = z[:, 0] + distribution_of(one.prior).draw(rng, draws)
     coords = {"chain": [0], "draw": np.arange(draws)}
     return xr.Dataset(
         {name: _with_dims(name, values) for name, values in variables.items()}, coords

@@ -94,6 +94,17 @@ class Known:
     folded: bool = False
 
 
+def is_normal(prior: Prior) -> bool:
+    """Whether a prior is normal, and not by a function of the user's.
+
+    Examples
+    --------
+    >>> is_normal(Prior("Normal", {"mu": 0.0, "sigma": 1.0})), is_normal(Prior("Cauchy", {}))
+    (True, False)
+    """
+    return prior.name == "Normal" and getattr(prior.given, "dist", None) is None
+
+
 def distribution(prior: Prior) -> Distribution | None:
     """Return a prior's distribution, or ``None`` for one that is PyMC's alone.
 

@@ -60,6 +60,7 @@ class Record:
     family: str
     links: dict
     parameterization: str
+    priors_on: str
     collapse: bool
     categorical: list
     columns: list
@@ -99,6 +100,7 @@ def pack_specification(specification: Specification) -> tuple[dict[str, Any], di
         "family": specification.family.name,
         "links": {name: own.link.name for name, own in specification.predictors.items()},
         "parameterization": options.parameterization,
+        "priors_on": options.priors_on,
         "collapse": options.collapse,
         "categorical": [name for name in rows.factors if name in read],
         "columns": columns,
@@ -135,7 +137,7 @@ def unpack_specification(
         {name: _unpack_prior(own) for name, own in record.priors.items()},
         links if len(links) > 1 else next(iter(links.values())),
         record.categorical,
-        options=Options(record.collapse, record.parameterization, namespace),
+        options=Options(record.collapse, record.parameterization, record.priors_on, namespace),
         left_out=record.left_out,
     )
     for part, own in _outline(found).items():

@@ -144,7 +144,11 @@ def accepted(design: SplitPlot, rng) -> tuple[ba.Model, pd.DataFrame, dict, int]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ba.errors.AnovaWarning)
                 model = ba.Model(
-                    design.formula, frame, family=design.family, priors=dict(design.priors)
+                    design.formula,
+                    frame,
+                    family=design.family,
+                    priors=dict(design.priors),
+                    priors_on="deflections",  # as the parameters are drawn
                 )
         except ba.errors.DataError as error:
             if "constant" not in str(error):

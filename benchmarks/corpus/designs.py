@@ -55,6 +55,8 @@ class Design:
                 family=self.family,
                 link=self.link,
                 priors=dict(self.priors),
+                # The long runs that the fits are held to are of this model.
+                priors_on="deflections",
             )
 
 

@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import linalg, stats
 
-from bambi_anova.bambi_model.effects import Anchor, Children, UnitEffects, ZeroSumEffects
+from bambi_anova.bambi_model.effects import (
+    Anchor,
+    Children,
+    MarginEffects,
+    Scale,
+    UnitEffects,
+    Variance,
+)
 from bambi_anova.design.margins import zero_sum_basis
 
 SIGMAS = [1e-3, 0.3, 1.0, 30.0]
@@ -182,11 +189,17 @@ def test_where_the_data_decide_the_sampler_starts_from_the_estimates(groups):
     np.testing.assert_allclose(effects, estimates - means[groups], atol=1e-6)
 
 
+def zero_sum_effects(levels, information, sigma):
+    """Effects of one margin, whose standard deviation is a variable or a number."""
+    variance = Variance({"sigma": 1.0}, {"sigma": Scale(lambda name: sigma, {})})
+    return MarginEffects({"A": zero_sum_basis(*levels)}, {"A": variance}, information)
+
+
 @pytest.mark.parametrize("information", INFORMATION)
 @pytest.mark.parametrize("levels", [(2,), (4,), (2, 3)])
 def test_deflected_effects_have_the_density_of_iid_normals_in_their_subspace(levels, information):
     basis = zero_sum_basis(*levels)
-    density = Density(ZeroSumEffects(basis, information))
+    density = Density(lambda name, sigma: zero_sum_effects(levels, information, sigma)(name, sigma))
     for sigma in SIGMAS:
         found, effects = density.of_effects(sigma, basis)
         assert found == close(iid_normal(basis.T @ effects, sigma))
@@ -215,7 +228,7 @@ def prior():
     first, *others = UNITS
     with pm.Model() as model:
         for name, levels in ZERO_SUM.items():
-            ZeroSumEffects(zero_sum_basis(*levels), 2.0)(name, np.float64(SIGMA))
+            zero_sum_effects(levels, 2.0, np.float64(SIGMA))(name, np.float64(SIGMA))
         UNITS[first].add(first, np.float64(SIGMA))
         for name in others:
             UNITS[name].effects()(name, np.float64(SIGMA))

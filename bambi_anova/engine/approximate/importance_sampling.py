@@ -15,6 +15,7 @@ H parts ("chains"), D draws a part.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
@@ -22,6 +23,7 @@ from scipy import special
 from bambi_anova.engine.approximate.conditional import Candidates
 from bambi_anova.engine.approximate.proposal import Proposal
 from bambi_anova.engine.approximate.target import Batch, Target
+from bambi_anova.engine.latent.covariance import Variance
 from bambi_anova.engine.latent.draws import LatentDraws
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.posterior.importance import Weighting
@@ -186,17 +188,15 @@ def _move_scales(
     """
     values = latent.values.copy()
     for index, scale in enumerate(model.scales):
-        effects = [latent.core[model.core.covariance.governed_by(index)]]
-        effects += [own for key, own in latent.effects.items() if key == scale.name]
-        count = sum(len(part) for part in effects)
-        if scale.name in model.auxiliary or not count:
+        parts = _governed(model, latent, values, index)
+        count = sum(part.count for part in parts)
+        if not count:
             continue
-        squares = sum(np.einsum("khd,khd->hd", part, part) for part in effects)
         here = u[index]
 
-        def log_density(u, scale=scale, count=count, squares=squares):
-            sigma = scale.value(u)
-            return scale.log_density(u) - count * np.log(sigma) - squares / (2 * sigma**2)
+        def log_density(u, scale=scale, parts=parts):
+            square = scale.value(u) ** 2
+            return scale.log_density(u) + sum(part.log_density(square) for part in parts)
 
         height = log_density(here)
         for _ in range(sweeps):
@@ -207,3 +207,39 @@ def _move_scales(
             height = np.where(accept, proposed, height)
         values[index] = scale.value(here)
     return LatentDraws(values, latent.core, latent.effects)
+
+
+@dataclass(frozen=True)
+class _Governed:
+    """Coordinates whose variance is ``factor`` times a squared scale, and ``rest``."""
+
+    count: int
+    squares: Array
+    factor: float
+    rest: Array | float
+
+    def log_density(self, square: Array) -> Array:
+        """Return their log density at a squared scale, a constant apart."""
+        variance = self.rest + self.factor * square
+        return -(self.count * np.log(variance) + self.squares / variance) / 2
+
+
+def _governed(
+    model: LatentModel, latent: LatentDraws, values: Array, index: int
+) -> list[_Governed]:
+    """Return the coordinates that a scale governs, those of one variance together."""
+    places: dict[Variance, list[int]] = {}
+    for place, variance in enumerate(model.core.covariance.variances()):
+        if index in dict(variance[1]):
+            places.setdefault(variance, []).append(place)
+    found = []
+    for (number, factors), own in places.items():
+        x = latent.core[own] - model.core.mean[own, :, None]
+        rest = number + sum(k * values[h] ** 2 for h, k in factors if h != index)
+        squares = np.einsum("khd,khd->hd", x, x)
+        found.append(_Governed(len(own), squares, dict(factors)[index], rest))
+    for key, effects in latent.effects.items():
+        if key == model.scales[index].name:
+            squares = np.einsum("khd,khd->hd", effects, effects)
+            found.append(_Governed(len(effects), squares, 1.0, 0.0))
+    return found

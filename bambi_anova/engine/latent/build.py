@@ -5,16 +5,16 @@ Letters: M rows, J units, Q latent coordinates; see ``model``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 
 import numpy as np
 from scipy import sparse
 
-from bambi_anova.design.design import Design, FixedTerm, Unit, nested
-from bambi_anova.design.margins import effects_basis, row_levels
-from bambi_anova.engine.latent.covariance import Diagonal
+from bambi_anova.design.design import Design, Unit, nested
+from bambi_anova.design.margins import row_levels
+from bambi_anova.engine.latent.covariance import Diagonal, Variance
 from bambi_anova.engine.latent.model import (
     BlockTerm,
     Core,
@@ -26,10 +26,8 @@ from bambi_anova.engine.latent.model import (
 from bambi_anova.engine.latent.scales import make_scale
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.families.sufficient import Collapsed
-from bambi_anova.names import INTERCEPT
-from bambi_anova.priors.assign import Priors
-from bambi_anova.priors.distributions import Prior
-from bambi_anova.specification import Specification
+from bambi_anova.priors.distributions import Prior, is_normal
+from bambi_anova.specification import Coordinates, Specification
 
 Array = np.ndarray
 
@@ -64,9 +62,11 @@ def _(specification: Specification) -> LatentModel:
         )
     place, sets = _merge(collapsed)
     rows = collapsed.first[place]
-    core = _CoreBuilder(design, rows, priors)
-    blocks = _BlocksBuilder(design, rows, priors, _choose_holder(design))
-    core.add_fixed(specification.overparameterized)
+    scale_of = {name: index for index, name in enumerate(priors.sigmas)}
+    core = _CoreBuilder(design, rows, scale_of)
+    blocks = _BlocksBuilder(design, rows, scale_of, _choose_holder(design))
+    for coordinates in specification.coordinates:
+        core.add_fixed(coordinates)
     for term in _unit_terms(design):
         (blocks if blocks.holds(term) else core).add_units(term)
     auxiliary, held = {}, {}
@@ -146,90 +146,70 @@ def _slope_values(design: Design, term: _UnitTerm, rows: Array) -> Array:
     return _covariate(design, term.covariate, rows)[:, 0]
 
 
-def _diagonal(numbers: Sequence[float], scales: Sequence[int | None]) -> Diagonal:
-    """Return independent coordinates by their sds' numbers and scales."""
-    governed = {i: scale for i, scale in enumerate(scales) if scale is not None}
-    return Diagonal(
-        np.array(numbers, dtype=float)[:, None],
-        np.array(list(governed), dtype=int),
-        np.array(list(governed.values()), dtype=int),
-    )
-
-
 class _CoreBuilder:
     """Collects the coordinates outside of the blocks, and their columns."""
 
-    def __init__(self, design: Design, rows: Array, priors: Priors) -> None:
-        self.design, self.rows, self.priors = design, rows, priors
+    def __init__(self, design: Design, rows: Array, scale_of: Mapping[str, int]) -> None:
+        self.design, self.rows, self.scale_of = design, rows, scale_of
         self.terms: list[CoreTerm] = []
         self.means: list[float] = []
-        self.sds: list[float] = []
-        self.scales: list[int | None] = []
+        self.variances: list[Variance] = []
         self._parts: list[sparse.csr_array] = []
-        self._scale_of = {name: index for index, name in enumerate(priors.sigmas)}
+        self._fixed = {term.name: term for term in design.terms}
 
     def build(self) -> Core:
         """Return the core."""
-        return Core(
-            tuple(self.terms), np.array(self.means)[:, None], _diagonal(self.sds, self.scales)
-        )
+        covariance = Diagonal.of(self.variances, len(self.scale_of))
+        return Core(tuple(self.terms), np.array(self.means)[:, None], covariance)
 
     def columns(self) -> sparse.csr_array:
         """Return the core's part of A, shape (M, P)."""
         return sparse.hstack(self._parts, format="csr")
 
-    def add_fixed(self, overparameterized: bool) -> None:
-        """Add the intercept, slopes and factor terms."""
-        self._add(
-            INTERCEPT, np.ones((len(self.rows), 1)), _normal(INTERCEPT, self.priors.intercept)
-        )
-        for term in self.design.terms:
-            if term.factors:
-                self._add_factors(term, overparameterized)
-            elif term.covariate:
-                prior = _normal(term.covariate, self.priors.covariates[term.covariate])
-                self._add(term.covariate, _covariate(self.design, term.covariate, self.rows), prior)
+    def add_fixed(self, own: Coordinates) -> None:
+        """Add coordinates of the intercept, a slope or a factor term."""
+        mean, number = (0.0, 0.0) if own.prior is None else _normal(own.home, own.prior)
+        term = self._fixed.get(own.home)
+        factors = () if term is None else term.factors
+        columns = own.basis[row_levels(factors, self.design)[self.rows]]
+        if term is not None and term.covariate:
+            columns = columns * _covariate(self.design, term.covariate, self.rows)
+        variance = number, tuple((self.scale_of[key], k) for key, k in own.variances.items())
+        self._add(own.home, columns, variance, mean, own.basis if factors else None)
 
     def add_units(self, term: _UnitTerm) -> None:
         """Add the effects of units that cross the blocks, or hold several of them."""
         size = len(self.rows)
         values = _slope_values(self.design, term, self.rows)
         entries = (values, (np.arange(size), term.unit.codes[self.rows]))
-        self._add(term.key, sparse.csr_array(entries, shape=(size, term.unit.size)))
-
-    def _add_factors(self, term: FixedTerm, overparameterized: bool) -> None:
-        basis = effects_basis(term.factors, self.design, overparameterized)
-        columns = basis[row_levels(term.factors, self.design)[self.rows]]
-        if term.covariate:
-            columns = columns * _covariate(self.design, term.covariate, self.rows)
-        self._add(term.name, columns, basis=basis)
+        columns = sparse.csr_array(entries, shape=(size, term.unit.size))
+        self._add(term.key, columns, (0.0, ((self.scale_of[term.key], 1.0),)))
 
     def _add(
         self,
         key: str,
         columns: Array | sparse.csr_array,
-        prior: tuple[float, float] | None = None,
+        variance: Variance,
+        mean: float = 0.0,
         basis: Array | None = None,
     ) -> None:
-        """Add a term with the mean and sd of its prior, or one whose sd is a scale."""
         start, width = len(self.means), columns.shape[1]
         self.terms.append(CoreTerm(key, start, start + width, basis))
-        mean, sd = prior or (0.0, 1.0)
         self.means += [mean] * width
-        self.sds += [sd] * width
-        self.scales += [self._scale_of[key] if prior is None else None] * width
+        self.variances += [variance] * width
         self._parts.append(sparse.csr_array(columns))
 
 
 class _BlocksBuilder:
     """Collects the coordinates of the unit blocks, one for each unit of a holder."""
 
-    def __init__(self, design: Design, rows: Array, priors: Priors, holder: Unit | None) -> None:
-        self.design, self.rows, self.holder = design, rows, holder
+    def __init__(
+        self, design: Design, rows: Array, scale_of: Mapping[str, int], holder: Unit | None
+    ) -> None:
+        self.design, self.rows, self.scale_of, self.holder = design, rows, scale_of, holder
         self.size = 0
-        self.scales: list[int | None] = []
+        self.variances: list[Variance] = []
         self._placed: list[tuple[_UnitTerm, Array, Array]] = []
-        self._scale_of = {name: index for index, name in enumerate(priors.sigmas)}
 
     @property
     def count(self) -> int:
@@ -251,7 +231,7 @@ class _BlocksBuilder:
         self._placed.append((term, block, place + self.size))
         most = _most_within(term.unit, self.holder)
         self.size += most
-        self.scales += [self._scale_of[term.key]] * most
+        self.variances += [(0.0, ((self.scale_of[term.key], 1.0),))] * most
 
     def build(self) -> UnitBlocks:
         """Return the blocks."""
@@ -262,7 +242,7 @@ class _BlocksBuilder:
             size=size,
             of_row=no_row if self.holder is None else self.holder.codes[self.rows],
             terms=tuple(BlockTerm(term.key, index) for term, index in self._indexed()),
-            covariance=_diagonal([1.0] * size, self.scales or [None]),
+            covariance=Diagonal.of(self.variances or [(1.0, ())], len(self.scale_of)),
         )
 
     def columns(self) -> sparse.csr_array:
@@ -282,12 +262,12 @@ class _BlocksBuilder:
 
 
 def _normal(name: str, prior: Prior) -> tuple[float, float]:
-    """Return mean and sd of a normal prior."""
+    """Return mean and variance of a normal prior."""
     args = dict(prior.args)
-    if prior.name != "Normal":
+    if not is_normal(prior):
         raise UnsupportedError(
             f"priors[{name!r}]: the quick fits need a Normal prior here, got {prior}; "
             "use inference_method='nuts'"
         )
-    sd = args.get("sigma", 1.0) if "tau" not in args else args["tau"] ** -0.5
-    return float(args.get("mu", 0.0)), float(sd)
+    variance = args.get("sigma", 1.0) ** 2 if "tau" not in args else 1 / args["tau"]
+    return float(args.get("mu", 0.0)), float(variance)

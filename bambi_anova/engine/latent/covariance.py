@@ -10,47 +10,57 @@ Letters: B blocks, D coordinates a block, P core coordinates, H hyperparameters,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from bambi_anova.errors import UnsupportedError
 
 Array = np.ndarray
 
 
+#: A variance: what no scale governs of it, and by scale the factors of their squares.
+Variance = tuple[float, tuple[tuple[int, float], ...]]
+
+
 @dataclass(frozen=True)
 class Diagonal:
-    """Independent coordinates: an sd is a number, times a scale where one governs it.
+    """Independent coordinates, each of a variance that adds up from squared scales.
 
     Attributes
     ----------
     number : ndarray, shape (D, 1)
-    governed : ndarray of int
-        The coordinates that a scale governs.
-    scale : ndarray of int
-        Which scale, for each of those.
+        What no scale governs of the variances.
+    factors : scipy.sparse.csr_array, shape (D, H)
+        Of the squared scales.
     """
 
     number: Array
-    governed: Array
-    scale: Array
+    factors: sparse.csr_array
+
+    @classmethod
+    def of(cls, variances: Sequence[Variance], scales: int) -> Diagonal:
+        """Return the covariance of coordinates with some variances, of H scales."""
+        entries = [(i, h, k) for i, (_, own) in enumerate(variances) for h, k in own]
+        rows, columns, values = zip(*entries, strict=True) if entries else ((), (), ())
+        shape = len(variances), scales
+        factors = sparse.csr_array((np.array(values, dtype=float), (rows, columns)), shape=shape)
+        return cls(np.array([number for number, _ in variances])[:, None], factors)
 
     def sd(self, values: Array) -> Array:
         """Return the sds at scales of shape (H, G), shape (D, G)."""
-        sd = np.repeat(self.number, values.shape[1], axis=1)
-        sd[self.governed] *= values[self.scale]
-        return sd
+        return np.sqrt(self.number + self.factors @ values[: self.factors.shape[1]] ** 2)
 
-    def governed_by(self, scale: int) -> Array:
-        """Return the coordinates that a scale governs."""
-        return self.governed[self.scale == scale]
-
-    def parts(self) -> list[tuple[int | None, float]]:
-        """Return each coordinate's scale, if there is one, and number."""
-        scales: dict[int, int] = dict(zip(self.governed.tolist(), self.scale.tolist(), strict=True))
-        return [(scales.get(i), float(number)) for i, number in enumerate(self.number[:, 0])]
+    def variances(self) -> list[Variance]:
+        """Return the variance of each coordinate."""
+        start, scale, factor = self.factors.indptr, self.factors.indices, self.factors.data
+        pairs = list(zip(scale.tolist(), factor.tolist(), strict=True))
+        return [
+            (float(number), tuple(pairs[start[i] : start[i + 1]]))
+            for i, number in enumerate(self.number[:, 0])
+        ]
 
 
 @dataclass(frozen=True)

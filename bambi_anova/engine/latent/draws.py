@@ -90,9 +90,14 @@ def _effects(model: LatentModel, latent: LatentDraws, key: str) -> Array:
     """Return the effects of a term's levels or units, shape (L, H, D) or (J, H, D)."""
     if key in latent.effects:
         return latent.effects[key]
-    term = next(term for term in model.core.terms if term.key == key)
-    coordinates = latent.core[term.start : term.stop]
-    return coordinates if term.basis is None else np.tensordot(term.basis, coordinates, axes=1)
+    effects: Array | float = 0.0
+    for term in model.core.terms:
+        if term.key == key:
+            own = latent.core[term.start : term.stop]
+            effects = effects + (
+                own if term.basis is None else np.tensordot(term.basis, own, axes=1)
+            )
+    return np.asarray(effects)
 
 
 def read_posterior(

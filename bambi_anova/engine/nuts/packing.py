@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import interpolate
 
-from bambi_anova.engine.latent.covariance import Diagonal
+from bambi_anova.engine.latent.covariance import Diagonal, Variance
 from bambi_anova.engine.latent.scales import Scale
 from bambi_anova.engine.nuts.program import Program, Recorder
 from bambi_anova.engine.nuts.whitening import Whitening
@@ -30,9 +30,8 @@ STEP = 0.01
 MOST_LANES = 64
 #: A log prior density that is not finite.
 NEVER = -1e12
-#: The scale, if there is one, and the number that each of a block's prior sds is the product of, by
-#: the kind of the blocks' covariance.
-BLOCK_SDS: dict[type, Callable[[Any], list[tuple[int | None, float]]]] = {Diagonal: Diagonal.parts}
+#: The variance of each of a block's coordinates, by the kind of the blocks' covariance.
+BLOCK_VARIANCES: dict[type, Callable[[Any], list[Variance]]] = {Diagonal: Diagonal.variances}
 
 
 def pack(w: Whitening) -> Array:
@@ -80,14 +79,14 @@ def record(w: Whitening) -> Program:
         If it has no operations for the blocks' kind of covariance.
     """
     p, covariance = len(w.core), w.model.blocks.covariance
-    if type(covariance) not in BLOCK_SDS:
+    if type(covariance) not in BLOCK_VARIANCES:
         raise UnsupportedError(f"the kernel knows no covariance {type(covariance).__name__}")
     core = np.zeros((p + 1, p + 1))
     core[:p, :p], core[p, :p] = w.core[..., 0], w.core_pull[:, 0]
     blocks = np.concatenate([w.border[..., 0], w.block_pull, w.blocks[..., 0]], axis=2)
-    block_sds = BLOCK_SDS[type(covariance)](covariance)
-    sds = [*w.model.core.covariance.parts(), *(block_sds[i] for i in w.order)]
-    return Recorder(len(w.centre), sds, core, blocks, _lanes(len(blocks))).record()
+    of_block = BLOCK_VARIANCES[type(covariance)](covariance)
+    variances = [*w.model.core.covariance.variances(), *(of_block[i] for i in w.order)]
+    return Recorder(len(w.centre), variances, core, blocks, _lanes(len(blocks))).record()
 
 
 def _lanes(blocks: int) -> int:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bambi_anova.engine.latent.covariance import Variance
 from bambi_anova.engine.nuts.tape import (
     LOG,
     ONE,
@@ -85,9 +86,8 @@ class Recorder:
     ----------
     hyperparameters : int
         H.
-    sds : sequence of (int or None, float), length P + D
-        Of each coordinate of the core and of a block: the scale that its prior sd is proportional
-        to, if there is one, and the number.
+    variances : sequence of Variance, length P + D
+        Of each coordinate of the core and of a block, a priori.
     core : ndarray, shape (P + 1, P + 1)
         The core's part of A' W A, and its part of A' times the working response as last row.
     blocks : ndarray, shape (B, D, P + 1 + D)
@@ -99,7 +99,7 @@ class Recorder:
     def __init__(
         self,
         hyperparameters: int,
-        sds: Sequence[tuple[int | None, float]],
+        variances: Sequence[Variance],
         core: Array,
         blocks: Array,
         lanes: int,
@@ -109,8 +109,8 @@ class Recorder:
         # The memory begins with the scales, one, minus one, and the weight of the curvature.
         self.one, self.minus_one, self.weight = (hyperparameters + i for i in range(3))
         self.own, self.group = Tape(1, hyperparameters + 3), Tape(lanes)
-        known: dict[tuple[int | None, float], int] = {(None, 1.0): self.one}
-        spreads = [self._spread(key, known) for key in sds]
+        known: dict[Variance, int] = {(1.0, ()): self.one}
+        spreads = [self._spread(variance, known) for variance in variances]
         self.spreads = [*spreads[: self.p], self.one, *spreads[self.p :]]
         self.products: dict[tuple[int, int], int] = {}
 
@@ -151,17 +151,24 @@ class Recorder:
         first = self.own.size + group * self.group.size + lane
         return (first[:, None] + np.array(places)).ravel()
 
-    def _spread(
-        self, key: tuple[int | None, float], known: dict[tuple[int | None, float], int]
-    ) -> int:
+    def _spread(self, variance: Variance, known: dict[Variance, int]) -> int:
         """Return the address of a prior sd."""
-        scale, number = key
-        if scale is not None and number == 1:
-            return scale
-        if key not in known:
-            known[key] = self.own.new()
-            self.own.load(known[key], number, self.one if scale is None else scale)
-        return known[key]
+        number, factors = variance
+        if not number and len(factors) == 1 and factors[0][1] == 1:
+            return factors[0][0]
+        if variance not in known:
+            known[variance] = self._root(number, factors)
+        return known[variance]
+
+    def _root(self, number: float, factors: tuple[tuple[int, float], ...]) -> int:
+        """Return the address of the root of a sum of squared scales and a number."""
+        tape, total = self.own, self.own.new()
+        tape.load(total, number, self.one)
+        for scale, factor in factors:
+            less = tape.new()
+            tape.load(less, -factor, scale)
+            tape.add(TAKE, total, less, scale)
+        return tape.result(TIMES, total, tape.result(ROOT, total))
 
     def _product(self, i: int, j: int) -> int:
         """Return the address of the weight times the prior sds of two columns."""

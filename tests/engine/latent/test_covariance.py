@@ -9,8 +9,9 @@ from bambi_anova.engine.latent.covariance import Diagonal, factor_at
 from bambi_anova.errors import UnsupportedError
 
 B, D, P, G = 4, 3, 2, 5
-#: The second coordinate has an sd of its own, the others the first and the third scale.
-COVARIANCE = Diagonal(np.array([[1.0], [0.7], [2.0]]), np.array([0, 2]), np.array([0, 2]))
+#: A scale's, a number's own, and a sum of a number and two squared scales.
+VARIANCES = [(0.0, ((0, 1.0),)), (0.49, ()), (0.3, ((1, 0.5), (2, 4.0)))]
+COVARIANCE = Diagonal.of(VARIANCES, 3)
 
 
 @pytest.fixture
@@ -25,15 +26,14 @@ def values(rng):
 
 def dense(values):
     """C as full matrices, shape (G, D, D)."""
-    return np.array([np.diag([v[0], 0.7, 2 * v[2]]) for v in values.T])
+    sums = [np.sqrt(0.3 + v[1] ** 2 / 2 + 4 * v[2] ** 2) for v in values.T]
+    return np.array([np.diag([v[0], 0.7, s]) for v, s in zip(values.T, sums, strict=True)])
 
 
-def test_sds_are_numbers_times_scales(values):
+def test_variances_add_up_from_squared_scales(values):
     sd = COVARIANCE.sd(values)
     np.testing.assert_allclose(sd.T, [np.diag(c) for c in dense(values)])
-    assert COVARIANCE.parts() == [(0, 1.0), (None, 0.7), (2, 2.0)]
-    assert COVARIANCE.governed_by(2).tolist() == [2]
-    assert COVARIANCE.governed_by(1).tolist() == []
+    assert COVARIANCE.variances() == VARIANCES
 
 
 def test_the_factor_whitens_as_its_matrix_does(rng, values):

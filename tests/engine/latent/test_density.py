@@ -12,6 +12,7 @@ import pytest
 
 import bambi_anova as ba
 from bambi_anova.engine.latent.build import latent_model
+from bambi_anova.engine.latent.covariance import Diagonal
 from bambi_anova.families.registry import get_family
 from tests.generated import FAMILY_LINKS, generated, left_hand_side
 
@@ -388,8 +389,12 @@ def other_predictor(model, **parts):
 
 
 def without(covariance, scale):
-    """The same coordinates, with another scale where this one governs them."""
-    return replace(covariance, scale=np.where(covariance.scale == scale, 0, covariance.scale))
+    """The same coordinates, with another scale where this one governs them alone."""
+    variances = [
+        (number, ((0, 1.0),) if factors == ((scale, 1.0),) else factors)
+        for number, factors in covariance.variances()
+    ]
+    return Diagonal.of(variances, covariance.factors.shape[1])
 
 
 def reordered(model, order):
@@ -405,7 +410,7 @@ WRONG = {
         m, scales=(*m.scales[:2], m.scales[3], m.scales[2], *m.scales[4:])
     ),
     "effects under another scale": lambda m: other_core(
-        m, covariance=without(m.core.covariance, 1)
+        m, covariance=without(m.core.covariance, 2)
     ),
     "two fixed effects swapped": lambda m: reordered(m, [1, 0, *range(2, m.size)]),
     "two units swapped": lambda m: reordered(m, [*range(m.size - 2), m.size - 1, m.size - 2]),
@@ -424,7 +429,8 @@ def well_known():
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_densities_are_told_apart(name):
     densities = well_known()
-    assert len(densities.latent.core.covariance.governed_by(1)) == 1
+    governed = [factors for _, factors in densities.latent.core.covariance.variances()]
+    assert governed.count(((2, 1.0),)) == 1
     assert [scale.name for scale in densities.latent.scales][2:4] == ["group:task", "s"]
     assert np.ptp(densities.surplus(latent=WRONG[name](densities.latent))) > 1e-3
 

@@ -208,7 +208,7 @@ def test_too_many_crossed_units_are_refused(monkeypatch, rng):
 
 
 def test_a_covariance_without_operations_is_refused(monkeypatch, rng):
-    monkeypatch.setattr(packing, "BLOCK_SDS", {})
+    monkeypatch.setattr(packing, "BLOCK_VARIANCES", {})
     whitened, _ = whiten(DESIGNS["slopes"](), rng)
     with pytest.raises(UnsupportedError, match="covariance Diagonal"):
         pack(whitened)
