@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse
 
 Array = np.ndarray
 
@@ -64,6 +64,8 @@ def monte_carlo(values: Array, weighting: Weighting) -> dict[str, Array]:
         ``mcse_mean``, ``mcse_sd``, ``ess_bulk`` (of the normal scores of the ranks), ``ess_tail``
         (the lesser of those for the 5% and 95% quantiles) and ``pareto_k``.
     """
+    from scipy import stats  # heavy
+
     flat = values.reshape(-1, values.shape[-1])
     size = len(flat)
     _, point = np.unique(weighting.point.ravel(), return_inverse=True)
