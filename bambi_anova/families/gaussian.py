@@ -63,20 +63,29 @@ def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator
     return rng.normal(parameters["mu"], parameters["sigma"] / np.sqrt(rows.n))
 
 
-def collapsed_normal(rows: Collapsed):
-    """Return the distribution of means of n observations, their scatter in its density."""
+def of_means(plain: bmb.Family, rows: Collapsed, logp, draw) -> bmb.Family:
+    """Return the Bambi family of rows (n, mean, within sum of squares).
+
+    Predictions for the collapsed rows are means of n observations, as the rows are; predictions
+    for new data are single observations.
+
+    Parameters
+    ----------
+    plain : bambi.Family
+        Of single observations, with parameters mu and sigma.
+    rows : Collapsed
+    logp, draw : callable
+        (value, mu, sigma, n, within) -> log density of the rows, and (mu, sigma, n, within, size)
+        -> their distribution.
+    """
+    import bambi as bmb
     import pymc as pm
-    import pytensor.tensor as pt
+    import xarray as xr
 
-    def logp(value, mu, sigma, n, within):
-        squares = n * (value - mu) ** 2 + within
-        return -n / 2 * pt.log(2 * np.pi * sigma**2) - squares / (2 * sigma**2)
+    single = plain.likelihood.dist or getattr(pm, plain.likelihood.name)
 
-    def draw(mu, sigma, n, within, size):
-        return pm.Normal.dist(mu, sigma / pt.sqrt(n), size=size)
-
-    class CollapsedNormal:
-        """The distribution, as Bambi calls it."""
+    class Means:
+        """The distribution of the rows, as Bambi calls it."""
 
         def __call__(self, name, mu, sigma, **kwargs):
             """Register the distribution in the PyMC model in context."""
@@ -88,39 +97,35 @@ def collapsed_normal(rows: Collapsed):
             args = (mu, sigma, rows.n, rows.within)
             return pm.CustomDist.dist(*args, logp=logp, dist=draw, **kwargs)
 
-    return CollapsedNormal()
-
-
-def _bambi(rows: Collapsed) -> bmb.Family:
-    """Return the family of rows (n, mean, within sum of squares).
-
-    Predictions for the collapsed rows are means of n observations, as the rows are; predictions
-    for new data are single observations.
-    """
-    import bambi as bmb
-    import pymc as pm
-    import xarray as xr
-    from bambi.defaults import get_builtin_family
-    from bambi.families.univariate import Gaussian
-
-    if not rows.merged:
-        return get_builtin_family("gaussian")
-
-    class CollapsedGaussian(Gaussian):
-        """Gaussian family whose rows are (n, mean, within sum of squares)."""
+    class OfMeans(type(plain)):  # type: ignore[misc]
+        """The family of the rows."""
 
         def posterior_predictive(self, model, posterior, random_seed, **kwargs):
             """Draw means for the collapsed rows, single observations for new data."""
             if kwargs.get("data") is None:
                 return super().posterior_predictive(model, posterior, random_seed, **kwargs)
             params, coords = self._make_dist_kwargs_and_coords(model, posterior, **kwargs)
-            draws = pm.draw(pm.Normal.dist(**params), random_seed=random_seed)
+            draws = pm.draw(single.dist(**params), random_seed=random_seed)
             return xr.DataArray(draws, coords=coords)
 
-    likelihood = bmb.Likelihood(
-        "CollapsedNormal", params=["mu", "sigma"], parent="mu", dist=collapsed_normal(rows)
-    )
-    return CollapsedGaussian("gaussian", likelihood, "identity")
+    likelihood = bmb.Likelihood("Means", params=["mu", "sigma"], parent="mu", dist=Means())
+    return OfMeans(plain.name, likelihood, plain.link)
+
+
+def _bambi(rows: Collapsed) -> bmb.Family:
+    import pymc as pm
+    import pytensor.tensor as pt
+    from bambi.defaults import get_builtin_family
+
+    def logp(value, mu, sigma, n, within):
+        squares = n * (value - mu) ** 2 + within
+        return -n / 2 * pt.log(2 * np.pi * sigma**2) - squares / (2 * sigma**2)
+
+    def draw(mu, sigma, n, within, size):
+        return pm.Normal.dist(mu, sigma / pt.sqrt(n), size=size)
+
+    plain = get_builtin_family("gaussian")
+    return of_means(plain, rows, logp, draw) if rows.merged else plain
 
 
 GAUSSIAN = Family(
