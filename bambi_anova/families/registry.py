@@ -12,6 +12,7 @@ from bambi_anova.families.binomial import BERNOULLI, BINOMIAL
 from bambi_anova.families.gamma import GAMMA
 from bambi_anova.families.gaussian import GAUSSIAN
 from bambi_anova.families.likelihood import MakeCompiled
+from bambi_anova.families.lognormal import LOG_NORMAL
 from bambi_anova.families.negativebinomial import NEGATIVE_BINOMIAL
 from bambi_anova.families.poisson import POISSON
 from bambi_anova.families.student import STUDENT
@@ -73,6 +74,7 @@ register(POISSON)
 register(STUDENT)
 register(NEGATIVE_BINOMIAL)
 register(GAMMA)
+register(LOG_NORMAL)
 register(BETA)
 register(BETA_BINOMIAL)
 register(BETA_BINOMIAL_MODE)
