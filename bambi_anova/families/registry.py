@@ -16,6 +16,7 @@ from bambi_anova.families.lognormal import LOG_NORMAL
 from bambi_anova.families.negativebinomial import NEGATIVE_BINOMIAL
 from bambi_anova.families.poisson import POISSON
 from bambi_anova.families.student import STUDENT
+from bambi_anova.families.wald import WALD
 
 FAMILIES: dict[str, Family] = {}
 
@@ -75,6 +76,7 @@ register(STUDENT)
 register(NEGATIVE_BINOMIAL)
 register(GAMMA)
 register(LOG_NORMAL)
+register(WALD)
 register(BETA)
 register(BETA_BINOMIAL)
 register(BETA_BINOMIAL_MODE)
