@@ -57,7 +57,9 @@ class Model(Specification):
     data : pandas.DataFrame
         One row an observation; it is not modified.
     family : str
-        "gaussian", "bernoulli", "binomial", "poisson", "t", "negativebinomial", "gamma", "beta",
+        "gaussian", "bernoulli", "binomial", "poisson", "t", "negativebinomial", "gamma",
+        "lognormal" (the predictor is the log of the median; on the response scale tables give
+        means), "wald" (inverse gaussian, with the prior of its shape "lam"), "beta",
         "betabinomial" (rows with probabilities of their own, given by their mean) or
         "betabinomial_mode" (given by their mode, Kruschke's chapter 21: cell means on the
         response scale are modes, and the prior is of "kappa_minus_2").
