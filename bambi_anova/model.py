@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-import pandas as pd
-
 from bambi_anova.arguments import own_floats, with_own_floats
 from bambi_anova.design.advice import check_design
 from bambi_anova.errors import (
@@ -34,6 +32,7 @@ from bambi_anova.specification import (
 if TYPE_CHECKING:
     import bambi as bmb
     import xarray as xr
+    from narwhals.typing import IntoFrame
 
     from bambi_anova.engine.request import Request
     from bambi_anova.result import Result
@@ -55,7 +54,8 @@ class Model(Specification):
         Fixed factors and covariates as in R, with the units either as ``Error(s/(A*B))`` or as
         ``(1|s) + (1|s:A)``.  Responses are ``y``, ``y['level']`` or ``p(successes, trials)``.
     data : pandas.DataFrame
-        One row an observation; it is not modified.
+        One row an observation; it is not modified.  A table of Polars, PyArrow or another engine
+        that narwhals reads will do, of which only the columns that the formula names are taken.
     family : str
         "gaussian", "bernoulli", "binomial", "poisson", "t", "negativebinomial", "gamma",
         "lognormal" (the predictor is the log of the median; on the response scale tables give
@@ -117,7 +117,7 @@ class Model(Specification):
     def __init__(
         self,
         formula: str,
-        data: pd.DataFrame,
+        data: IntoFrame,
         family: str = "gaussian",
         priors: Mapping[str, Any] | None = None,
         link: str | None = None,
@@ -147,7 +147,7 @@ class Model(Specification):
     @classmethod
     def from_design(
         cls,
-        data: pd.DataFrame,
+        data: IntoFrame,
         dv: str,
         unit: str,
         between: str | Sequence[str] = (),

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from bambi_anova.data.rows import read_rows
 from bambi_anova.design.build import build_design
@@ -30,6 +29,9 @@ from bambi_anova.names import INTERCEPT
 from bambi_anova.priors.assign import Priors
 from bambi_anova.priors.distributions import Prior, is_normal
 from bambi_anova.tables.sections import columns, sections
+
+if TYPE_CHECKING:
+    from narwhals.typing import IntoFrame
 
 IDENTIFIED, OVERPARAMETERIZED = PARAMETERIZATIONS = ("identified", "overparameterized")
 
@@ -252,7 +254,7 @@ def describe(model: Specification) -> str:
 
 def specify(
     formula: str,
-    data: pd.DataFrame,
+    data: IntoFrame,
     family: str = "gaussian",
     priors: Mapping[str, Any] | None = None,
     link: str | dict | None = None,

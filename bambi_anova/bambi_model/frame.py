@@ -36,7 +36,8 @@ def make_frame(design: Design, collapsed: Collapsed, family: Family) -> BambiFra
     data as the user writes them.  A response column is renamed where a predictor reads it too.
     """
     rows = design.rows
-    data = rows.data.iloc[collapsed.first].reset_index(drop=True)
+    named = design.formula.columns(rows.data.columns)
+    data = rows.data[named].iloc[collapsed.first].reset_index(drop=True)
     for name, coded in {**rows.factors, **rows.groupings}.items():
         codes = coded.codes[collapsed.first]
         data[name] = _ordered(codes, coded.levels)

@@ -6,16 +6,20 @@ Letters: N rows of long data.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from bambi_anova.data.frames import open_frame
 from bambi_anova.errors import ArgumentError, DataError, listing, nearest
 from bambi_anova.formula.expression import quote
 
+if TYPE_CHECKING:
+    from narwhals.typing import IntoFrame
+
 
 def design_to_formula(
-    data: pd.DataFrame,
+    data: IntoFrame,
     dv: str,
     unit: str,
     between: str | Sequence[str] = (),
@@ -32,8 +36,8 @@ def design_to_formula(
     ArgumentError
         If neither ``between`` nor ``within`` names a factor, or one is named twice.
     """
-    if not isinstance(data, pd.DataFrame):
-        raise DataError(f"data: expected a pandas DataFrame, got {type(data).__name__}")
+    source = open_frame(data)
+    data = source.take(source.columns)
     between_names = _names(between)
     _require_columns(data, [unit, *between_names])
     if isinstance(within, Mapping):

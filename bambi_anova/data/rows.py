@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from bambi_anova.data.frames import open_frame
 from bambi_anova.errors import DataError, FormulaError, listing, nearest
 from bambi_anova.families.base import Family
 from bambi_anova.families.registry import parameter_names
@@ -22,10 +24,13 @@ from bambi_anova.formula.functions import STATEFUL
 from bambi_anova.formula.parse import Formula, term_name
 from bambi_anova.tables.columns import RESERVED
 
+if TYPE_CHECKING:
+    from narwhals.typing import IntoFrame
+
 Array = np.ndarray
 
-#: Parameters of Bambi's models, which covariates share a namespace with.
-RESERVED_FOR_PARAMETERS = parameter_names() | {"Intercept"}
+#: Parameters of Bambi's models and dimensions of draws, among which covariates have their names.
+RESERVED_FOR_PARAMETERS = parameter_names() | {"Intercept", "chain", "draw"}
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,7 @@ class Rows:
 
 def read_rows(
     formula: Formula,
-    data: pd.DataFrame,
+    data: IntoFrame,
     family: Family,
     categorical: Iterable[str] = (),
     dropna: bool = False,
@@ -152,7 +157,8 @@ def read_rows(
     Parameters
     ----------
     formula : Formula
-    data : pandas.DataFrame
+    data : DataFrame
+        Of pandas or another engine; see ``frames``.
     family : Family
     categorical : iterable of str
         Numeric columns to take as factors.
@@ -166,20 +172,22 @@ def read_rows(
     DataError, FormulaError
         If a column is missing, empty, constant, not finite or of the wrong kind.
     """
-    if not isinstance(data, pd.DataFrame):
-        raise DataError(f"data: expected a pandas DataFrame, got {type(data).__name__}")
+    source = open_frame(data)
     namespace = dict(namespace or {})
     Names(namespace).require_free()
-    used = _used_columns(formula, data)
+    used = _used_columns(formula, source.columns)
     _require_other_columns(formula, used)
     categorical = {categorical} if isinstance(categorical, str) else set(categorical)
-    unknown = categorical - set(data.columns)
+    unknown = categorical - set(source.columns)
     if unknown:
-        _unknown_column(sorted(unknown)[0], data)
-    frame = _complete_rows(data, used, dropna)
+        _unknown_column(sorted(unknown)[0], source.columns)
+    whole = source.take(used)
+    frame = _complete_rows(whole, used, dropna)
 
     def values_of(expression: Expression) -> pd.Series:
-        return expression.evaluate(frame, namespace)
+        column = expression.evaluate(frame, namespace)
+        _require_readable(column, expression.text)
+        return column
 
     response, predictors = formula.response, formula.predictors.values()
     trials = None if response.trials is None else values_of(response.trials)
@@ -216,7 +224,7 @@ def read_rows(
         _finite(values_of(own), own.text) for predictor in predictors for own in predictor.offsets
     ]
     offset = np.sum(offsets, axis=0) if offsets else None
-    left_out = len(data) - len(frame)
+    left_out = len(whole) - len(frame)
     return Rows(frame, read, factors, groupings, covariates, offset, namespace, left_out)
 
 
@@ -224,12 +232,11 @@ def _flat(terms: Iterable[Term]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for term in terms for name in term))
 
 
-def _used_columns(formula: Formula, data: pd.DataFrame) -> list[str]:
+def _used_columns(formula: Formula, known: list) -> list[str]:
     """Return the columns that the formula reads, in the data's order; raise for unknown ones."""
-    known = list(data.columns)
     for expression in formula.expressions:
         if expression.is_column and expression.text not in known:
-            _unknown_column(expression.text, data)
+            _unknown_column(expression.text, known)
     used = formula.columns(known)
     for name in used:
         if known.count(name) > 1:
@@ -249,8 +256,19 @@ def _require_other_columns(formula: Formula, known: list[str]) -> None:
         )
 
 
-def _unknown_column(name: str, data: pd.DataFrame) -> None:
-    raise DataError(f"data: there is no column {name!r}{nearest(name, map(str, data.columns))}")
+def _unknown_column(name: str, known: list) -> None:
+    raise DataError(f"data: there is no column {name!r}{nearest(name, map(str, known))}")
+
+
+def _require_readable(column: pd.Series, name: str) -> None:
+    if isinstance(column.dtype, pd.SparseDtype):
+        raise DataError(
+            f"column {name!r}: sparse columns are not read; write data[{name!r}].sparse.to_dense()"
+        )
+    if getattr(column.dtype, "kind", "") == "c":
+        raise DataError(
+            f"column {name!r}: expected real numbers, found complex ones; take .real or abs()"
+        )
 
 
 def _complete_rows(data: pd.DataFrame, used: list[str], dropna: bool) -> pd.DataFrame:
@@ -269,8 +287,8 @@ def _complete_rows(data: pd.DataFrame, used: list[str], dropna: bool) -> pd.Data
 
 
 def _require_plain(name: str) -> None:
-    """Refuse names that Bambi ("|") or the groups of a DataTree ("/") would take apart."""
-    for char in "|/":
+    """Refuse names that Bambi ("|"), the groups of a DataTree ("/") or a file would cut."""
+    for char in "|/\0":
         if char in name:
             raise DataError(
                 f"column {name!r}: a name cannot hold {char!r}; rename the column, or "
@@ -291,7 +309,12 @@ def _coded(column: pd.Series, name: str, least: int) -> Coded:
         )
     if name in ("Intercept", "sigma"):
         raise DataError(f"column {name!r}: this name is a parameter's; rename the column")
-    if isinstance(column.dtype, pd.CategoricalDtype):
+    if column.isna().any():  # of an expression: columns have been asked before
+        where = listing(column.index[column.isna()], 5)
+        raise DataError(f"factor {name!r}: it has no value in some rows, at index {where}")
+    categorical = isinstance(column.dtype, pd.CategoricalDtype)
+    _require_levels(column.cat.categories if categorical else column, name)
+    if categorical:
         column = column.cat.remove_unused_categories()
         codes, levels = column.cat.codes.to_numpy(), tuple(column.cat.categories)
     else:
@@ -307,9 +330,24 @@ def _coded(column: pd.Series, name: str, least: int) -> Coded:
             f"factor {name!r} has one level, {levels[0]!r}; expected {least} or more. "
             "Drop it from the formula, or check how the rows were selected"
         )
+    for level in levels:
+        if "\0" in str(level):
+            raise DataError(f"factor {name!r}: level {level!r} holds the character NUL; rename it")
     if len({str(level) for level in levels}) < len(levels):
         raise DataError(f"factor {name!r}: two levels read the same as text; make them distinct")
     return Coded(name, levels, codes.astype(np.int64))
+
+
+def _require_levels(values: pd.Series | pd.Index, name: str) -> None:
+    """Refuse lists, dicts and arrays, which have no order and no name, and tuples, which nest."""
+    if not pd.api.types.is_object_dtype(values):
+        return
+    kinds = {type(value) for value in values}
+    odd = sorted(kind.__name__ for kind in kinds if kind is tuple or kind.__hash__ is None)
+    if odd:
+        raise DataError(
+            f"column {name!r}: values of type {listing(odd)} cannot be levels; turn them into text"
+        )
 
 
 def _finite(column: pd.Series, name: str) -> Array:
@@ -334,7 +372,7 @@ def _covariate(
     name = expression.text
     _require_plain(name)
     if name in RESERVED_FOR_PARAMETERS:
-        raise DataError(f"column {name!r}: this name is a parameter's; rename the column")
+        raise DataError(f"column {name!r}: this name is kept for the draws; rename the column")
     columns = expression.columns(frame.columns)
     if not columns:
         raise DataError(f"covariate {name!r} reads no column of the data; drop it from the formula")
