@@ -6,7 +6,7 @@ independent.  So Monte Carlo errors add up points, not draws, and effective samp
 what they imply.  That the errors themselves can be believed, the Pareto k says: the tail shape
 of weight times distance from the mean (Vehtari et al. 2024, arXiv:1507.02646, section 2.5).
 
-Letters: H chains, D draws, N = H D, K quantities.
+Letters: H chains, D draws, N = H D, K quantities, G points, R draws a point.
 """
 
 from __future__ import annotations
@@ -48,6 +48,48 @@ class Weighting:
     pareto_k: float
     effective: float
     proposed: int
+
+
+@dataclass(frozen=True)
+class LogEvidence:
+    """The log marginal likelihood of the data.
+
+    Attributes
+    ----------
+    value : float
+    mcse : float
+        Monte Carlo error of ``value``.
+    pareto_k : float
+        Tail shape of the importance weights that it is the log mean of.
+    """
+
+    value: float
+    mcse: float
+    pareto_k: float
+
+    @classmethod
+    def of_weights(cls, log_weight: Array, constant: float, pareto_k: float) -> LogEvidence:
+        """Return the log mean of the weights at G points, R draws each.
+
+        Parameters
+        ----------
+        log_weight : ndarray, shape (G, R)
+            Log of the joint density over the proposals', before smoothing.
+        constant : float
+            What ``log_weight`` leaves out.
+        pareto_k : float
+
+        Examples
+        --------
+        >>> found = LogEvidence.of_weights(np.log([[1.0, 3.0], [2.0, 2.0]]), 0.5, 0.1)
+        >>> round(found.value - np.log(2), 6), found.mcse
+        (0.5, 0.0)
+        """
+        largest = log_weight.max()
+        by_point = np.exp(log_weight - largest).mean(axis=1)
+        mean, size = by_point.mean(), len(by_point)
+        error = by_point.std() / np.sqrt(max(size - 1, 1)) / mean
+        return cls(float(np.log(mean) + largest + constant), float(error), pareto_k)
 
 
 def monte_carlo(values: Array, weighting: Weighting) -> dict[str, Array]:

@@ -12,30 +12,13 @@ from bambi_anova.design.design import Design
 from bambi_anova.families.base import Family
 from bambi_anova.families.links import Link
 from bambi_anova.posterior.draws import Draws
+from bambi_anova.posterior.importance import LogEvidence
 from bambi_anova.posterior.trust import Sampling
 from bambi_anova.priors.assign import Priors
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-@dataclass(frozen=True)
-class LogEvidence:
-    """The log marginal likelihood of the data.
-
-    Attributes
-    ----------
-    value : float
-    mcse : float
-        Monte Carlo error of ``value``.
-    pareto_k : float
-        Tail shape of the importance weights that it is the log mean of.
-    """
-
-    value: float
-    mcse: float
-    pareto_k: float
 
 
 @dataclass(frozen=True, repr=False, eq=False)

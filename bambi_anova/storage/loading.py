@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bambi_anova.errors import StorageError
 from bambi_anova.posterior.extract import extract_draws
-from bambi_anova.posterior.importance import Weighting
-from bambi_anova.posterior.posterior import LogEvidence, Posterior
+from bambi_anova.posterior.importance import LogEvidence, Weighting
+from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import Sampling
 from bambi_anova.storage.file import read_file
 from bambi_anova.storage.record import Record, typed, unpack_specification

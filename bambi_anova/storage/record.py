@@ -189,7 +189,7 @@ def typed[T](kind: type[T], packed: Any) -> T:
 
     Examples
     --------
-    >>> from bambi_anova.posterior.posterior import LogEvidence
+    >>> from bambi_anova.posterior.importance import LogEvidence
     >>> typed(LogEvidence, {"value": -12.5, "mcse": "small", "pareto_k": 0.1})
     Traceback (most recent call last):
     bambi_anova.errors.StorageError: LogEvidence: mcse='small' is no <class 'float'>

@@ -26,7 +26,7 @@ from bambi_anova.engine.approximate.target import Batch, Target
 from bambi_anova.engine.latent.covariance import Variance
 from bambi_anova.engine.latent.draws import LatentDraws
 from bambi_anova.engine.latent.model import LatentModel
-from bambi_anova.posterior.importance import Weighting
+from bambi_anova.posterior.importance import LogEvidence, Weighting
 
 Array = np.ndarray
 
@@ -57,7 +57,7 @@ def sample(
     chains: int,
     draws: int,
     rng: np.random.Generator,
-) -> tuple[LatentDraws, Weighting]:
+) -> tuple[LatentDraws, Weighting, LogEvidence]:
     """Turn proposals for the hyperparameters into draws from the joint posterior."""
     proposals, candidates, efficiency = _learn(target, list(proposals), rng)
     proposals = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
@@ -85,7 +85,8 @@ def sample(
         effective=batch.effective,
         proposed=batch.log_weight.size,
     )
-    return latent, weighting
+    evidence = LogEvidence.of_weights(batch.log_weight, target.model.log_constant, k)
+    return latent, weighting, evidence
 
 
 def _learn(

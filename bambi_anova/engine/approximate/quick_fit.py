@@ -48,7 +48,7 @@ def fit_quick(specification: Specification, request: Request, propose: Proposer)
     with Progress(request.method, request.progressbar) as progress:
         target = Target(model, progress)
         proposals = propose(target, rng)
-        latent, weighting = sample(target, proposals, request.chains, request.draws, rng)
+        latent, weighting, evidence = sample(target, proposals, request.chains, request.draws, rng)
     idata = bambi_posterior(model, specification, latent)
     draws = extract_draws(idata["posterior"].to_dataset(), specification)
     add_weighting(idata, weighting)
@@ -61,7 +61,7 @@ def fit_quick(specification: Specification, request: Request, propose: Proposer)
         "pareto_k": weighting.pareto_k,
     }
     sampling = Sampling(request.method, 0, seconds, seconds, weighting)
-    return Posterior(specification, idata, draws, sampling)
+    return Posterior(specification, idata, draws, sampling, evidence)
 
 
 def add_weighting(idata: xr.DataTree, weighting: Weighting) -> None:

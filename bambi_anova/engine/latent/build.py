@@ -89,6 +89,7 @@ def _(specification: Specification) -> LatentModel:
         scales=tuple(scales),
         auxiliary=auxiliary,
         held=held,
+        log_constant=_row_constant(specification) + sum(scale.log_constant for scale in scales),
     )
 
 
@@ -99,6 +100,15 @@ def _merge(collapsed: Collapsed) -> tuple[Array, Array]:
         return rows, rows
     _, place, sets = np.unique(collapsed.alike, return_index=True, return_inverse=True)
     return place, sets
+
+
+def _row_constant(specification: Specification) -> float:
+    """Return what the likelihood of the sufficient rows leaves out of that of the data."""
+    family, rows = specification.family, specification.design.rows
+    values, trials = rows.response.values, rows.response.trials
+    constants = family.constants(values, np.ones(len(values)) if trials is None else trials)
+    merged = family.collapse.constant(values, rows.offset, specification.collapsed)
+    return float(constants.sum() + merged.sum())
 
 
 @dataclass(frozen=True)

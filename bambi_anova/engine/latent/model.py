@@ -160,6 +160,8 @@ class LatentModel:
         The likelihood's further parameters that are estimated: which scale each is.
     held : mapping of str to float
         Those that are held at a value.
+    log_constant : float
+        What the log-likelihood and the log priors of the scales leave out.
     """
 
     likelihood: Likelihood
@@ -169,6 +171,7 @@ class LatentModel:
     scales: tuple[Scale, ...]
     auxiliary: Mapping[str, int]
     held: Mapping[str, float]
+    log_constant: float
 
     @property
     def parent(self) -> Predictor:

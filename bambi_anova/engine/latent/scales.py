@@ -20,7 +20,14 @@ import numpy as np
 from scipy import special
 
 from bambi_anova.errors import UnsupportedError
-from bambi_anova.priors.distributions import DISTRIBUTIONS, REAL_LINE, LogDensity, Prior
+from bambi_anova.priors.distributions import (
+    DISTRIBUTIONS,
+    REAL_LINE,
+    Known,
+    LogDensity,
+    Prior,
+    distribution,
+)
 
 Array = np.ndarray
 
@@ -44,6 +51,8 @@ class Scale:
         1 / a - 1 where log sigma is bent; else 0.
     bend : float
         u0.
+    log_constant : float
+        What ``log_density`` leaves out.
     """
 
     name: str
@@ -52,6 +61,7 @@ class Scale:
     upper: float = np.inf
     stretch: float = 0.0
     bend: float = 0.0
+    log_constant: float = 0.0
 
     def value(self, u: Array) -> Array:
         """Return sigma at a coordinate."""
@@ -131,7 +141,17 @@ def make_scale(name: str, prior: Prior, flat_below: float | None = None) -> Scal
             f"priors[{name!r}]: the quick fits cannot read {prior.name} from "
             f"{', '.join(prior.args)}; use its standard parameters or inference_method='nuts'"
         ) from None
-    stretch = 0.0
+    stretch, constant = 0.0, _left_out(prior, found)
     if flat_below is not None and prior.name == "Gamma":
         stretch = max(1 / found.shapes[0] - 1, 0.0)
-    return Scale(name, found.kernel, found.lower, found.upper, stretch, flat_below or 0.0)
+    return Scale(name, found.kernel, found.lower, found.upper, stretch, flat_below or 0.0, constant)
+
+
+def _left_out(prior: Prior, known: Known) -> float:
+    """Return the constant that a scale's log density in u leaves out."""
+    whole = distribution(prior)
+    assert whole is not None  # for the type checker: its kernel is known
+    # Anywhere will do, but digits are lost where the density is very low.
+    typical = np.median(whole.draw(np.random.default_rng(0), 9))
+    constant = float(whole.log_density(typical) - known.kernel(typical))
+    return constant + (np.log(known.upper - known.lower) if np.isfinite(known.upper) else 0.0)
