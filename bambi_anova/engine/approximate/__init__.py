@@ -1,1 +1,1 @@
-"""Quick fits: proposals for the hyperparameters, joint draws weighted by the exact density."""
+"""Quick fits: proposals for the hyperparameters, then joint draws weighted by the exact density."""

@@ -1,1 +1,1 @@
-"""NUTS: on whitened coordinates of a latent Gaussian model, or through Bambi."""
+"""NUTS: on our own compiled density in whitened coordinates where there is one, else by Bambi."""

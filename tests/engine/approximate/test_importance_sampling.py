@@ -149,9 +149,8 @@ def test_with_known_scales_the_evidence_is_the_conjugate_one(method):
     priors = {"s": known(1.5), "s:t": known(0.8), "t": known(0.6), "sigma": 1.3}
     model, found = evidence("y ~ t + Error(s/t)", method=method, priors=priors)
     frame = rows()
-    deflected = same(frame["t"]) - 1 / 2
-    covariance = 0.6**2 * deflected + 1.5**2 * same(frame["s"]) + 1.3**2 * np.eye(len(frame))
-    covariance += 0.8**2 * same(frame["s"] + frame["t"])
+    covariance = 0.6**2 * same(frame["t"]) + 1.5**2 * same(frame["s"])
+    covariance += 0.8**2 * same(frame["s"] + frame["t"]) + 1.3**2 * np.eye(len(frame))
     agree(found, normal_evidence(frame, model.priors.intercept, covariance))
 
 
