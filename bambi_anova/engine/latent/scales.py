@@ -152,6 +152,6 @@ def _left_out(prior: Prior, known: Known) -> float:
     whole = distribution(prior)
     assert whole is not None  # for the type checker: its kernel is known
     # Anywhere will do, but digits are lost where the density is very low.
-    typical = max(float(np.median(whole.draw(np.random.default_rng(0), 9))), TINY)
+    typical = np.maximum(np.median(whole.draw(np.random.default_rng(0), 9)), TINY)
     constant = float(whole.log_density(typical) - known.kernel(typical))
     return constant + (np.log(known.upper - known.lower) if np.isfinite(known.upper) else 0.0)
