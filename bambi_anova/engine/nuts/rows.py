@@ -5,7 +5,7 @@ A row's number is its place in the registry's list, which nobody else need know.
 numba is heavy: import this module late.
 """
 
-from bambi_anova.families.compiled import jit
+from bambi_anova.families.compiled import jit_inside
 from bambi_anova.families.registry import compiled_rows
 
 _ROW = "eta, y, trials, n, within, first, second, entries, ends, m, size"
@@ -26,7 +26,7 @@ def _choice(functions, arguments):
     lines.append(f"    return f0({arguments})")
     namespace = {"__name__": __name__} | {f"f{i}": one for i, one in enumerate(distinct)}
     exec("\n".join(lines), namespace)
-    return jit(namespace["choose"])
+    return jit_inside(namespace["choose"])
 
 
 _MADE = [make() for make in compiled_rows()]
