@@ -84,7 +84,9 @@ class Model(Specification):
         term of the formula, which then shrinks by itself.  These are different models as soon as
         there is an interaction; see ``bambi_anova.design.margins``.
     extra_namespace : mapping, optional
-        Further names that the formula may use.
+        Further values and functions that the formula may use, by their names; ``name.part`` reads
+        what a module or an object holds.  A formula can reach nothing else but columns and NumPy's
+        functions of single values, and all that a module that you hand over holds.
 
     Attributes
     ----------

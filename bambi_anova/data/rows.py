@@ -5,9 +5,9 @@ Everything that can be wrong with a column is found here.  Letters: N rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -203,7 +203,7 @@ def read_rows(
 
     def add_covariate(name: str) -> None:
         expression = formula.variables[name]
-        covariates[name] = _covariate(columns[name], expression, frame, values_of)
+        covariates[name] = _covariate(columns[name], expression, frame, namespace)
 
     for name in _flat(term for own in predictors for term in own.terms):
         if name in numeric:
@@ -288,6 +288,8 @@ def _complete_rows(data: pd.DataFrame, used: list[str], dropna: bool) -> pd.Data
 
 def _require_plain(name: str) -> None:
     """Refuse names that Bambi ("|"), the groups of a DataTree ("/") or a file would cut."""
+    if name in (".", ".."):
+        raise DataError(f"column {name!r}: a file cannot hold this name; rename the column")
     for char in "|/\0":
         if char in name:
             raise DataError(
@@ -367,7 +369,7 @@ def _covariate(
     column: pd.Series,
     expression: Expression,
     frame: pd.DataFrame,
-    values_of: Callable[[Expression], pd.Series],
+    namespace: Mapping[str, Any],
 ) -> Covariate:
     name = expression.text
     _require_plain(name)
@@ -381,12 +383,19 @@ def _covariate(
     if sd == 0:
         raise DataError(f"covariate {name!r} is constant ({mean:g}); drop it from the formula")
     raw = expression if name in frame else expression.raw
-    origin, unit = values.mean(), 1.0
-    if raw is not expression:
-        inner = _finite(values_of(raw), raw.text)
-        origin, unit = inner.mean(), inner.std() / values.std()
     if name not in frame and set(STATEFUL) & set(raw.functions):
         raise FormulaError(f"{name!r}: scale() and center() cannot stand inside another call")
+    inner, origin, unit = values, values.mean(), 1.0
+    if raw is not expression:
+        inner = _finite(raw.evaluate(frame, namespace), raw.text)
+        origin, unit = inner.mean(), inner.std() / values.std()
+    if any(callable(own) for name in raw.functions for own in Names(namespace).find(name)):
+        some = _finite(raw.evaluate(frame.iloc[::2], namespace), raw.text)
+        if not np.allclose(some, inner[::2]):
+            raise FormulaError(
+                f"{raw.text!r} has other values where the function sees fewer rows, so that it "
+                "would mean something else for new rows; compute the column in the data frame"
+            )
     return Covariate(name, values, mean, sd, columns, raw, float(origin), float(unit))
 
 

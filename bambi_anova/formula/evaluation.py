@@ -72,9 +72,9 @@ class Names:
         if name in self.own:
             return [self.own[name]]
         owner, _, part = name.partition(".")
-        if not part or part.startswith("_") or self.own.get(owner, np) is np:
+        held = self.own.get(owner)
+        if held is np or part.startswith("_"):
             return []
-        held = self.own[owner]
         held = held if isinstance(held, Mapping) else getattr(held, "__dict__", {})
         return [held[part]] if part in held else []
 

@@ -200,7 +200,7 @@ def _within_cells(design: Design) -> tuple[str, str]:
     trials = design.formula.response.trials
     assert trials is not None  # of a proportion
     column = f"{trials if trials.text.isidentifier() else 'trials'}_within"
-    n = f'data["{trials}"]' if trials.is_column else f'data.eval("{trials}")'
+    n = f'data["{trials}"]' if trials.is_column else f"data.eval({trials.text!r})"
     keys = ", ".join(f'data["{factor.name}"]' for factor in design.factors)
     mean = f'({n}).groupby([{keys}]).transform("mean")' if keys else f"({n}).mean()"
     if n.startswith('data["'):

@@ -138,6 +138,13 @@ def test_names_of_the_namespace_are_known(read, data):
         read("y ~ double(x)", data)
 
 
+@pytest.mark.parametrize("text", ["y ~ own(x)", "y ~ A * scale(own(x))", "y ~ A + (own(x)|s)"])
+def test_functions_of_whole_columns_are_refused(read, data, text):
+    for own in (lambda x: x.rank(), lambda x: x - x.mean(), lambda x: np.cumsum(x)):
+        with pytest.raises(FormulaError, match=r"'own\(x\)' has other values .* data frame"):
+            read(text, data, namespace={"own": own})
+
+
 def test_an_expression_of_many_columns_is_refused(read, data):
     with pytest.raises(
         FormulaError,
@@ -371,6 +378,12 @@ def test_columns_of_the_tables_and_of_the_cells_are_among_the_refused_names():
 
 def test_a_unit_may_be_called_p(read, data):
     assert read("y ~ A + Error(p)", data.rename(columns={"s": "p"})).groupings["p"].labels
+
+
+def test_a_dot_is_no_name(read, data):
+    for text, old in (("y ~ `.`", "A"), ("y ~ A * `.`", "x"), ("y ~ A + Error(`.`)", "s")):
+        with pytest.raises(DataError, match=r"column '\.': a file cannot hold this name"):
+            read(text, data.rename(columns={old: "."}))
 
 
 def test_a_bar_in_a_name_is_refused(read, data):
