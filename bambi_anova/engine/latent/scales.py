@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.priors.distributions import (
@@ -26,7 +26,6 @@ from bambi_anova.priors.distributions import (
     Known,
     LogDensity,
     Prior,
-    distribution,
 )
 
 Array = np.ndarray
@@ -141,17 +140,17 @@ def make_scale(name: str, prior: Prior, flat_below: float | None = None) -> Scal
             f"priors[{name!r}]: the quick fits cannot read {prior.name} from "
             f"{', '.join(prior.args)}; use its standard parameters or inference_method='nuts'"
         ) from None
-    stretch, constant = 0.0, _left_out(prior, found)
+    stretch, constant = 0.0, _left_out(found)
     if flat_below is not None and prior.name == "Gamma":
         stretch = max(1 / found.shapes[0] - 1, 0.0)
     return Scale(name, found.kernel, found.lower, found.upper, stretch, flat_below or 0.0, constant)
 
 
-def _left_out(prior: Prior, known: Known) -> float:
+def _left_out(known: Known) -> float:
     """Return the constant that a scale's log density in u leaves out."""
-    whole = distribution(prior)
-    assert whole is not None  # for the type checker: its kernel is known
+    made, args = getattr(stats, known.scipy), (*known.shapes, known.location, known.scale)
     # Anywhere will do, but digits are lost where the density is very low.
-    typical = np.maximum(np.median(whole.draw(np.random.default_rng(0), 9)), TINY)
-    constant = float(whole.log_density(typical) - known.kernel(typical))
+    typical = np.maximum(made.ppf(0.75, *args), TINY)
+    constant = float(made.logpdf(typical, *args) - known.kernel(typical))
+    constant += np.log(2) if known.folded else 0.0
     return constant + (np.log(known.upper - known.lower) if np.isfinite(known.upper) else 0.0)
