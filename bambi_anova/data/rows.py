@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
-#: Parameters of Bambi's models and dimensions of draws, among which covariates have their names.
-RESERVED_FOR_PARAMETERS = parameter_names() | {"Intercept", "chain", "draw"}
+#: What else has a name among the draws, where covariates and families' parameters have theirs.
+RESERVED_FOR_DRAWS = frozenset({"Intercept", "chain", "draw"})
 
 
 @dataclass(frozen=True)
@@ -373,7 +373,7 @@ def _covariate(
 ) -> Covariate:
     name = expression.text
     _require_plain(name)
-    if name in RESERVED_FOR_PARAMETERS:
+    if name in RESERVED_FOR_DRAWS | parameter_names():
         raise DataError(f"column {name!r}: this name is kept for the draws; rename the column")
     columns = expression.columns(frame.columns)
     if not columns:

@@ -95,6 +95,17 @@ def columns(rows: Collapsed, sets: Array | None) -> Observed:
     return Observed(y, trials, n, within)
 
 
+def builtin(name: str) -> Callable[[Collapsed], bmb.Family]:
+    """Return what makes a family that Bambi has, by its name there."""
+
+    def make(rows: Collapsed) -> bmb.Family:
+        from bambi.defaults import get_builtin_family
+
+        return get_builtin_family(name)
+
+    return make
+
+
 def no_constant(values: Array, trials: Array) -> Array:
     """Return zeros: for a likelihood that leaves nothing out."""
     return np.zeros(len(values))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import Family, ResponseScale, of_each_link
+from bambi_anova.families.base import Family, ResponseScale, builtin, no_constant, of_each_link
 from bambi_anova.families.likelihood import (
     Auxiliary,
     Derivatives,
@@ -21,9 +19,6 @@ from bambi_anova.families.rates import COMPILED_RATES, RATES, Rate
 from bambi_anova.families.response import UNIT
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.priors.distributions import Prior
-
-if TYPE_CHECKING:
-    import bambi as bmb
 
 Array = np.ndarray
 
@@ -92,12 +87,6 @@ def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator
     return draw_proportions(parameters["mu"], parameters["kappa"], rng)
 
 
-def _bambi(rows: Collapsed) -> bmb.Family:
-    from bambi.defaults import get_builtin_family
-
-    return get_builtin_family("beta")
-
-
 BETA = Family(
     name="beta",
     response=UNIT,
@@ -108,8 +97,8 @@ BETA = Family(
         {name: _of_rate(rate) for name, rate in RATES.items()},
         {name: _compiled(rate) for name, rate in COMPILED_RATES.items()},
     ),
-    constants=lambda values, trials: np.zeros(len(values)),
+    constants=no_constant,
     replicate=_replicate,
-    bambi=_bambi,
+    bambi=builtin("beta"),
     auxiliary=(Further("kappa", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),),
 )

@@ -23,7 +23,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from bambi_anova.errors import DataError
-from bambi_anova.families.base import Family, MakeRows, ResponseScale, columns, of_each_link
+from bambi_anova.families.base import (
+    Family,
+    MakeRows,
+    ResponseScale,
+    builtin,
+    columns,
+    of_each_link,
+)
 from bambi_anova.families.beta import draw_proportions
 from bambi_anova.families.binomial import COMPILED as BINOMIAL
 from bambi_anova.families.binomial import ROWS, draw_successes, log_choose
@@ -187,12 +194,6 @@ def _replicate_mode(parameters: Parameters, rows: Collapsed, rng: np.random.Gene
     return draw_successes(share, rows, rng)
 
 
-def _bambi(rows: Collapsed) -> bmb.Family:
-    from bambi.defaults import get_builtin_family
-
-    return get_builtin_family("beta_binomial")
-
-
 def _bambi_mode(rows: Collapsed) -> bmb.Family:
     import bambi as bmb
     import pymc as pm
@@ -249,7 +250,7 @@ BETA_BINOMIAL = _family(
     scale=ResponseScale(lambda parameters: parameters["mu"], word="mean probability"),
     likelihoods=_likelihoods("kappa"),
     replicate=_replicate,
-    bambi=_bambi,
+    bambi=builtin("beta_binomial"),
     auxiliary=(Further("kappa", lambda response: Prior("HalfCauchy", {"beta": 1.0})),),
     columns=_counted(0),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import Family, ResponseScale, of_each_link
+from bambi_anova.families.base import Family, ResponseScale, builtin, of_each_link
 from bambi_anova.families.likelihood import (
     Auxiliary,
     Derivatives,
@@ -159,12 +159,6 @@ def _bambi_bernoulli(rows: Collapsed) -> bmb.Family:
     return get_builtin_family("binomial" if rows.merged else "bernoulli")
 
 
-def _bambi_binomial(rows: Collapsed) -> bmb.Family:
-    from bambi.defaults import get_builtin_family
-
-    return get_builtin_family("binomial")
-
-
 _PREDICTED = (Predicted("p", OF_PROBABILITIES, word="probability"),)
 _SCALE = ResponseScale(lambda parameters: parameters["p"], word="probability")
 
@@ -190,7 +184,7 @@ BINOMIAL = Family(
     likelihoods=of_each_link(ROWS, COMPILED),
     constants=log_choose,
     replicate=_replicate,
-    bambi=_bambi_binomial,
+    bambi=builtin("binomial"),
     latent=True,
     overdispersed="betabinomial",
 )

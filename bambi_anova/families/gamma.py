@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
+from bambi_anova.families.base import Family, ResponseScale, RowLikelihood, builtin
 from bambi_anova.families.likelihood import (
     Auxiliary,
     Derivatives,
@@ -20,9 +18,6 @@ from bambi_anova.families.parameters import Further, Predicted
 from bambi_anova.families.response import POSITIVE
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.priors.distributions import Prior
-
-if TYPE_CHECKING:
-    import bambi as bmb
 
 Array = np.ndarray
 
@@ -65,12 +60,6 @@ def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator
     return rng.gamma(alpha) * (mu / alpha)
 
 
-def _bambi(rows: Collapsed) -> bmb.Family:
-    from bambi.defaults import get_builtin_family
-
-    return get_builtin_family("gamma")
-
-
 GAMMA = Family(
     name="gamma",
     response=POSITIVE,
@@ -80,6 +69,6 @@ GAMMA = Family(
     likelihoods={("log",): RowLikelihood(_rows, _compiled)},
     constants=lambda values, trials: -np.log(values),
     replicate=_replicate,
-    bambi=_bambi,
+    bambi=builtin("gamma"),
     auxiliary=(Further("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),),
 )

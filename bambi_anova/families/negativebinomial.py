@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
+from bambi_anova.families.base import Family, ResponseScale, RowLikelihood, builtin
 from bambi_anova.families.likelihood import (
     Auxiliary,
     Derivatives,
@@ -21,9 +19,6 @@ from bambi_anova.families.poisson import draw_counts
 from bambi_anova.families.response import COUNT
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.priors.distributions import Prior
-
-if TYPE_CHECKING:
-    import bambi as bmb
 
 Array = np.ndarray
 
@@ -75,12 +70,6 @@ def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator
     return draw_counts(rng.gamma(alpha) * (mu / alpha), rng)
 
 
-def _bambi(rows: Collapsed) -> bmb.Family:
-    from bambi.defaults import get_builtin_family
-
-    return get_builtin_family("negativebinomial")
-
-
 NEGATIVE_BINOMIAL = Family(
     name="negativebinomial",
     response=COUNT,
@@ -90,6 +79,6 @@ NEGATIVE_BINOMIAL = Family(
     likelihoods={("log",): RowLikelihood(_rows, _compiled)},
     constants=lambda values, trials: -special.gammaln(values + 1),
     replicate=_replicate,
-    bambi=_bambi,
+    bambi=builtin("negativebinomial"),
     auxiliary=(Further("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0})),),
 )

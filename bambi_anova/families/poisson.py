@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
+from bambi_anova.families.base import Family, ResponseScale, RowLikelihood, builtin
 from bambi_anova.families.likelihood import (
     Auxiliary,
     Derivatives,
@@ -19,9 +17,6 @@ from bambi_anova.families.links import LOG
 from bambi_anova.families.parameters import Predicted
 from bambi_anova.families.response import COUNT
 from bambi_anova.families.sufficient import COUNTS, Collapsed
-
-if TYPE_CHECKING:
-    import bambi as bmb
 
 Array = np.ndarray
 
@@ -59,12 +54,6 @@ def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator
     return draw_counts(parameters["mu"], rng)
 
 
-def _bambi(rows: Collapsed) -> bmb.Family:
-    from bambi.defaults import get_builtin_family
-
-    return get_builtin_family("poisson")
-
-
 POISSON = Family(
     name="poisson",
     response=COUNT,
@@ -74,6 +63,6 @@ POISSON = Family(
     likelihoods={("log",): RowLikelihood(_rows, _compiled)},
     constants=lambda values, trials: -special.gammaln(values + 1),
     replicate=_replicate,
-    bambi=_bambi,
+    bambi=builtin("poisson"),
     overdispersed="negativebinomial",
 )

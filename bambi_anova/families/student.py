@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
+from bambi_anova.families.base import Family, ResponseScale, RowLikelihood, builtin
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
 from bambi_anova.families.links import IDENTITY
 from bambi_anova.families.parameters import Further, Predicted
@@ -15,9 +13,6 @@ from bambi_anova.families.response import REAL
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.priors.kruschke import residual_prior
-
-if TYPE_CHECKING:
-    import bambi as bmb
 
 Array = np.ndarray
 
@@ -67,12 +62,6 @@ def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator
     return mu + parameters["sigma"] * rng.standard_t(np.broadcast_to(parameters["nu"], mu.shape))
 
 
-def _bambi(rows: Collapsed) -> bmb.Family:
-    from bambi.defaults import get_builtin_family
-
-    return get_builtin_family("t")
-
-
 STUDENT = Family(
     name="t",
     response=REAL,
@@ -82,7 +71,7 @@ STUDENT = Family(
     likelihoods={("identity",): RowLikelihood(_rows, _compiled)},
     constants=lambda values, trials: np.full(len(values), -np.log(np.pi) / 2),
     replicate=_replicate,
-    bambi=_bambi,
+    bambi=builtin("t"),
     auxiliary=(
         Further(
             "sigma",

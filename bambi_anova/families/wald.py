@@ -6,11 +6,9 @@ is mu^3 / lam.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
+from bambi_anova.families.base import Family, ResponseScale, RowLikelihood, builtin
 from bambi_anova.families.likelihood import (
     Auxiliary,
     Derivatives,
@@ -24,9 +22,6 @@ from bambi_anova.families.response import POSITIVE
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.families.values import ResponseValues
 from bambi_anova.priors.distributions import Prior
-
-if TYPE_CHECKING:
-    import bambi as bmb
 
 Array = np.ndarray
 
@@ -80,12 +75,6 @@ def _shape_prior(response: ResponseValues) -> Prior:
     return Prior("HalfCauchy", {"beta": float(response.values.mean())})
 
 
-def _bambi(rows: Collapsed) -> bmb.Family:
-    from bambi.defaults import get_builtin_family
-
-    return get_builtin_family("wald")
-
-
 WALD = Family(
     name="wald",
     response=POSITIVE,
@@ -95,6 +84,6 @@ WALD = Family(
     likelihoods={("log",): RowLikelihood(_rows, _compiled)},
     constants=lambda values, trials: -np.log(2 * np.pi) / 2 - 1.5 * np.log(values),
     replicate=_replicate,
-    bambi=_bambi,
+    bambi=builtin("wald"),
     auxiliary=(Further("lam", _shape_prior, power=1.0),),
 )

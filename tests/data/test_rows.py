@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bambi_anova.data.rows import RESERVED_FOR_PARAMETERS, read_rows
+from bambi_anova.data.rows import RESERVED_FOR_DRAWS, read_rows
 from bambi_anova.errors import DataError, FormulaError
-from bambi_anova.families.registry import get_family
+from bambi_anova.families.registry import get_family, parameter_names
 from bambi_anova.formula.parse import parse_formula
 from bambi_anova.tables.columns import RESERVED
 
@@ -365,7 +365,7 @@ def test_names_of_the_tables_are_refused_for_factors_and_units(read, data, name)
             read(text, renamed)
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED_FOR_PARAMETERS))
+@pytest.mark.parametrize("name", sorted(RESERVED_FOR_DRAWS | parameter_names()))
 def test_names_of_parameters_are_refused_for_covariates(read, data, name):
     with pytest.raises(DataError, match=f"'{name}'.* rename the column"):
         read(f"y ~ A * {name}", data.rename(columns={"x": name}))
@@ -373,7 +373,7 @@ def test_names_of_parameters_are_refused_for_covariates(read, data, name):
 
 def test_columns_of_the_tables_and_of_the_cells_are_among_the_refused_names():
     assert {"term", "contrast", "mean", "sd", "rows", "chain", "draw"} <= RESERVED
-    assert {"Intercept", "mu", "sigma"} <= RESERVED_FOR_PARAMETERS
+    assert {"mu", "sigma", "kappa"} <= parameter_names()
 
 
 def test_a_unit_may_be_called_p(read, data):
