@@ -45,9 +45,10 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
     design, family, priors = specification.design, specification.family, specification.priors
     collapsed = specification.collapsed
     frame = make_frame(design, collapsed, family)
+    terms = scaled_terms(design)
     scales = {
         sigma_name(term): _scale(priors.sigmas[key])
-        for key, term in scaled_terms(design).items()
+        for key, term in terms.items()
         if isinstance(term, FixedTerm)
     }
     groups = make_groups(specification, scales)
@@ -67,9 +68,8 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
         bambi_priors[slope] = _common_prior(common[name], design, scales)
         aliases[slope] = name
     for name, group in zip(names, groups, strict=True):
-        bambi_priors[name] = _group_prior(
-            group, priors.sigmas[group.key], scales, specification.overparameterized
-        )
+        sigma, scale = priors.sigmas[group.key], scales.get(sigma_name(terms[group.key]))
+        bambi_priors[name] = _group_prior(group, sigma, scale, specification.overparameterized)
         if name != group.name:
             aliases[name] = group.name
     bambi_priors |= {name: _to_bambi(prior) for name, prior in priors.auxiliary.items()}
@@ -128,11 +128,12 @@ def _common_prior(own: Coordinates, design: Design, scales: Mapping[str, Scale])
     return bmb.Prior(prior.name, dist=effect, **prior.args)
 
 
-def _group_prior(group: Group, sigma: Prior, scales: Mapping[str, Scale], free: bool) -> bmb.Prior:
+def _group_prior(
+    group: Group, sigma: Prior, scale: Scale | None, overparameterized: bool
+) -> bmb.Prior:
     given = _to_bambi(sigma)
-    if free:
+    if overparameterized:
         return bmb.Prior("Normal", mu=0, sigma=given)
-    scale = scales.get(f"{group.name}_sigma")
     if scale is not None:  # of a factor term: other effects may have made it before
         given = bmb.Prior(given.name, dist=scale, **given.args)
     kind = type(group.effects).__name__

@@ -26,16 +26,15 @@ from bambi_anova.engine.approximate.modes import Peak, find_peaks
 from bambi_anova.engine.approximate.normals import (
     FINE,
     Normal,
-    best_of_modes,
     elbo_terms,
     even_noise,
+    require_normals,
 )
 from bambi_anova.engine.approximate.proposal import Proposal
 from bambi_anova.engine.approximate.quick_fit import fit_quick
 from bambi_anova.engine.approximate.tails import propose_by_normals
 from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.request import Request
-from bambi_anova.errors import UnsupportedError
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.specification import Specification
 
@@ -93,13 +92,12 @@ def find_normals(
     peaks = find_peaks(log_density, starts, keep=most)
     found = [fit_normal(log_density, peak, rng) for peak in peaks]
     found = [(normal, elbo) for normal, elbo in found if np.isfinite(elbo)]
-    if not found:
-        raise UnsupportedError(
-            f"inference_method='advi': no normal approximation of the hyperparameters around "
-            f"{len(peaks)} modes has a finite ELBO; look for extreme values in the response, give "
-            "narrower priors, or use inference_method='nuts'"
-        )
-    return best_of_modes([normal for normal, _ in found], [elbo for _, elbo in found])
+    return require_normals(
+        found,
+        "advi",
+        "no normal approximation of the hyperparameters around "
+        f"{len(peaks)} modes has a finite ELBO",
+    )
 
 
 def fit_normal(

@@ -19,6 +19,7 @@ import numpy as np
 from scipy import linalg
 
 from bambi_anova.engine.approximate.differences import LogDensity
+from bambi_anova.errors import UnsupportedError
 
 Array = np.ndarray
 
@@ -95,6 +96,24 @@ def elbo_terms(log_density: LogDensity, normals: Sequence[Normal], noise: Array)
     points = np.concatenate([normal.points(noise) for normal in normals], axis=1)
     heights = log_density(points).reshape(len(normals), -1)
     return heights - np.array([normal.log_density(noise) for normal in normals])
+
+
+def require_normals(
+    found: Sequence[tuple[Normal, float]], method: str, complaint: str
+) -> tuple[list[Normal], list[float]]:
+    """Return the best of the normals that a method found for each mode, and their ELBOs.
+
+    Raises
+    ------
+    UnsupportedError
+        If it found none.
+    """
+    if not found:
+        raise UnsupportedError(
+            f"inference_method={method!r}: {complaint}; look for extreme values in the response, "
+            "give narrower priors, or use inference_method='nuts'"
+        )
+    return best_of_modes([normal for normal, _ in found], [elbo for _, elbo in found])
 
 
 def best_of_modes(

@@ -32,16 +32,15 @@ from bambi_anova.engine.approximate.modes import choose_starts
 from bambi_anova.engine.approximate.normals import (
     FINE,
     Normal,
-    best_of_modes,
     elbo_terms,
     even_noise,
+    require_normals,
 )
 from bambi_anova.engine.approximate.proposal import Proposal
 from bambi_anova.engine.approximate.quick_fit import fit_quick
 from bambi_anova.engine.approximate.tails import propose_by_normals
 from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.request import Request
-from bambi_anova.errors import UnsupportedError
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.specification import Specification
 
@@ -100,13 +99,11 @@ def find_normals(
     for path in paths:
         finish(log_density, path)
     found = [pair for path in paths if (pair := _best_normal(log_density, path, rng)) is not None]
-    if not found:
-        raise UnsupportedError(
-            f"inference_method='pathfinder': none of {len(paths)} paths found a normal "
-            "approximation of the hyperparameters; look for extreme values in the response, give "
-            "narrower priors, or use inference_method='nuts'"
-        )
-    return best_of_modes([normal for normal, _ in found], [elbo for _, elbo in found])
+    return require_normals(
+        found,
+        "pathfinder",
+        f"none of {len(paths)} paths found a normal approximation of the hyperparameters",
+    )
 
 
 @dataclass
