@@ -11,7 +11,6 @@ from bambi_anova.families.likelihood import (
     Derivatives,
     Observed,
     Parameters,
-    softplus,
 )
 from bambi_anova.families.links import LOG
 from bambi_anova.families.parameters import Further, Predicted
@@ -31,7 +30,8 @@ def _rows(data: Observed):
         # log of Gamma(y + alpha) / Gamma(alpha), which differences of gammaln lose for large alpha.
         rising = special.gammaln(counted) - special.betaln(alpha, counted)
         log_odds = eta - np.log(alpha)
-        shared = softplus(log_odds)
+        # Times alpha: what 1 + exp() rounds away would be lost where alpha is large.
+        shared = np.log1p(np.exp(-np.abs(log_odds))) + np.maximum(log_odds, 0)
         kernel = data.y * (log_odds - shared) - alpha * shared
         return data.n * (np.where(data.y > 0, rising, 0.0) + kernel)
 

@@ -21,7 +21,7 @@ from bambi_anova.bambi_model.any_prior import distribution_of
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.contrasts import contrast_quantities
 from bambi_anova.estimates.deflections import deflection_quantities
-from bambi_anova.names import INTERCEPT, scaled_terms, sigma_name
+from bambi_anova.names import scaled_terms, sigma_name
 from bambi_anova.posterior.populations import check_population
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictors import predictor_of
@@ -118,16 +118,29 @@ def log_priors(posterior: xr.Dataset, model: Specification) -> dict[str, Array]:
         Parameters held at a value have no prior.
     """
     priors, terms = model.priors, scaled_terms(model.design)
-    names: dict[str, tuple[str, Prior]] = {INTERCEPT: (INTERCEPT, priors.intercept)}
-    names |= {name: (name, prior) for name, prior in priors.covariates.items()}
+    names: dict[str, tuple[str, Prior]] = {}
     for key, prior in priors.sigmas.items():
         names[f"sd of {key}"] = (sigma_name(terms[key]), prior)
     for name, own in priors.auxiliary.items():
         if isinstance(own, Prior):
             names[name] = (name, own)
+
+    def draws(variable: str) -> Array:
+        return posterior[variable].transpose("chain", "draw").to_numpy()
+
     found = {}
+    for one in model.coordinates:
+        if one.prior is not None and not one.variances:
+            names[one.home] = (one.home, one.prior)
+        elif one.prior is not None:  # with what the factor terms share of it
+            args = one.prior.args
+            variance = args.get("sigma", 1.0) ** 2 if "tau" not in args else 1 / args["tau"]
+            for key, factor in one.variances.items():
+                variance = variance + factor * draws(sigma_name(terms[key])) ** 2
+            gap = draws(one.home) - args.get("mu", 0.0)
+            found[one.home] = -(np.log(2 * np.pi * variance) + gap**2 / variance) / 2
     for label, (variable, prior) in names.items():
-        values = posterior[variable].transpose("chain", "draw").to_numpy()
+        values = draws(variable)
         flat = distribution_of(prior).log_density(values.ravel())
         found[label] = np.asarray(flat, dtype=float).reshape(values.shape)
     return found

@@ -14,7 +14,8 @@ corpus between them, and NUTS takes a few; ``--designs '*'`` takes all for every
 versions of packages; seconds from there are not of this run.  The new one is always fitted.
 ``--seed-shift 1`` gives the new one another seed: nothing that is drawn must be the same then.
 
-Run ``python benchmarks/same_draws.py OLD NEW``; see ``--help``.  Exits with 1 on any difference.
+Run ``python benchmarks/speed/same_draws.py OLD NEW``; see ``--help``.
+Exits with 1 on any difference.
 """
 
 from __future__ import annotations

@@ -188,7 +188,10 @@ def test_own_priors_go_along():
         FORMULA,
         ba.load_data("memory"),
         family="binomial",
-        priors={"condition": bmb.Prior("HalfNormal", sigma=0.001)},
+        # The interaction's effects have a part in the condition's.
+        priors=dict.fromkeys(
+            ["condition", "condition:trial_type"], bmb.Prior("HalfNormal", sigma=0.001)
+        ),
     )
     names = [OWN, "Bayesian, beta-binomial by mode"]
     found = quiet(ba.compare_analyses, model, "condition", names, random_seed=1)

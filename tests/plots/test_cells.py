@@ -107,6 +107,7 @@ def test_a_third_factor_has_panels(quick_fit):
         assert ax.get_xlabel() == "encouragement"
 
 
+@pytest.mark.filterwarnings("ignore::bambi_anova.errors.ConvergenceWarning")
 def test_a_fourth_factor_has_rows_of_panels():
     rng = np.random.default_rng(5)
     data = pd.DataFrame(product("ab", "cd", "efg", "hi", range(2)))

@@ -9,6 +9,7 @@ from bambi_anova.errors import ArgumentError
 from tests.plots.drawn import markers, segments
 
 
+@pytest.mark.filterwarnings("ignore::bambi_anova.errors.ConvergenceWarning")
 def test_fits_are_drawn_as_they_compare(quick_fit):
     quick = quick_fit("memory")
     model = ba.Model(quick.design.formula.text, ba.load_data("memory"), family="binomial")

@@ -4,7 +4,6 @@ import ctypes
 import subprocess
 import sys
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from bambi_anova.engine.nuts.whitening import draw_start, whiten
 from bambi_anova.errors import AnovaWarning, UnsupportedError
 from bambi_anova.families.registry import get_family
 from bambi_anova.priors.distributions import Prior
+from bambi_anova.specification import of_design
 from tests.generated import FAMILY_LINKS, generated, left_hand_side
 
 REALS = ctypes.POINTER(ctypes.c_double)
@@ -304,7 +304,7 @@ def test_draws_have_the_moments_of_the_exact_posterior():
     exact = type(built.priors)(
         built.priors.intercept, built.priors.covariates, sigmas, {"sigma": priors["sigma"]}
     )
-    model = latent_model(replace(built, priors=exact))
+    model = latent_model(of_design(built.design, built.family, built.link, exact))
     values = np.array([[known[scale.name]] for scale in model.scales])
     core_sd, factor = model.spreads(values)
     unit_sd = factor.sd
