@@ -134,6 +134,7 @@ def log_priors(posterior: xr.Dataset, model: Specification) -> dict[str, Array]:
             names[one.home] = (one.home, one.prior)
         elif one.prior is not None:  # with what the factor terms share of it
             args = one.prior.args
+            variance: Array | float
             variance = args.get("sigma", 1.0) ** 2 if "tau" not in args else 1 / args["tau"]
             for key, factor in one.variances.items():
                 variance = variance + factor * draws(sigma_name(terms[key])) ** 2
