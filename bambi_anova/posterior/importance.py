@@ -82,7 +82,7 @@ class LogEvidence:
         Examples
         --------
         >>> found = LogEvidence.of_weights(np.log([[1.0, 3.0], [2.0, 2.0]]), 0.5, 0.1)
-        >>> round(found.value - np.log(2), 6), found.mcse
+        >>> round(float(found.value - np.log(2)), 6), found.mcse
         (0.5, 0.0)
         """
         largest = log_weight.max()
