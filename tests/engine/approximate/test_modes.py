@@ -102,7 +102,7 @@ def test_a_peaks_height_is_the_density_at_its_point():
             assert peak.height == pytest.approx(density(peak.u[:, None])[0])
 
 
-# -- Arms --------------------------------------------------------------------------------------
+# -- Ridges --------------------------------------------------------------------------------------
 
 
 def l_shaped(u):
