@@ -31,9 +31,6 @@ _OPTIONS = {
     r"^random_seed=": "--seed ",
 }
 
-#: Columns that fill a line without saying more than the header already did.
-_QUIET = {"population", "scale", "mcse_mean", "ess_bulk", "ess_tail", "r_hat", "pd", "sd"}
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 after one line on what was wrong with the input.
@@ -81,9 +78,15 @@ def _parser() -> argparse.ArgumentParser:
     fit.set_defaults(run=_fit)
     fit.add_argument("formula", help='such as "y ~ A * B + Error(subject/B)"')
     fit.add_argument("data", type=Path, help="a .csv, .tsv, .parquet or .xlsx file")
-    fit.add_argument("--family", default="gaussian")
-    fit.add_argument("--link")
-    fit.add_argument("--categorical", nargs="+", default=[], metavar="COLUMN")
+    fit.add_argument("--family", default="gaussian", help="of the response (default: gaussian)")
+    fit.add_argument("--link", help="of its mean (default: the family's)")
+    fit.add_argument(
+        "--categorical",
+        nargs="+",
+        default=[],
+        metavar="COLUMN",
+        help="columns of numbers to take as factors",
+    )
     fit.add_argument("--dropna", action="store_true", help="leave out rows with missing values")
     fit.add_argument(
         "--contrasts", nargs="+", metavar="TERM", help="terms to contrast (default: every factor)"
@@ -147,7 +150,7 @@ def _analyse(options: argparse.Namespace, data: pd.DataFrame) -> None:
     result = _fit_model(model, options)
     tables = _tables(result, terms)
     for title, table in tables.items():
-        print(f"{title.replace('_', ' ')}\n{_compact(table)}\n")
+        print(f"{title.replace('_', ' ')}\n{table}\n")
     if options.out is not None:
         _write(result, tables, options.out)
 
@@ -208,14 +211,6 @@ def _tables(result: Result, terms: Sequence[str]) -> dict[str, pd.DataFrame]:
     tables["cell_means_on_the_response_scale"] = result.means(scale="response")
     tables["deflections"] = result.deflections()
     return tables
-
-
-def _compact(table: pd.DataFrame) -> str:
-    """Show what a person reads first; the files hold every column."""
-    keep = [c for c in table.columns if c not in _QUIET and not c.endswith("_sd")]
-    if table["supported"].all():
-        keep.remove("supported")
-    return table[keep].to_string(index=False, float_format=lambda value: f"{value:.3f}")
 
 
 def _write(result: Result, tables: dict[str, pd.DataFrame], out: Path) -> None:

@@ -78,6 +78,10 @@ class ReplicationWarning(AnovaWarning):
     """A term has no more units than cells: its unit variance rests on the prior."""
 
 
+class SimilarLevelsWarning(AnovaWarning):
+    """Levels of a factor or unit differ by blanks or capitals alone."""
+
+
 class SuccessLevelWarning(AnovaWarning):
     """The success level of a binary response had to be guessed."""
 

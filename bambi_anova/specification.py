@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bambi_anova.data.frames import open_frame
 from bambi_anova.data.rows import read_rows
 from bambi_anova.design.build import build_design
 from bambi_anova.design.design import Design
@@ -24,7 +25,8 @@ from bambi_anova.families.base import Family
 from bambi_anova.families.links import Link
 from bambi_anova.families.registry import get_family
 from bambi_anova.families.sufficient import Collapsed
-from bambi_anova.formula.parse import Formula, parse_formula, term_name
+from bambi_anova.formula.parse import Formula, term_name
+from bambi_anova.formula.quoting import parse_for
 from bambi_anova.names import INTERCEPT
 from bambi_anova.priors.assign import Priors
 from bambi_anova.priors.distributions import Prior, is_normal
@@ -275,7 +277,7 @@ def specify(
     6
     """
     options = options or Options()
-    parsed, known = parse_formula(formula), get_family(family)
+    parsed, known = parse_for(formula, open_frame(data).columns), get_family(family)
     chosen = known.link(link)
     rows = read_rows(parsed, data, known, categorical or (), dropna, options.namespace)
     rows = replace(rows, left_out=rows.left_out + left_out)

@@ -94,7 +94,7 @@ def _read_excel(path: Path) -> tuple[pd.DataFrame, list[str]]:
         with pd.ExcelFile(path, engine="openpyxl") as book:
             first, *others = book.sheet_names
             notes = [f"read sheet {first!r}, the first of {len(others) + 1}"] if others else []
-            return book.parse(first), notes
+            return pd.read_excel(book, sheet_name=first), notes
     except ImportError as error:
         raise ValueError(
             "it needs the package openpyxl (pip install openpyxl); or save the sheet as .csv"

@@ -19,6 +19,7 @@ from bambi_anova.errors import (
     MissingUnitTermWarning,
     PseudoreplicationWarning,
     ReplicationWarning,
+    SimilarLevelsWarning,
     SuccessLevelWarning,
     UnsupportedCellWarning,
     listing,
@@ -46,6 +47,7 @@ def check_design(design: Design, family: Family) -> list[AnovaWarning]:
     """
     return [
         *_guessed_success(design),
+        *_similar_levels(design),
         *_few_valued_covariates(design),
         *_dropped_units(design),
         *_missing_unit_of_term(design),
@@ -64,6 +66,21 @@ def _guessed_success(design: Design) -> Iterator[AnovaWarning]:
             f"response {response.name!r} is text: {response.success!r} was taken as success. "
             f"Write {name}['{response.success}'] or the other level to say so yourself"
         )
+
+
+def _similar_levels(design: Design) -> Iterator[AnovaWarning]:
+    """Levels that may be one, but for how they were typed."""
+    for name, coded in design.rows.coded.items():
+        typed: dict[str, list[str]] = {}
+        for label in coded.labels:
+            typed.setdefault(" ".join(label.split()).casefold(), []).append(label)
+        alike = [" and ".join(map(repr, same)) for same in typed.values() if len(same) > 1]
+        if alike:
+            yield SimilarLevelsWarning(
+                f"column {name!r}: levels that differ by blanks or capitals alone are taken for "
+                f"different ones: {listing(alike)}. If they are the same, correct the data, such "
+                f"as by data[{name!r}].str.strip() or .str.lower()"
+            )
 
 
 def _few_valued_covariates(design: Design) -> Iterator[AnovaWarning]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.errors import ArgumentError
 from bambi_anova.families.base import Family
 from bambi_anova.families.beta import BETA
 from bambi_anova.families.betabinomial import BETA_BINOMIAL, BETA_BINOMIAL_MODE
 from bambi_anova.families.binomial import BERNOULLI, BINOMIAL
+from bambi_anova.families.elsewhere import advice, plain
 from bambi_anova.families.gamma import GAMMA
 from bambi_anova.families.gaussian import GAUSSIAN
 from bambi_anova.families.likelihood import MakeCompiled
@@ -36,21 +37,28 @@ def register(family: Family) -> None:
 
 
 def get_family(name: str) -> Family:
-    """Look a family up by its name.
+    """Look a family up by its name, however it is spelled: "Gamma", "poisson()".
 
     Raises
     ------
     ArgumentError
-        If the family is not known here.
+        If the family is not known here; what other programs call it is answered with our name.
 
     Examples
     --------
     >>> [link.name for link in get_family("binomial").parent.links]
     ['logit', 'probit', 'cloglog']
+    >>> get_family("negative_binomial").name
+    'negativebinomial'
     """
-    if not isinstance(name, str) or name not in FAMILIES:
-        raise ArgumentError(f"family={name!r} is not supported{nearest(str(name), FAMILIES)}")
-    return FAMILIES[name]
+    if isinstance(name, str):
+        if name in FAMILIES:
+            return FAMILIES[name]
+        spelled = plain(name.strip().removesuffix("()"))
+        for own, family in FAMILIES.items():
+            if plain(own) == spelled:
+                return family
+    raise ArgumentError(f"family={name!r} is not supported{advice(name, FAMILIES)}")
 
 
 @lru_cache(maxsize=1)

@@ -199,11 +199,6 @@ class Algebra:
             if token.text not in ("0", "1"):
                 raise self._error(f": {token.text} is a number where a column was expected")
             return {Intercept(token.text == "1"): Intercept(token.text == "1")}
-        if token.kind == "name" and "." in token.text:
-            raise self._error(
-                ": '.' has no meaning here; name each column, one with a dot in backticks: "
-                f"`{token.text}`"
-            )
         return self._variable(self._take_to(self.at))
 
     # Operands

@@ -15,6 +15,7 @@ from bambi_anova.errors import (
     MissingUnitTermWarning,
     PseudoreplicationWarning,
     ReplicationWarning,
+    SimilarLevelsWarning,
     SuccessLevelWarning,
     UnsupportedCellWarning,
 )
@@ -333,3 +334,21 @@ def test_empty_cells_are_named(check, split_plot):
     (message,) = of(UnsupportedCellWarning, check("y ~ group * task", data))
     assert "no data in 1 of 4 cells (group:task): B:y" in message
     assert of(UnsupportedCellWarning, check("y ~ group * task", split_plot)) == []
+
+
+# -- Levels --------------------------------------------------------------------------------------
+
+
+def test_levels_that_differ_by_blanks_or_capitals_are_named(check, split_plot):
+    data = split_plot.copy()
+    data["task"] = data["task"].astype(str).to_numpy(object)
+    first, second = sorted(data["task"].unique())[:2]
+    text = "y ~ group * task + Error(subject/task)"
+    assert not of(SimilarLevelsWarning, check(text, data))
+    rows = data.index[data["task"] == first][:3]
+    data.loc[rows[0], "task"] = f"{first} "
+    data.loc[rows[1], "task"] = first.upper()
+    (message,) = of(SimilarLevelsWarning, check(text, data))
+    assert message.startswith("column 'task': levels that differ by blanks or capitals alone")
+    assert all(repr(level) in message for level in (first, f"{first} ", first.upper()))
+    assert repr(second) not in message

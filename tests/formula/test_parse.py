@@ -227,6 +227,13 @@ def test_responses(left, expression, trials, success):
     assert (response.trials and response.trials.text, response.success) == (trials, success)
 
 
+def test_names_with_dots_are_columns_on_both_sides():
+    formula = parse_formula("rt.ms ~ trial.type * dose + Error(subject.id/trial.type)")
+    assert formula.response.outcome.text == "rt.ms"
+    assert formula.parent.terms == (("trial.type",), ("dose",), ("trial.type", "dose"))
+    assert formula.parent.units == (("subject.id",), ("subject.id", "trial.type"))
+
+
 # -- What is refused ---------------------------------------------------------------------------
 
 
@@ -252,7 +259,6 @@ def test_responses(left, expression, trials, success):
         ("y ~ A^2", r"'\^' has no meaning here; write \(A \+ B\)\*\*2"),
         ("y ~ A %in% B", "'%' has no meaning here; write A:B"),
         ("y ~ .", r"'\.' has no meaning here"),
-        ("y ~ a.b", "backticks: `a.b`"),
         ("y ~ Error(s/(A)", "a bracket is never closed"),
         ("y ~ log(x + 1", "a bracket is never closed"),
         ("y ~ `A", "quote ` is never closed"),

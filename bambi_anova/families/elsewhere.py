@@ -1,0 +1,86 @@
+"""What families are called elsewhere: in R's packages, SPSS and JASP, and what they are here.
+
+Nothing is guessed: a name of another program is answered with ours, which may not be the same
+model in every detail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from bambi_anova.errors import nearest
+
+_GAUSSIAN = "it is called 'gaussian' here"
+_BINARY = (
+    "with the logit link, the default, use 'bernoulli' for rows of yes and no, and 'binomial' for "
+    "p(successes, trials)"
+)
+_NEGATIVE = "it is called 'negativebinomial' here; its variance is mu + mu^2/alpha"
+_QUADRATIC = "use 'negativebinomial', whose variance is mu + mu^2/alpha"
+_TIMES = "for skewed times use 'lognormal', 'gamma' or 'wald'"
+_ZEROS = (
+    "extra zeros have no parameter of their own here: 'negativebinomial' takes counts that vary "
+    "more than Poisson ones; for such models use Bambi or brms"
+)
+_CATEGORIES = "responses of several categories are not modelled here; use Bambi or brms"
+
+#: By the name in small letters without blanks, dots, dashes and underscores.
+ELSEWHERE = {
+    **dict.fromkeys(("normal", "norm", "gauss", "lm", "lmm", "anova", "linear"), _GAUSSIAN),
+    **dict.fromkeys(("logistic", "logit", "logistf", "binary", "proportion"), _BINARY),
+    "probit": "use 'bernoulli' or 'binomial' with link='probit'",
+    "cloglog": "use 'bernoulli' or 'binomial' with link='cloglog'",
+    **dict.fromkeys(("count", "counts", "loglinear"), "use 'poisson' or 'negativebinomial'"),
+    **dict.fromkeys(("negbinomial", "negbin", "nbinom", "nbinom2", "nb", "nb2"), _NEGATIVE),
+    **dict.fromkeys(("nbinom1", "nb1", "quasipoisson"), _QUADRATIC),
+    **dict.fromkeys(("student", "studentt", "tfamily", "robust"), "it is called 't' here"),
+    **dict.fromkeys(("inversegaussian", "igauss", "ig"), "it is called 'wald' here"),
+    **dict.fromkeys(("exgaussian", "shiftedlognormal", "weibull", "exponential"), _TIMES),
+    "skewnormal": "use 'lognormal' for skewed positive responses, 't' for outliers",
+    **dict.fromkeys(("betafamily", "betareg"), "it is called 'beta' here"),
+    **dict.fromkeys(("ordbeta", "zeroinflatedbeta", "zeroonebeta"), "'beta' takes 0 < y < 1"),
+    **dict.fromkeys(("quasibinomial", "betabinom", "bb"), "use 'betabinomial'"),
+    **dict.fromkeys(("zip", "zinb", "zeroinflatedpoisson", "hurdlepoisson"), _ZEROS),
+    **dict.fromkeys(("zeroinflatednegbinomial", "hurdlenegbinomial"), _ZEROS),
+    **dict.fromkeys(("zeroinflatednegativebinomial", "hurdlenegativebinomial"), _ZEROS),
+    **dict.fromkeys(("multinomial", "categorical", "softmax"), _CATEGORIES),
+}
+#: An R call of a family: its name and what stands in the brackets.
+_CALL = re.compile(r"\s*([\w.-]+)\s*\((.*)\)\s*")
+
+
+def plain(name: str) -> str:
+    """Return a name as it is compared: small letters, without signs between words.
+
+    Examples
+    --------
+    >>> plain("Negative_Binomial")
+    'negativebinomial'
+    """
+    return re.sub(r"[\s._-]", "", name).lower()
+
+
+def advice(name: object, known: Collection[str]) -> str:
+    """Say what a family of another program is called here, or which name is near.
+
+    Examples
+    --------
+    >>> advice("normal", ["gaussian", "lognormal"])
+    ": it is called 'gaussian' here"
+    >>> advice("binomial(link = 'probit')", ["binomial"])
+    ": write family='binomial', link='probit'"
+    >>> advice("gausian", ["gaussian"])
+    "; did you mean 'gaussian'?"
+    """
+    text = str(name)
+    call = _CALL.fullmatch(text)
+    if call is None:
+        found = ELSEWHERE.get(plain(text))
+        return f": {found}" if found else nearest(text, known)
+    head, inside = call.groups()
+    ours = next((one for one in known if plain(one) == plain(head)), None)
+    if ours is None:
+        return advice(head, known)
+    link = re.sub(r"^link\s*=", "", inside.strip()).strip("'\" ")
+    return f": write family={ours!r}" + (f", link={link!r}" if link else "")
