@@ -21,6 +21,7 @@ from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.draws import bambi_posterior
 from bambi_anova.engine.progress import Progress
 from bambi_anova.engine.request import Request
+from bambi_anova.engine.threads import one_blas_thread
 from bambi_anova.posterior.extract import extract_draws
 from bambi_anova.posterior.importance import Weighting
 from bambi_anova.posterior.posterior import Posterior
@@ -45,7 +46,7 @@ def fit_quick(specification: Specification, request: Request, propose: Proposer)
     started = time.perf_counter()
     rng = np.random.default_rng(request.random_seed)
     model = latent_model(specification)
-    with Progress(request.method, request.progressbar) as progress:
+    with one_blas_thread(), Progress(request.method, request.progressbar) as progress:
         target = Target(model, progress)
         proposals = propose(target, rng)
         latent, weighting, evidence = sample(target, proposals, request.chains, request.draws, rng)

@@ -8,9 +8,7 @@ of the hyperparameters, R draws a point, N = G R draws, K candidates, J units of
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +23,7 @@ from bambi_anova.engine.approximate.conditional import (
 from bambi_anova.engine.approximate.proposal import Proposal
 from bambi_anova.engine.latent.mode import COARSE, ModeFinder
 from bambi_anova.engine.latent.model import LatentModel
+from bambi_anova.engine.threads import MOST_THREADS, on_all_cores
 
 Array = np.ndarray
 #: (stage, done, total or None) -> None
@@ -38,8 +37,6 @@ BIG = 5_000_000
 LEAST = 100_000
 #: Latent coordinates from which a model counts as large.
 LARGE = 3000
-#: More threads than this share one memory bus for nothing.
-MOST_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,7 @@ class Target:
             height = np.where(np.isfinite(modes.log_marginal), modes.log_marginal, -np.inf)
             return modes.log_marginal, modes.eta[:, [int(np.argmax(height))]]
 
-        found = _on_all_cores(evaluate, _pieces(u.shape[1], self._point_size))
+        found = on_all_cores(evaluate, _pieces(u.shape[1], self._point_size))
         # The next modes will be sought near the best so far.
         for log_marginal, eta in found:
             if np.nanmax(log_marginal, initial=-np.inf) > self._height:
@@ -244,7 +241,7 @@ class Target:
                 self.progress("drawing" if keep_units else "adapting", sum(done), points)
             return measures
 
-        measures = _on_all_cores(work, _pieces(points, self._point_size))
+        measures = on_all_cores(work, _pieces(points, self._point_size))
         spread, narrow_spread = np.sum(measures, axis=0) / points
         log_weight = log_ratio - log_proposal
         return Batch(u, noise, core, effects, _finite(log_weight), spread, narrow_spread)
@@ -278,29 +275,3 @@ def _pieces(count: int, size: int) -> list[slice]:
     fair = max(-(-count // (2 * MOST_THREADS)), LEAST // max(size, 1))
     step = max(1, min(count, most, fair))
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
-
-
-def _on_all_cores[T](work: Callable[[slice], T], pieces: list[slice]) -> list[T]:
-    """Call ``work`` on each piece; NumPy lets go of the interpreter while it computes."""
-
-    def quietly(piece: slice) -> T:
-        # Far out in the prior densities overflow; such points are told by their values.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return work(piece)
-
-    threads = min(_cores(), MOST_THREADS, len(pieces))
-    if threads < 2:
-        return [quietly(piece) for piece in pieces]
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            return list(pool.map(quietly, pieces))
-        except BaseException:  # an interrupt must not wait for pieces that have not begun
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

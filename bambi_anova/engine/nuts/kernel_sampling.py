@@ -19,6 +19,7 @@ import numpy as np
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.engine.nuts.packing import pack
 from bambi_anova.engine.nuts.whitening import Whitening, draw_start, whiten
+from bambi_anova.engine.threads import one_blas_thread
 from bambi_anova.errors import UnsupportedError
 
 Array = np.ndarray
@@ -116,7 +117,8 @@ def sample_latent(
         If the kernel lacks the likelihood, or too many coordinates cross the units.
     """
     started = time.perf_counter()
-    whitening, peaks = whiten(model, np.random.default_rng(random_seed))
+    with one_blas_thread():
+        whitening, peaks = whiten(model, np.random.default_rng(random_seed))
     whitened = time.perf_counter()
 
     def make_start(seed: int) -> Array:
@@ -139,8 +141,10 @@ def sample_latent(
         if not any(_column(batch, "diverging")[tune:].any() for batch in batches[1]):
             break
     sampled = time.perf_counter()
+    with one_blas_thread():
+        natural = _natural(whitening, batches[0], tune, draws)
     return LatentSample(
-        *_natural(whitening, batches[0], tune, draws),
+        *natural,
         **_statistics(batches[1], tune),
         target_accept=target,
         whitening_seconds=whitened - started,

@@ -13,6 +13,7 @@ import pytest
 from scipy import special, stats
 
 import bambi_anova as ba
+from bambi_anova.engine import threads as own_threads
 from bambi_anova.engine.approximate import target
 from bambi_anova.engine.latent import mode
 from bambi_anova.engine.latent.build import latent_model
@@ -234,7 +235,8 @@ def test_the_number_of_threads_leaves_no_trace(threads, monkeypatch):
     monkeypatch.setattr(target, "PIECE", 20_000)
     expected = quick()
     monkeypatch.setattr(target, "MOST_THREADS", threads)
-    monkeypatch.setattr(target, "_cores", lambda: threads)
+    monkeypatch.setattr(own_threads, "MOST_THREADS", threads)
+    monkeypatch.setattr(own_threads, "cores", lambda: threads)
     assert same_draws(quick(), expected)
 
 
