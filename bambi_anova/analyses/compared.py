@@ -2,7 +2,7 @@
 
 The classical ones are those of ``bambi_anova.classical``.  The Bayesian ones are the model as it
 is and its variants: other forms of the same data, beta-binomial rows, the other
-parameterization.  The mistake is to read contrasts off the coefficients of the over-parameterized
+parameterization.  The mistake is to read contrasts off the coefficients of an over-parameterized
 model: where a term is part of an interaction, they trade off with the interaction's, and only sums
 of both, the cell means, are known.
 
@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.analyses.printout import AnalysesTable
-from bambi_anova.analyses.variants import LITERAL, OWN, VARIANTS
+from bambi_anova.analyses.variants import LITERAL, MISTAKES, OWN, RAW, VARIANTS
 from bambi_anova.arguments import one_of, own_floats
 from bambi_anova.classical import ANALYSES, applicable
 from bambi_anova.classical.hierarchical import GRID_ERROR
@@ -39,7 +39,6 @@ from bambi_anova.result import Result
 from bambi_anova.tables.columns import COMPARED_ANALYSES
 from bambi_anova.tables.interval import Interval
 
-RAW = "raw coefficients"
 #: Links on whose scale the classical analyses compare means.
 CLASSICAL_LINKS = ("identity", "logit")
 
@@ -118,8 +117,8 @@ def compare_analyses(
     for name in _chosen(analyses, known):
         if name in ANALYSES:
             part = _classical(name, model, terms, scale, random_seed, ci_prob)
-        elif name == RAW:
-            part = _raw_coefficients(fits, _marginal(terms, model), interval)
+        elif name in MISTAKES:
+            part = _raw_coefficients(name, fits, _marginal(terms, model), interval)
         else:
             part = _bayesian(name, fits, terms, scale, interval)
         # On an identity link both scales are one.
@@ -167,8 +166,9 @@ def applicable_analyses(model: Model, scale: str = "link") -> pd.DataFrame:
     ]
     for name, variant in VARIANTS.items():
         rows.append((name, "Bayesian", variant.about, variant.obstacle(model)))
-    about = "differences of over-parameterized coefficients, which are no contrasts of means"
-    rows.append((RAW, "mistake", about, _no_raw(model, scale)))
+    for name, variant in MISTAKES.items():
+        reason = _no_raw(model, scale) or variant.obstacle(model)
+        rows.append((name, "mistake", variant.about, reason))
     table = pd.DataFrame(rows, columns=["analysis", "kind", "about", "reason"])
     table.insert(2, "applies", table["reason"] == "")
     return table
@@ -197,14 +197,16 @@ class _Fits:
 
     def of(self, name: str) -> tuple[Result, float]:
         """Return the fit of a variant and its seconds."""
-        # A model that is over-parameterized already is its own variant.
-        name = OWN if VARIANTS[name].obstacle(self.model) else name
+        known = {**VARIANTS, **MISTAKES}
+        if name == RAW:
+            # A model that is over-parameterized already is its own variant.
+            name = OWN if VARIANTS[LITERAL].obstacle(self.model) else LITERAL
         if name not in self.done:
             start = perf_counter()
             with warnings.catch_warnings():
                 # Of all that a fit holds only the rows of the table matter here: ``_warn_of``.
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                result = VARIANTS[name].make(self.model).fit(**self.options)
+                result = known[name].make(self.model).fit(**self.options)
             self.done[name] = result, perf_counter() - start
         return self.done[name]
 
@@ -256,19 +258,19 @@ def _classical(
 
 
 def _raw_coefficients(
-    fits: _Fits, terms: Mapping[str, FixedTerm], interval: Interval
+    name: str, fits: _Fits, terms: Mapping[str, FixedTerm], interval: Interval
 ) -> pd.DataFrame:
     """Return differences of the raw coefficients of terms, as if they were contrasts."""
-    result, seconds = fits.of(LITERAL)
+    result, seconds = fits.of(name)
     parts = []
-    for name, term in terms.items():
+    for own, term in terms.items():
         levels = {factor: result.design.levels[factor] for factor in term.factors}
-        pairs: dict[Key, Weights] = {f: pairwise_weights(own) for f, own in levels.items()}
+        pairs: dict[Key, Weights] = {f: pairwise_weights(known) for f, known in levels.items()}
         effects = contrasts_of_means(Grid(levels), pairs).effects
         raw = result.idata["posterior"][effects_name(term)].to_numpy()  # (H, D, L)
         good = np.ones(len(effects.labels), dtype=bool)
         found = Quantities(effects.labels, effects.of(raw), good, "none", "link")
-        parts.append(quantity_table(found, result.sampling, interval).assign(term=name))
+        parts.append(quantity_table(found, result.sampling, interval).assign(term=own))
     if not parts:
         return pd.DataFrame()
     return _of_posterior(pd.concat(parts, ignore_index=True), "mistake", seconds, interval)

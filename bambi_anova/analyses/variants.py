@@ -1,6 +1,7 @@
-"""The user's model and its variants: the same design, one thing changed.
+"""The user's model and its variants: the same design, one thing changed; and two mistakes.
 
-What is changed is the form of the data, the family of its rows, or the parameterization.
+What is changed is the form of the data, the family of its rows, or the parameterization.  The
+mistakes are fits of the over-parameterized model whose coefficients are taken for effects.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bambi_anova.analyses.data_forms import outcomes, totals
+from bambi_anova.design.build import build_design
+from bambi_anova.design.margins import LEVELS
 from bambi_anova.design.priors import make_priors
 from bambi_anova.families.base import Family
 from bambi_anova.families.registry import get_family
@@ -21,6 +24,8 @@ from bambi_anova.specification import IDENTIFIED, OVERPARAMETERIZED, Options, of
 MOST_OUTCOMES = 5_000_000
 OWN = "Bayesian ANOVA"
 LITERAL = "Bayesian, over-parameterized"
+RAW = "raw coefficients"
+QUESTION = "as in the question"
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,21 @@ def _with_parameterization(name: str) -> Callable[[Model], Model]:
     return lambda model: _like(model, replace(model.options, parameterization=name))
 
 
+def _in_the_question(model: Model) -> Model:
+    """Return the model that tutorial 2 writes out: of units only those that nothing crosses."""
+    family, formula = get_family("betabinomial_mode"), model.formula
+    terms = formula.parent.units
+    units = tuple(own for own in terms if not any(set(other) < set(own) for other in terms))
+    parent = {next(iter(formula.predictors)): replace(formula.parent, units=units)}
+    formula = replace(formula, predictors={**formula.predictors, **parent})
+    design = build_design(formula, model.design.rows, family)
+    options = replace(model.options, parameterization=OVERPARAMETERIZED, priors_on=LEVELS)
+    priors = _priors(family, model)
+    kept = make_priors(design, family).sigmas
+    priors = replace(priors, sigmas={name: priors.sigmas[name] for name in kept})
+    return _like(model, options, design=design, family=family, priors=priors)
+
+
 def _no_outcomes(model: Model) -> str:
     if not model.family.response.trials:
         return "it needs p(successes, trials) to take apart"
@@ -98,17 +118,21 @@ def _no_totals(model: Model) -> str:
     return "" if merged else "no two rows share their predictors: they are totals already"
 
 
-def _no_beta(name: str) -> Callable[[Model], str]:
-    def obstacle(model: Model) -> str:
-        if not model.family.response.trials:
-            return "it needs p(successes, trials), with several trials a row"
-        trials = model.design.rows.response.trials
-        assert trials is not None  # of a proportion
-        if trials.max() < 2:
-            return "no row has more than one trial, so rows cannot show scatter of their own"
-        return "it is the model itself" if model.family is get_family(name) else ""
+def _no_scatter(model: Model) -> str:
+    if not model.family.response.trials:
+        return "it needs p(successes, trials), with several trials a row"
+    trials = model.design.rows.response.trials
+    assert trials is not None  # of a proportion
+    if trials.max() < 2:
+        return "no row has more than one trial, so rows cannot show scatter of their own"
+    return ""
 
-    return obstacle
+
+def _no_beta(name: str) -> Callable[[Model], str]:
+    own = get_family(name)
+    return lambda model: (
+        "it is the model itself" if model.family is own else _no_scatter(model)
+    )
 
 
 def _is_itself(parameterization: str) -> Callable[[Model], str]:
@@ -160,5 +184,21 @@ VARIANTS = {
         ("super",),
         _is_itself(OVERPARAMETERIZED),
         _with_parameterization(OVERPARAMETERIZED),
+    ),
+}
+
+#: Mistakes: fits whose raw coefficients are taken for effects, by the name of the analysis.
+MISTAKES = {
+    RAW: Variant(
+        "differences of over-parameterized coefficients, which are no contrasts of means",
+        ("none",),
+        lambda model: "",
+        _with_parameterization(OVERPARAMETERIZED),
+    ),
+    QUESTION: Variant(
+        "the same of a model by hand (tutorial 2): beta-binomial by mode, one effect a unit",
+        ("none",),
+        _no_scatter,
+        _in_the_question,
     ),
 }

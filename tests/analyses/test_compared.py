@@ -164,6 +164,29 @@ def test_raw_coefficients_come_from_the_same_draws(memory):
     assert len(set(found["seconds"])) == 1
 
 
+def test_the_model_of_the_question_can_be_written_as_a_formula(memory):
+    """Units without their crossing, rows about their mode, a free effect for each level."""
+    by_hand = quiet(
+        ba.Model,
+        "p(errors, markers) ~ condition * trial_type + Error(participant)",
+        ba.load_data("memory"),
+        family="betabinomial_mode",
+        parameterization="overparameterized",
+    )
+    fit = quiet(by_hand.fit, "laplace", random_seed=1, progressbar=False)
+    raw = fit.idata["posterior"]["1|trial_type"].to_numpy()
+    found = quiet(ba.compare_analyses, memory, "trial_type", "as in the question", random_seed=1)
+    row = pick(found, "x - y", "as in the question", "none")
+    assert row.estimate == pytest.approx((raw[..., 0] - raw[..., 1]).mean(), abs=1e-6)
+    assert row.upper - row.lower > 3  # where cell means give an interval of .15
+
+
+def test_single_trials_have_no_model_of_the_question(split_plot):
+    model = quiet(ba.Model, "hits ~ group * task + Error(subject/task)", split_plot, "poisson")
+    known = ba.applicable_analyses(model).set_index("analysis")
+    assert "p(successes, trials)" in known.loc["as in the question", "reason"]
+
+
 def test_a_model_that_is_over_parameterized_is_compared_with_the_other(memory):
     model = quiet(
         ba.Model,
@@ -213,7 +236,7 @@ def test_gaussian_models_have_their_own(split_plot):
 
 def test_highest_terms_have_no_raw_coefficients(table):
     rows = table[table["kind"] == "mistake"]
-    assert list(rows["contrast"]) == ["A - B", "x - y"]
+    assert list(rows["contrast"]) == ["A - B", "A - B", "x - y", "x - y"]
 
 
 def test_covariates_leave_the_bayesian_ones(split_plot):
@@ -313,9 +336,9 @@ def test_a_panel_a_contrast(table):
     titles = [ax.get_title(loc="left").split("\n")[0] for ax in axes]
     assert titles == ["condition", "trial_type", "condition:trial_type"]
     labels = [tick.get_text() for tick in axes[0].get_yticklabels()]
-    assert labels[-1] == "raw coefficients"
+    assert labels[-2:] == ["raw coefficients", "as in the question"]
     assert f"{OWN}, these units" in labels
-    assert len(labels) == 13
+    assert len(labels) == 14
     # What goes beyond the axis says how far.
     low, high = axes[1].get_xlim()
     beyond = table[(table["lower"] < low) | (table["upper"] > high)]
