@@ -86,6 +86,10 @@ class SuccessLevelWarning(AnovaWarning):
     """The success level of a binary response had to be guessed."""
 
 
+class ConcentrationWarning(AnovaWarning):
+    """A prior of a beta distribution's concentration lies mostly where it has no inner mode."""
+
+
 class InformativeTrialsWarning(AnovaWarning):
     """The rate of a proportion depends on the number of trials, which the formula leaves out."""
 

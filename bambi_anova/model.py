@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from bambi_anova.arguments import own_floats, with_own_floats
 from bambi_anova.design.advice import check_design
+from bambi_anova.design.priors import check_priors
 from bambi_anova.errors import (
     ArgumentError,
     ConvergenceWarning,
@@ -133,7 +134,8 @@ class Model(Specification):
     ) -> None:
         options = Options(collapse, parameterization, priors_on, dict(extra_namespace or {}))
         self._take(specify(formula, data, family, priors, link, categorical, dropna, options))
-        for warning in (*check_design(self.design, self.family), *warn_of_trials(self)):
+        warnings = [*check_design(self.design, self.family), *warn_of_trials(self)]
+        for warning in (*check_priors(self.priors, self.family), *warnings):
             warn(warning)
 
     @classmethod

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from bambi_anova.design.design import Design
+from bambi_anova.errors import ConcentrationWarning
 from bambi_anova.families.base import Family
 from bambi_anova.priors.assign import Priors, assign
-from bambi_anova.priors.distributions import Prior
+from bambi_anova.priors.distributions import Prior, distribution
+
+#: Concentration below which a beta distribution is unbounded at 0, at 1 or at both.
+NO_MODE = 2.0
 
 
 def make_priors(design: Design, family: Family, given: Mapping | None = None) -> Priors:
@@ -52,3 +56,25 @@ def make_priors(design: Design, family: Family, given: Mapping | None = None) ->
     auxiliary = {one.name: one.prior(response) for one in family.auxiliary}
     refused = {one.derived.name: one.derived.refusal for one in family.auxiliary if one.derived}
     return assign(Priors(scale.intercept, covariates, sigmas, auxiliary), given, refused)
+
+
+def check_priors(priors: Priors, family: Family) -> Iterator[ConcentrationWarning]:
+    """Yield a warning if a prior of the user's puts most of a beta's concentration below two."""
+    prior = priors.auxiliary.get("kappa", np.inf)
+    if isinstance(prior, Prior):
+        known = None if prior.given is None else distribution(prior)
+        share = 0.0 if known is None else known.draw(np.random.default_rng(0), 4000) < NO_MODE
+    else:
+        share = prior < NO_MODE
+    if np.mean(share) > 0.5:
+        remedy = "Take one that lies higher, such as bambi.Prior('Gamma', mu=20, sigma=20)"
+        if family.response.trials:
+            remedy = (
+                "Kruschke's Gamma(0.01, 0.01) is the prior of kappa - 2: "
+                "family='betabinomial_mode', priors={'kappa_minus_2': ...}"
+            )
+        yield ConcentrationWarning(
+            f"priors['kappa']: {prior} has {np.mean(share):.0%} of its probability below "
+            f"{NO_MODE:g}, where a beta distribution piles up at 0, at 1 or at both instead of "
+            f"about its mean. {remedy}"
+        )

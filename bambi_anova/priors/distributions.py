@@ -25,6 +25,8 @@ REAL_LINE = {
     "ExGaussian",
     "AsymmetricLaplace",
     "Moyal",
+    "VonMises",
+    "SkewStudentT",
 }
 
 

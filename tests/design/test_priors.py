@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from bambi_anova.design.priors import make_priors
-from bambi_anova.errors import PriorError
+import bambi_anova as ba
+from bambi_anova.design.priors import check_priors, make_priors
+from bambi_anova.errors import ConcentrationWarning, PriorError
 from bambi_anova.families.registry import get_family
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.priors.kruschke import gamma_from_mode
@@ -354,3 +355,59 @@ def test_priors_as_text_keep_small_numbers(sigma):
     assert start == "Normal(mu=0, "
     assert float(number) == pytest.approx(sigma, rel=1e-3)
     assert len(number) <= 8
+
+
+# -- Concentrations without an inner mode ------------------------------------------------------
+
+LITERAL = bmb.Prior("Gamma", alpha=0.01, beta=0.01)
+
+
+@pytest.mark.parametrize(
+    ("prior", "share"),
+    [
+        (LITERAL, stats.gamma(0.01, scale=100).cdf(2)),
+        (bmb.Prior("Exponential", lam=1.0), stats.expon.cdf(2)),
+        (1.5, 1.0),
+        (bmb.Prior("Gamma", mu=20, sigma=20), None),
+        (2.5, None),
+    ],
+)
+def test_a_prior_of_kappa_below_two_is_warned_of(priors, split_plot, prior, share):
+    data = split_plot.assign(hits=np.minimum(split_plot["hits"], split_plot["shown"]))
+    text = "p(hits, shown) ~ group * task + Error(subject/task)"
+    family = get_family("betabinomial")
+    found = list(check_priors(priors(text, data, "betabinomial", {"kappa": prior}), family))
+    assert len(found) == (share is not None)
+    for warning in found:
+        assert isinstance(warning, ConcentrationWarning)
+        shown = float(str(warning).split(" has ")[1].split("%")[0]) / 100
+        assert shown == pytest.approx(share, abs=0.02)
+        assert "kappa_minus_2" in str(warning)
+
+
+def test_only_the_users_priors_are_warned_of(priors, split_plot):
+    data = split_plot.assign(hits=np.minimum(split_plot["hits"], split_plot["shown"]))
+    for family in ("binomial", "betabinomial", "betabinomial_mode"):
+        own = priors("p(hits, shown) ~ group * task + Error(subject)", data, family)
+        assert not list(check_priors(own, get_family(family)))
+
+
+def test_proportions_are_given_another_remedy(priors, split_plot):
+    data = split_plot.assign(share=split_plot["dose"].clip(0.1, 4.9) / 5)
+    own = priors("share ~ group + Error(subject)", data, "beta", {"kappa": LITERAL})
+    (warning,) = check_priors(own, get_family("beta"))
+    assert "mu=20" in str(warning)
+    assert "betabinomial" not in str(warning)
+
+
+def test_the_model_warns(split_plot):
+    data = split_plot.assign(hits=np.minimum(split_plot["hits"], split_plot["shown"]))
+    text = "p(hits, shown) ~ group * task + Error(subject/task)"
+    with pytest.warns(ConcentrationWarning, match="below 2"):
+        ba.Model(text, data, family="betabinomial", priors={"kappa": LITERAL})
+
+
+@pytest.mark.parametrize("mean", [0.02, 0.3, 0.5, 0.9])
+def test_below_two_a_beta_distribution_is_unbounded(mean):
+    for kappa in (0.5, 1.99):
+        assert min(mean * kappa, (1 - mean) * kappa) < 1
