@@ -130,9 +130,7 @@ def _no_scatter(model: Model) -> str:
 
 def _no_beta(name: str) -> Callable[[Model], str]:
     own = get_family(name)
-    return lambda model: (
-        "it is the model itself" if model.family is own else _no_scatter(model)
-    )
+    return lambda model: "it is the model itself" if model.family is own else _no_scatter(model)
 
 
 def _is_itself(parameterization: str) -> Callable[[Model], str]:

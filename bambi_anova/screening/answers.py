@@ -83,6 +83,10 @@ class TrialsCheck(Answer):
         The same with the number of trials centred within cells.
     helper : str
         Python that makes the column which ``centred`` needs.
+    mean : float
+        Of the number of trials.
+    by_row : bool
+        Whether the number is a column beside the response, so that rates are by row.
     """
 
     response: str
@@ -98,6 +102,17 @@ class TrialsCheck(Answer):
     formula: str
     centred: str
     helper: str
+    mean: float
+    by_row: bool = False
+
+    @property
+    def by_itself(self) -> float:
+        """What one more adds to the log odds by row where only these many can be successes.
+
+        With n of P rows that can be successes, each with the probability theta, the rate by row
+        is p = n theta / P, and d logit(p) / dn = 1 / (n (1 - p)) whatever theta is.
+        """
+        return 1 / (self.mean * (1 - self.rate))
 
     @property
     def found(self) -> bool:
@@ -166,15 +181,30 @@ class TrialsCheck(Answer):
         ]
 
     def _meaning(self) -> list[str]:
+        gap = [
+            f"Cells differ by up to {self.gap:.2g} {self.trials} on average, which alone makes",
+            f"up to {self.confounded:.2g} of their differences on the logit scale.",
+        ]
+        if self.by_row:
+            return [
+                f"If {self.trials} says how many rows can be {self.what} at all, one more adds",
+                f"{self.by_itself:.3f} to the log odds by row while the rate among them stays.",
+                "A slope of about that size does not show that this rate changes.",
+                *gap,
+            ]
         grow = "faster" if self.effect.estimate > 0 else "more slowly"
         return [
             f"{self.response} takes {self.trials} for an exposure: with twice as many, {self.what}",
             f"would double. Here they grow {grow} than that.",
-            f"Cells differ by up to {self.gap:.2g} {self.trials} on average, which alone makes",
-            f"up to {self.confounded:.2g} of their differences on the logit scale.",
+            *gap,
         ]
 
     def _remedy(self) -> list[str]:
+        if self.by_row and self.mean >= 1:
+            return [
+                f"Ask about the rate among {self.trials}: with rows added up to one for each",
+                f"{self.trials}, p({self.what}, {self.trials}) ~ ..., and check_trials() again.",
+            ]
         if self.confounded < SMALL:
             return [
                 f"Add {self.trials} as a covariate; cells have nearly the same mean of it, so",

@@ -1,7 +1,7 @@
 """Design -> the rows that the checks of trials and of dispersion compare, as arrays.
 
-Letters: N rows, M rows after rows of the same cell, units and number of trials are added up,
-S strata, P covariates.
+Letters: N rows, n the number that the rate may depend on, M rows after rows of the same cell, units
+and n are added up, S strata, P covariates.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from bambi_anova.design.design import Design
+from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.formula.expression import Expression
 from bambi_anova.formula.parse import term_name
 from bambi_anova.screening.clusters import (
     LEAST_CLUSTERS,
@@ -43,9 +46,9 @@ class Comparable:
     Attributes
     ----------
     counts : Counts
-        With the number of trials in sds.
+        With n in sds.
     sd : float
-        Of the number of trials within strata.
+        Of n within strata.
     share : float
         Of the clusters, those that hold information.
     judged : str
@@ -58,23 +61,22 @@ class Comparable:
     judged: str
 
 
-def comparable_rows(design: Design) -> Comparable | str:
+def comparable_rows(design: Design, number: Expression) -> Comparable | str:
     """Return the rows that tell whether the rate depends on n; or say why there are none.
 
     The strata are the finest within which n varies for half of the units or more.
     """
-    trials, name = design.rows.response.trials, design.formula.response.trials
-    assert trials is not None  # of a proportion
-    assert name is not None
-    if np.ptp(trials) == 0:
-        return f"every row has the same number of trials, {trials[0]:g}"
-    of_trials = set(name.columns(design.rows.data.columns))
+    n = values_of(design, number)
+    if np.ptp(n) == 0:
+        what = "number of trials" if number is design.formula.response.trials else str(number)
+        return f"every row has the same {what}, {n[0]:g}"
+    read = set(number.columns(design.rows.data.columns))
     for covariate in design.rows.covariates.values():
-        if of_trials and of_trials <= set(covariate.columns):
-            return f"{name} is in the formula already, as {covariate.name!r}"
+        if read and read <= set(covariate.columns):
+            return f"{number} is in the formula already, as {covariate.name!r}"
     found = []
     for strata in strata_from_finest(design):
-        compared = _compared(design, strata, trials)
+        compared = _compared(design, strata, n)
         if compared is None:
             continue
         free = degrees_of_freedom(compared.counts.clusters)
@@ -82,17 +84,34 @@ def comparable_rows(design: Design) -> Comparable | str:
             return compared
         found.append((free, compared))
     if not found:
-        return f"{name} does not vary within cells, or covariates say what it is"
+        return f"{number} does not vary within cells, or covariates say what it is"
     free, compared = max(found, key=lambda item: item[0])
-    few = f"too few independent units differ in {name} within cells"
+    few = f"too few independent units differ in {number} within cells"
     return compared if free >= ENOUGH_DF else few
+
+
+def values_of(design: Design, number: Expression) -> Array:
+    """Return n: the trials of a proportion, or the numbers in a column of the data; shape (N,)."""
+    response, data = design.rows.response, design.rows.data
+    if number is design.formula.response.trials:
+        assert response.trials is not None  # of a proportion
+        return response.trials
+    if number.text not in data.columns:
+        known = nearest(number.text, map(str, data.columns))
+        raise ArgumentError(f"number={number.text!r}: the model holds no such column{known}")
+    column = data[number.text]
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        values = column.to_numpy(dtype=float, na_value=np.nan)
+        if np.isfinite(values).all():
+            return values
+    raise ArgumentError(f"number={number.text!r}: expected finite numbers in every row")
 
 
 def _compared(design: Design, strata: Strata, per_row: Array) -> Comparable | None:
     """Return the rows of some strata that hold information, if any do."""
     first, codes = _added_up(design, per_row)
     rows = np.bincount(codes)
-    trials = np.bincount(codes, per_row)
+    trials = np.bincount(codes, design.rows.response.trials)
     successes = np.bincount(codes, design.rows.response.values)
     n, s = per_row[first], strata.codes[first]
     kept = trials > 0
@@ -131,8 +150,8 @@ def _compared(design: Design, strata: Strata, per_row: Array) -> Comparable | No
     return Comparable(counts, sd, share, _where(design, strata))
 
 
-def _added_up(design: Design, trials: Array) -> tuple[Array, Array]:
-    """Return a row for each cell, units and number of trials, and where each row went; (M,), (N,).
+def _added_up(design: Design, n: Array) -> tuple[Array, Array]:
+    """Return a row for each cell, units and n, and where each row went; (M,), (N,).
 
     Without units each row is evidence by itself, and rows with covariates or offsets stay apart.
     """
@@ -140,8 +159,8 @@ def _added_up(design: Design, trials: Array) -> tuple[Array, Array]:
     units = [*design.units, *(slope.unit for slope in design.slopes)]
     if not units or design.rows.covariates or design.rows.offset is not None:
         return everything, everything
-    whole = trials.astype(np.int64)
-    codes, first = number([design.cell_codes, *(unit.codes for unit in units), whole])
+    n = np.unique(n, return_inverse=True)[1]
+    codes, first = number([design.cell_codes, *(unit.codes for unit in units), n])
     return first, codes
 
 

@@ -14,9 +14,10 @@ from bambi_anova.errors import (
     NotApplicableError,
 )
 from bambi_anova.families.base import Family
+from bambi_anova.formula.expression import Expression, column
 from bambi_anova.screening.answers import DispersionCheck, NotChecked, TrialsCheck
 from bambi_anova.screening.informative import estimate_dependence, p_value
-from bambi_anova.screening.outcomes import Comparable, comparable_rows, repeated_rows
+from bambi_anova.screening.outcomes import Comparable, comparable_rows, repeated_rows, values_of
 from bambi_anova.screening.overdispersion import estimate_dispersion
 from bambi_anova.specification import Specification
 
@@ -25,7 +26,9 @@ CLEAR = 0.01
 WORTH_SAYING = 0.05
 
 
-def check_trials(model: Specification, ci_prob: float = 0.95) -> TrialsCheck | NotChecked:
+def check_trials(
+    model: Specification, ci_prob: float = 0.95, number: str | None = None
+) -> TrialsCheck | NotChecked:
     """Ask whether the rate depends on the number of trials (an informative denominator).
 
     Rows of the same cell and units are compared, so that neither factors nor differences
@@ -36,6 +39,10 @@ def check_trials(model: Specification, ci_prob: float = 0.95) -> TrialsCheck | N
     ----------
     ci_prob : float
         Probability of the confidence interval.
+    number : str, optional
+        A column to ask about instead.  Where rows are places of which only some can be successes,
+        such as the positions of a grid that holds ``markers``, a rate by row goes with their
+        number by itself; the answer says how much of the dependence that makes.
 
     Returns
     -------
@@ -47,9 +54,9 @@ def check_trials(model: Specification, ci_prob: float = 0.95) -> TrialsCheck | N
     Raises
     ------
     NotApplicableError
-        If the response is not ``p(successes, trials)``.
+        If the response is not ``p(successes, trials)``, nor yes or no with a ``number``.
     ArgumentError
-        If ``ci_prob`` is not between 0 and 1.
+        If ``ci_prob`` is not between 0 and 1, or ``number`` is no column of numbers.
 
     Notes
     -----
@@ -70,15 +77,20 @@ def check_trials(model: Specification, ci_prob: float = 0.95) -> TrialsCheck | N
     design, family = model.design, model.family
     probability(ci_prob)
     response = design.formula.response
-    if not family.response.trials:
+    named = family.response.binary and number is not None
+    if not (family.response.trials or named):
         raise NotApplicableError(
-            f"check_trials() asks about the trials of p(successes, trials); the response here is "
-            f"{response.text!r}, family={family.name!r}"
+            "check_trials() asks about the trials of p(successes, trials), or with number='column' "
+            f"about that column and yes or no; the response here is {response.text!r}, "
+            f"family={family.name!r}"
         )
-    rows = comparable_rows(design)
+    n = response.trials
+    if n is None or number not in (None, n.text):
+        n = column(str(number))
+    rows = comparable_rows(design, n)
     if isinstance(rows, str):
-        return NotChecked(f"Does the rate of {response.text} depend on {response.trials}?", rows)
-    return _answer(design, rows, ci_prob)
+        return NotChecked(f"Does the rate of {response.text} depend on {n}?", rows)
+    return _answer(design, n, rows, ci_prob)
 
 
 def check_dispersion(model: Specification, ci_prob: float = 0.95) -> DispersionCheck | NotChecked:
@@ -156,10 +168,12 @@ def warn_of_trials(model: Specification) -> Iterator[AnovaWarning]:
     design, family = model.design, model.family
     if not family.response.trials:
         return
-    rows = comparable_rows(design)
+    trials = design.formula.response.trials
+    assert trials is not None  # of a proportion
+    rows = comparable_rows(design, trials)
     if isinstance(rows, str) or p_value(rows.counts) >= CLEAR:
         return
-    found = _answer(design, rows, 0.95)
+    found = _answer(design, trials, rows, 0.95)
     if abs(found.effect.estimate) >= WORTH_SAYING:
         yield InformativeTrialsWarning(
             f"the rate of {found.response!r} depends on {found.trials!r}, the number of trials: "
@@ -168,20 +182,21 @@ def warn_of_trials(model: Specification) -> Iterator[AnovaWarning]:
         )
 
 
-def _answer(design: Design, compared: Comparable, ci_prob: float) -> TrialsCheck:
+def _answer(
+    design: Design, number: Expression, compared: Comparable, ci_prob: float
+) -> TrialsCheck:
     """Estimate the dependence and write the formulas that allow for it."""
     response, counts = design.formula.response, compared.counts
-    trials = design.rows.response.trials
-    assert trials is not None  # of a proportion
-    assert response.trials is not None
-    cells = np.bincount(design.cell_codes, trials, len(design.cells))
+    n, trials = values_of(design, number), design.rows.response.trials
+    assert trials is not None  # of yes or no
+    cells = np.bincount(design.cell_codes, n, len(design.cells))
     rows = np.bincount(design.cell_codes, minlength=len(cells))
     means = cells[rows > 0] / rows[rows > 0]
-    helper, column = _within_cells(design)
+    helper, centred = _within_cells(design, number)
     return TrialsCheck(
         response=response.text,
         what=str(response.outcome),
-        trials=str(response.trials),
+        trials=str(number),
         judged=compared.judged,
         effect=estimate_dependence(counts, ci_prob),
         sd=compared.sd,
@@ -189,23 +204,23 @@ def _answer(design: Design, compared: Comparable, ci_prob: float) -> TrialsCheck
         clusters=min(way.size for way in counts.clusters),
         rate=float(design.rows.response.values.sum() / trials.sum()),
         ci_prob=ci_prob,
-        formula=design.formula.with_term(f"scale({response.trials.written})"),
-        centred=design.formula.with_term(column),
+        formula=design.formula.with_term(f"scale({number.written})"),
+        centred=design.formula.with_term(centred),
         helper=helper,
+        mean=float(n.mean()),
+        by_row=number is not response.trials,
     )
 
 
-def _within_cells(design: Design) -> tuple[str, str]:
+def _within_cells(design: Design, number: Expression) -> tuple[str, str]:
     """Return Python that centres n within cells, and the name of the column that it makes."""
-    trials = design.formula.response.trials
-    assert trials is not None  # of a proportion
-    column = f"{trials if trials.text.isidentifier() else 'trials'}_within"
-    n = f'data["{trials}"]' if trials.is_column else f"data.eval({trials.text!r})"
+    name = f"{number if number.text.isidentifier() else 'trials'}_within"
+    n = f'data["{number}"]' if number.is_column else f"data.eval({number.text!r})"
     keys = ", ".join(f'data["{factor.name}"]' for factor in design.factors)
     mean = f'({n}).groupby([{keys}]).transform("mean")' if keys else f"({n}).mean()"
     if n.startswith('data["'):
         mean = mean.replace(f"({n})", n, 1)
-    return f'data["{column}"] = {n} - {mean}', column
+    return f'data["{name}"] = {n} - {mean}', name
 
 
 # -- Overdispersion ----------------------------------------------------------------------------

@@ -186,7 +186,8 @@ def test_the_variance_adds_up_rows_within_units():
 
 
 def comparable(frame, text=SPLIT):
-    found = comparable_rows(read(text, frame).design)
+    design = read(text, frame).design
+    found = comparable_rows(design, design.formula.response.trials)
     assert not isinstance(found, str)
     return found.counts
 
@@ -336,6 +337,75 @@ def test_what_differs_between_cells_decides_the_remedy():
     assert apart.confounded == pytest.approx(abs(apart.table.loc[1, "estimate"]) * apart.gap)
     assert "mediator" in str(apart)
     assert apart.helper in str(apart)
+
+
+# -- A named column, for rates by row ----------------------------------------------------------
+
+POSITIONS = 40
+
+
+def by_position(data):
+    """A row for each of 40 positions, of which n can be successes; successes come first."""
+    grid = data.loc[data.index.repeat(POSITIONS)].reset_index(drop=True)
+    place = np.tile(np.arange(POSITIONS), len(data))
+    return grid.assign(hit=(place < grid["k"]).astype(int))
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.15])
+def test_a_rate_by_position_goes_with_n_by_itself(slope):
+    """With theta independent of n the slope by position is 1 / (n (1 - p)), and by trial zero."""
+    data = simulate(5, units=40, repeats=20, trials=(10, 15), slope=slope)
+    grid = read("hit ~ group * kind + Error(unit/kind)", by_position(data), "bernoulli")
+    found = check_trials(grid, number="n")
+    one = found.table.set_index("quantity").loc["one more"]
+    rate = data["k"].sum() / (POSITIONS * len(data))
+    assert found.by_itself == pytest.approx(1 / (data["n"].mean() * (1 - rate)))
+    assert found.found
+    assert (one["low"] < found.by_itself < one["high"]) == (slope == 0)
+    assert check_trials(read(SPLIT, data)).found == (slope > 0)
+    assert f"{found.by_itself:.3f} to the log odds by row" in str(found)
+    assert "p(hit, n)" in str(found)
+
+
+def test_positions_and_counts_out_of_positions_have_one_answer():
+    data = simulate(5, units=20, trials=(10, 15))
+    grid = read("hit ~ group * kind + Error(unit/kind)", by_position(data), "bernoulli")
+    counts = read(f"p(k, {POSITIONS}) ~ group * kind + Error(unit/kind)", data)
+    one, other = (check_trials(model, number="n").table for model in (grid, counts))
+    # The sd of n counts positions in the one and trials in the other.
+    pd.testing.assert_frame_equal(one.iloc[1:], other.iloc[1:], rtol=1e-6)
+
+
+def test_the_trials_can_be_named_too():
+    model = read(SPLIT, simulate(0, slope=0.15))
+    pd.testing.assert_frame_equal(
+        check_trials(model).table, check_trials(model, number="n").table, rtol=1e-9
+    )
+    assert "exposure" in str(check_trials(model, number="n"))
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        ("m", "number='m': the model holds no such column"),
+        ("group", "expected finite numbers"),
+        ("gone", "expected finite numbers"),
+        (3, "number='3': the model holds no such column"),
+    ],
+)
+def test_only_numbers_can_be_asked_about(number, words):
+    data = by_position(simulate(0)).assign(gone=np.nan)
+    grid = read("hit ~ group * kind + Error(unit/kind)", data, "bernoulli")
+    with pytest.raises(ArgumentError, match=words):
+        check_trials(grid, number=number)
+    with pytest.raises(NotApplicableError, match="number='column'"):
+        check_trials(grid)
+
+
+def test_a_number_that_all_rows_share_is_said():
+    data = by_position(simulate(0)).assign(n=9)
+    found = check_trials(read("hit ~ group * kind + Error(unit/kind)", data, "bernoulli"), 0.9, "n")
+    assert "every row has the same n, 9" in str(found)
 
 
 @pytest.mark.parametrize(
