@@ -5,6 +5,7 @@ Letters: J levels, K contrasts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from bambi_anova.estimates.contrast_families import (
     are_numbers,
     sides,
 )
+from bambi_anova.estimates.contrast_text import text_weights
 from bambi_anova.estimates.effects import Grid, Key
 
 Array = np.ndarray
@@ -60,7 +62,7 @@ def term_weights(
     ArgumentError
         If the method does not fit the term.
     """
-    if method.cells and len(factors) > 1:
+    if len(factors) > 1 and (method.cells or _names_cells(method.given)):
         cells = tuple(grid.combinations(factors).itertuples(index=False, name=None))
         levels = Levels(":".join(factors), cells, False, method.ref, method.scores, method.sign)
         own: dict[Key, tuple[Any, Levels]] = {tuple(factors): (method.given, levels)}
@@ -85,6 +87,13 @@ def term_weights(
         if getattr(method, argument) is not None and not set(users) & set(families):
             raise ArgumentError(f"{argument} is for method {' or '.join(map(repr, users))} only")
     return {key: contrast_weights(given, levels) for key, (given, levels) in own.items()}
+
+
+def _names_cells(given: Any) -> bool:
+    """Whether contrasts of several factors are written out, and so are about their cells."""
+    texts = list(given.values()) if isinstance(given, Mapping) else given
+    texts = [texts] if isinstance(texts, str) else texts
+    return _are_texts(texts) and not any(map(is_family, texts)) and any(":" in t for t in texts)
 
 
 def _by_factor(method: Any, factors: list[str]) -> dict[str, Any]:
@@ -135,7 +144,9 @@ def contrast_weights(method: Any, levels: Levels) -> Weights:
     Parameters
     ----------
     method : str, mapping or array
-        A key of ``FAMILIES``; ``{name: {level: weight}}``, where levels left out weigh zero;
+        A key of ``FAMILIES``; a contrast written out, such as ``"a - b"`` or
+        ``"(a + b)/2 - c"``, or several; ``{name: {level: weight}}``, where levels left out weigh
+        zero;
         ``{name: (levels, levels)}``, the mean of the left less the mean of the right, as in
         Kruschke's scripts; or weights of shape (K, J), or (J,) for one contrast.
     levels : Levels
@@ -163,10 +174,17 @@ def contrast_weights(method: Any, levels: Levels) -> Weights:
             f"{levels.labels[0]!r}"
         )
     if isinstance(method, str):
-        name = method.replace(".", "_")
-        if name not in FAMILIES:
-            raise ArgumentError(f"method={method!r} is not known{nearest(name, FAMILIES)}")
-        return FAMILIES[name](levels)
+        if is_family(method):
+            return FAMILIES[method.replace(".", "_")](levels)
+        if re.fullmatch(r"[\w. ]*", method):  # one word, and so no contrast
+            raise ArgumentError(
+                f"method={method!r}: expected a family of contrasts, or levels with weights such "
+                f"as 'a - b' or '(a + b)/2 - c'{nearest(method, FAMILIES)}"
+            )
+        return contrast_weights({method.strip(): method}, levels)
+    if _are_texts(method):
+        _require_distinct([text.strip() for text in method])
+        return contrast_weights({text.strip(): text for text in method}, levels)
     if isinstance(method, Mapping):
         if not method:
             raise ArgumentError("method: expected at least one contrast, got an empty mapping")
@@ -180,7 +198,9 @@ def contrast_weights(method: Any, levels: Levels) -> Weights:
 def _own(name: object, given: Any, levels: Levels) -> Array:
     argument = f"method[{name!r}]"
     weights = np.zeros(len(levels.values))
-    if isinstance(given, Mapping) and given:
+    if isinstance(given, str):
+        weights = text_weights(given, levels)
+    elif isinstance(given, Mapping) and given:
         for level, weight in given.items():
             if not isinstance(weight, (int, float, np.number)):
                 raise ArgumentError(f"{argument}: expected a number for {level!r}, got {weight!r}")
@@ -195,10 +215,23 @@ def _own(name: object, given: Any, levels: Levels) -> Array:
         weights = _checked_shape(given, levels, argument)[0]
     else:
         raise ArgumentError(
-            f"{argument}: expected {{level: weight}}, (levels, levels) or {len(weights)} weights, "
-            f"got {given!r}"
+            f"{argument}: expected {{level: weight}}, (levels, levels), {len(weights)} weights or "
+            f"a text such as 'a - b', got {given!r}"
         )
     return _contrast(weights, argument)
+
+
+def is_family(method: Any) -> bool:
+    """Whether something is the name of a family."""
+    return isinstance(method, str) and method.replace(".", "_") in FAMILIES
+
+
+def _are_texts(given: Any) -> bool:
+    return (
+        isinstance(given, (list, tuple))
+        and len(given) > 0
+        and all(isinstance(one, str) for one in given)
+    )
 
 
 def _is_row(given: Any) -> bool:

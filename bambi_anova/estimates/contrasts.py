@@ -29,9 +29,9 @@ def contrasts(
     by: str | Sequence[str] | None = None,
     population: str = "super",
     scale: str = "link",
+    *,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
-    *,
     cells: bool = False,
     ref: Any = None,
     scores: Any = None,
@@ -55,12 +55,16 @@ def contrasts(
     term : str
         One factor, or several joined by colons for interaction contrasts: products of one
         contrast of each factor.
-    method : str, mapping or array
+    method : str, sequence of str, mapping or array
         - A family of emmeans: "pairwise" (first - second), "revpairwise", "eff" (less the
           grand mean), "del_eff" (less the mean of the others), "trt_vs_ctrl", "consec",
           "mean_chg" (mean after less mean before), "poly", "opoly", "helmert" (less
           the earlier), "revhelmert" (less the later); weights as there.
-        - ``{name: {level: weight}}``; levels left out weigh zero, weights sum to zero.
+        - Contrasts written out: ``"a - b"``, ``"(a + b)/2 - c"``, or several in a list; levels
+          that are no plain names as the tables print them, or in backticks.  Of several factors
+          such a text is about their cells: ``"(a:x - a:y) - (b:x - b:y)"``.
+        - ``{name: text}`` or ``{name: {level: weight}}``; levels left out weigh zero, weights sum
+          to zero.
         - ``{name: (levels, levels)}``: mean of the left less mean of the right.
         - Weights in rows, one row a contrast.
         - For several factors, a mapping from each of them to any of these.
@@ -111,6 +115,7 @@ def contrasts(
     --------
     >>> result.contrasts("trial_type")  # doctest: +SKIP
     >>> result.contrasts("nitrogen", "poly", by="variety", rope=(-5, 5))  # doctest: +SKIP
+    >>> result.contrasts("nitrogen", "(0.4 + 0.6)/2 - (0.0 + 0.2)/2")  # doctest: +SKIP
     >>> result.contrasts("trial_type", compare="odds_ratio")  # doctest: +SKIP
     """
     interval = Interval(ci_prob, ci_kind)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bambi_anova.errors import DataError, FormulaError
-from bambi_anova.formula.expression import quote
+from bambi_anova.errors import FormulaError
 from bambi_anova.formula.parse import Formula, parse_formula
+from bambi_anova.formula.tokens import scan
 
 
 def parse_for(text: str, columns: Iterable[object]) -> Formula:
@@ -29,38 +29,42 @@ def parse_for(text: str, columns: Iterable[object]) -> Formula:
     try:
         parsed = parse_formula(text)
     except FormulaError as error:
-        meant = quoted(text, columns) if isinstance(text, str) else text
+        meant = in_backticks(text, columns) if isinstance(text, str) else text
         if meant == text or _unknown(meant, columns):
             raise
         raise FormulaError(f"{error}. {_advice(meant)}") from None
     if _unknown(text, columns):
-        meant = quoted(text, columns)
+        meant = in_backticks(text, columns)
         if meant != text and not _unknown(meant, columns):
             raise FormulaError(f"{text!r} names no columns of the data. {_advice(meant)}")
     return parsed
 
 
-def quoted(text: str, columns: Iterable[object]) -> str:
-    """Put the columns that need them in backticks, wherever a formula names them.
+def in_backticks(text: str, names: Iterable[object]) -> str:
+    """Put the names that need them in backticks, wherever a text holds them.
 
     Examples
     --------
-    >>> quoted("y ~ trial type * `other one`", ["trial type", "other one", "y"])
+    >>> in_backticks("y ~ trial type * `other one`", ["trial type", "other one", "y"])
     'y ~ `trial type` * `other one`'
     """
-    names = [str(name) for name in columns if _needs_quotes(str(name))]
-    if not names:
+    needing = [str(name) for name in names if _needs_backticks(str(name))]
+    if not needing:
         return text
-    longest_first = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    longest_first = "|".join(re.escape(name) for name in sorted(needing, key=len, reverse=True))
     pattern = rf"`[^`]*`|'[^']*'|\"[^\"]*\"|(?<![\w.])(?P<name>{longest_first})(?![\w.])"
-    return re.sub(pattern, lambda m: quote(m["name"]) if m["name"] else m[0], text)
+    return re.sub(pattern, lambda found: f"`{found[0]}`" if found["name"] else found[0], text)
 
 
-def _needs_quotes(name: str) -> bool:
-    try:
-        return quote(name) != name and re.fullmatch(r"[\w.]+", name) is None
-    except DataError:  # no formula can name it
+def _needs_backticks(name: str) -> bool:
+    """Whether a name is more than one word, and can be found and quoted in a text."""
+    if "`" in name or name != name.strip() or not name:
         return False
+    try:
+        tokens = scan(name).tokens
+    except FormulaError:
+        return True
+    return len(tokens) > 1 or tokens[0].kind not in ("name", "number")
 
 
 def _unknown(text: str, columns: list) -> bool:

@@ -16,6 +16,7 @@ def predictive_check(
     posterior: Posterior,
     by: str = "cell",
     units: str = "these",
+    *,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
     draws: int | None = None,

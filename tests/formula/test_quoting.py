@@ -3,7 +3,7 @@
 import pytest
 
 from bambi_anova.errors import FormulaError
-from bambi_anova.formula.quoting import parse_for, quoted
+from bambi_anova.formula.quoting import in_backticks, parse_for
 
 COLUMNS = ["reaction time", "trial type", "trial", "type", "dose (mg)", "rt.ms", "a-b", "x`y", "s"]
 
@@ -20,7 +20,7 @@ COLUMNS = ["reaction time", "trial type", "trial", "type", "dose (mg)", "rt.ms",
     ],
 )
 def test_the_formula_that_was_meant_is_written(text, meant):
-    assert quoted(text, COLUMNS) == meant
+    assert in_backticks(text, COLUMNS) == meant
     with pytest.raises(FormulaError) as error:
         parse_for(text, COLUMNS)
     assert str(error.value).endswith(f"stand in backticks: write {meant}")
