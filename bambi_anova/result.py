@@ -17,6 +17,7 @@ from bambi_anova.estimates.statements import orders, probability
 from bambi_anova.plots.page import plot_page
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.loo import loo
+from bambi_anova.prediction.misfit import misfit
 from bambi_anova.prediction.predictive import posterior_predictive, prior_predictive
 from bambi_anova.prediction.predictive_check import predictive_check
 from bambi_anova.prediction.sensitivity import sensitivity
@@ -78,6 +79,7 @@ class Result(Posterior):
     posterior_predictive = posterior_predictive
     predictive_check = predictive_check
     prior_predictive = prior_predictive
+    misfit = misfit
     loo = loo
     sensitivity = sensitivity
     save = save

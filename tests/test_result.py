@@ -10,8 +10,8 @@ from bambi_anova.posterior.posterior import Posterior
 
 METHODS = (
     "means deflections contrasts slopes unit_slopes anova probability orders kruschke draws_of "
-    "trust posterior_predictive predictive_check prior_predictive loo sensitivity save plot table "
-    "to_markdown to_latex report".split()
+    "trust posterior_predictive predictive_check prior_predictive loo misfit sensitivity save plot "
+    "table to_markdown to_latex report".split()
 )
 PROPERTIES = "verdict complaints diagnostics model design family link priors".split()
 FIELDS = "idata draws sampling log_evidence specification".split()
@@ -27,6 +27,7 @@ TABLES = {
     "kruschke": (),
     "trust": (),
     "sensitivity": (),
+    "misfit": (),
 }
 
 

@@ -9,7 +9,7 @@ Letters: N rows of data, M sufficient rows, G columns (settings or draws), K lin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -152,6 +152,12 @@ class Family:
         Raises for a response that leaves a parameter without data.
     columns : callable
         (rows, sets) -> the columns of the likelihood.
+    tails : callable, optional
+        (parameters, rows) -> the probabilities of less than each sufficient row's value and of
+        more, under the distribution that ``replicate`` draws from.  Without it residuals come from
+        replicates.
+    instead : mapping of str to tuple of str
+        By what the family may miss of the data (see ``prediction.misfit``): families to try.
     """
 
     name: str
@@ -170,6 +176,8 @@ class Family:
     overdispersed: str = ""
     refuse: Callable[[Family, ResponseValues], None] | None = None
     columns: Callable[[Collapsed, Array | None], Observed] = columns
+    tails: Callable[[Parameters, Collapsed], tuple[Array, Array]] | None = None
+    instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def parent(self) -> Predicted:

@@ -87,6 +87,12 @@ def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator
     return draw_proportions(parameters["mu"], parameters["kappa"], rng)
 
 
+def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
+    mean, kappa = parameters["mu"], parameters["kappa"]
+    a, b = np.maximum(kappa * mean, LEAST), np.maximum(kappa * (1 - mean), LEAST)
+    return special.betainc(a, b, rows.values), special.betaincc(a, b, rows.values)
+
+
 BETA = Family(
     name="beta",
     response=UNIT,
@@ -101,4 +107,5 @@ BETA = Family(
     replicate=_replicate,
     bambi=builtin("beta"),
     auxiliary=(Further("kappa", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),),
+    tails=_tails,
 )

@@ -21,6 +21,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from scipy import special
 
 from bambi_anova.errors import DataError
 from bambi_anova.families.base import (
@@ -31,7 +32,7 @@ from bambi_anova.families.base import (
     columns,
     of_each_link,
 )
-from bambi_anova.families.beta import draw_proportions
+from bambi_anova.families.beta import LEAST, draw_proportions
 from bambi_anova.families.binomial import COMPILED as BINOMIAL
 from bambi_anova.families.binomial import ROWS, draw_successes, log_choose
 from bambi_anova.families.likelihood import (
@@ -194,6 +195,31 @@ def _replicate_mode(parameters: Parameters, rows: Collapsed, rng: np.random.Gene
     return draw_successes(share, rows, rng)
 
 
+def _tails_of(a: Array, b: Array, rows: Collapsed) -> tuple[Array, Array]:
+    """Add the probabilities of 0, 1, ... successes, from each to the next by its factor."""
+    assert rows.trials is not None  # of a proportion
+    y, n = rows.values, rows.trials
+    log_one = special.betaln(a, b + n) - special.betaln(a, b)
+    below, upto = np.zeros_like(log_one), np.zeros_like(log_one)
+    for j in range(int(y.max()) + 1):
+        one = np.where(j <= n, np.exp(log_one), 0.0)
+        below = np.where(j < y, below + one, below)
+        upto = np.where(j <= y, upto + one, upto)
+        rest = np.maximum(n - j, 1)  # beyond n nothing is added
+        log_one = log_one + np.log(rest / (j + 1) * (a + j) / (b + rest - 1))
+    return np.minimum(below, 1.0), np.maximum(1 - upto, 0.0)
+
+
+def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
+    share, kappa = parameters["mu"], parameters["kappa"]
+    return _tails_of(np.maximum(share * kappa, LEAST), np.maximum((1 - share) * kappa, LEAST), rows)
+
+
+def _tails_mode(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
+    omega, excess = parameters["omega"], parameters["kappa_minus_2"]
+    return _tails_of(omega * excess + 1, (1 - omega) * excess + 1, rows)
+
+
 def _bambi_mode(rows: Collapsed) -> bmb.Family:
     import bambi as bmb
     import pymc as pm
@@ -250,6 +276,7 @@ BETA_BINOMIAL = _family(
     scale=ResponseScale(lambda parameters: parameters["mu"], word="mean probability"),
     likelihoods=_likelihoods("kappa"),
     replicate=_replicate,
+    tails=_tails,
     bambi=builtin("beta_binomial"),
     auxiliary=(Further("kappa", lambda response: Prior("HalfCauchy", {"beta": 1.0})),),
     columns=_counted(0),
@@ -262,6 +289,7 @@ BETA_BINOMIAL_MODE = _family(
     ),
     likelihoods=_likelihoods("kappa_minus_2"),
     replicate=_replicate_mode,
+    tails=_tails_mode,
     bambi=_bambi_mode,
     auxiliary=(
         Further(

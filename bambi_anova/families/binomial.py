@@ -149,6 +149,14 @@ def draw_successes(rate: Array, rows: Collapsed, rng: np.random.Generator) -> Ar
     return rng.binomial(trials, rate).astype(float)
 
 
+def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
+    assert rows.trials is not None  # for the type checker; binary responses have trials
+    y, n, p = rows.values, rows.trials, parameters["p"]
+    below = special.betaincc(np.maximum(y, 1), n - y + 1, p)
+    above = special.betainc(y + 1, np.maximum(n - y, 1), p)
+    return np.where(y > 0, below, 0.0), np.where(y < n, above, 0.0)
+
+
 def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
     return draw_successes(parameters["p"], rows, rng)
 
@@ -174,6 +182,8 @@ BERNOULLI = Family(
     bambi=_bambi_bernoulli,
     latent=True,
     overdispersed="betabinomial",
+    tails=_tails,
+    instead=dict.fromkeys(("dispersion", "zeros", "outliers"), ("betabinomial",)),
 )
 BINOMIAL = Family(
     name="binomial",
@@ -187,4 +197,6 @@ BINOMIAL = Family(
     bambi=builtin("binomial"),
     latent=True,
     overdispersed="betabinomial",
+    tails=_tails,
+    instead=dict.fromkeys(("dispersion", "zeros", "outliers"), ("betabinomial",)),
 )

@@ -60,6 +60,13 @@ def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator
     return rng.gamma(alpha) * (mu / alpha)
 
 
+def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
+    scaled = rows.values / parameters["mu"] * parameters["alpha"]
+    return special.gammainc(parameters["alpha"], scaled), special.gammaincc(
+        parameters["alpha"], scaled
+    )
+
+
 GAMMA = Family(
     name="gamma",
     response=POSITIVE,
@@ -71,4 +78,6 @@ GAMMA = Family(
     replicate=_replicate,
     bambi=builtin("gamma"),
     auxiliary=(Further("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),),
+    tails=_tails,
+    instead={"skew": ("lognormal", "wald"), "outliers": ("lognormal",), "tails": ("lognormal",)},
 )

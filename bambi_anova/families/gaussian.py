@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import special
 
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
@@ -61,6 +62,15 @@ def compiled():
 
 def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
     return rng.normal(parameters["mu"], parameters["sigma"] / np.sqrt(rows.n))
+
+
+def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
+    return normal_tails((rows.values - parameters["mu"]) / parameters["sigma"] * np.sqrt(rows.n))
+
+
+def normal_tails(z: Array) -> tuple[Array, Array]:
+    """Return the probabilities of less and of more than some values of a standard normal."""
+    return special.ndtr(z), special.ndtr(-z)
 
 
 def of_means(plain: bmb.Family, rows: Collapsed, logp, draw) -> bmb.Family:
@@ -148,4 +158,11 @@ GAUSSIAN = Family(
     ),
     residual="sigma",
     normal=True,
+    tails=_tails,
+    instead={
+        "skew": ("lognormal", "gamma", "wald"),
+        "outliers": ("t", "lognormal"),
+        "tails": ("t", "beta"),
+        "spread": ("lognormal", "gamma"),
+    },
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
-from bambi_anova.families.gaussian import of_means
+from bambi_anova.families.gaussian import normal_tails, of_means
 from bambi_anova.families.gaussian import rows as gaussian_rows
 from bambi_anova.families.likelihood import Observed, Parameters
 from bambi_anova.families.links import LOG
@@ -57,6 +57,11 @@ def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator
     mu = parameters["mu"]
     with np.errstate(over="ignore", divide="ignore"):
         return np.exp(np.log(mu) + parameters["sigma"] * rng.standard_normal(mu.shape))
+
+
+def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
+    gap = np.log(rows.values) - np.log(parameters["mu"])
+    return normal_tails(gap / parameters["sigma"])
 
 
 def _bambi(rows: Collapsed) -> bmb.Family:
@@ -113,4 +118,6 @@ LOG_NORMAL = Family(
         ),
     ),
     residual="sigma",
+    tails=_tails,
+    instead={"skew": ("gamma", "wald"), "outliers": ("wald",), "tails": ("gamma",)},
 )

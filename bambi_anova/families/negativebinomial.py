@@ -70,6 +70,13 @@ def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator
     return draw_counts(rng.gamma(alpha) * (mu / alpha), rng)
 
 
+def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
+    y, mean, alpha = rows.values, parameters["mu"], parameters["alpha"]
+    part, rest = mean / (mean + alpha), alpha / (mean + alpha)
+    below = special.betainc(alpha, np.maximum(y, 1), rest)
+    return np.where(y > 0, below, 0.0), special.betainc(y + 1, alpha, part)
+
+
 NEGATIVE_BINOMIAL = Family(
     name="negativebinomial",
     response=COUNT,
@@ -81,4 +88,6 @@ NEGATIVE_BINOMIAL = Family(
     replicate=_replicate,
     bambi=builtin("negativebinomial"),
     auxiliary=(Further("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0})),),
+    tails=_tails,
+    instead={"zeros": ("zeroinflated_negativebinomial", "hurdle_negativebinomial")},
 )

@@ -50,6 +50,12 @@ def draw_counts(mean: Array, rng: np.random.Generator) -> Array:
     return np.where(mean < 1e17, small, mean)
 
 
+def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
+    y, mean = rows.values, parameters["mu"]
+    below = special.gammaincc(np.maximum(y, 1), mean)
+    return np.where(y > 0, below, 0.0), special.gammainc(y + 1, mean)
+
+
 def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
     return draw_counts(parameters["mu"], rng)
 
@@ -65,4 +71,10 @@ POISSON = Family(
     replicate=_replicate,
     bambi=builtin("poisson"),
     overdispersed="negativebinomial",
+    tails=_tails,
+    instead={
+        "dispersion": ("negativebinomial",),
+        "zeros": ("zeroinflated_poisson", "hurdle_poisson", "negativebinomial"),
+        "outliers": ("negativebinomial",),
+    },
 )

@@ -62,6 +62,11 @@ def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator
     return mu + parameters["sigma"] * rng.standard_t(np.broadcast_to(parameters["nu"], mu.shape))
 
 
+def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
+    z = (rows.values - parameters["mu"]) / parameters["sigma"]
+    return special.stdtr(parameters["nu"], z), special.stdtr(parameters["nu"], -z)
+
+
 STUDENT = Family(
     name="t",
     response=REAL,
@@ -82,4 +87,6 @@ STUDENT = Family(
         Further("nu", lambda response: Prior("Gamma", {"alpha": 2.0, "beta": 0.1})),
     ),
     residual="sigma",
+    tails=_tails,
+    instead={"skew": ("lognormal", "gamma", "wald"), "spread": ("lognormal", "gamma")},
 )

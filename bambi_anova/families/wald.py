@@ -7,6 +7,7 @@ is mu^3 / lam.
 from __future__ import annotations
 
 import numpy as np
+from scipy import special
 
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood, builtin
 from bambi_anova.families.likelihood import (
@@ -70,6 +71,15 @@ def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator
         return mu * np.where(rng.uniform(size=mu.shape) * (1 + low) <= 1, low, 1 / low)
 
 
+def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
+    """Return both tails; the second terms are written so that nothing overflows."""
+    ratio = rows.values / parameters["mu"]
+    root, shape = np.sqrt(parameters["lam"] / rows.values), parameters["lam"] / parameters["mu"]
+    first = root * (ratio - 1)
+    second = np.exp(2 * shape + special.log_ndtr(-root * (ratio + 1)))
+    return special.ndtr(first) + second, np.maximum(special.ndtr(-first) - second, 0.0)
+
+
 def _shape_prior(response: ResponseValues) -> Prior:
     """Return Bambi's prior, with the mean as unit: lam is measured as the response is."""
     return Prior("HalfCauchy", {"beta": float(response.values.mean())})
@@ -86,4 +96,6 @@ WALD = Family(
     replicate=_replicate,
     bambi=builtin("wald"),
     auxiliary=(Further("lam", _shape_prior, power=1.0),),
+    tails=_tails,
+    instead={"skew": ("lognormal", "gamma"), "outliers": ("lognormal",)},
 )

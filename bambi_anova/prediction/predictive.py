@@ -24,7 +24,7 @@ from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.grouping import Grouping, grouping
 from bambi_anova.prediction.predictors import Predictor, predictor_of, read_predictor
 from bambi_anova.prediction.prior_draws import draw_prior
-from bambi_anova.prediction.rows import ReplicateRows, replicate_rows
+from bambi_anova.prediction.rows import ReplicateRows, replicate_rows, row_parameters
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ def replicates(
     rows = replicate_rows(model)
     if units == "new":
         predictor = predictor.with_new_units(rng)
-    eta = predictor.at(rows.first) + rows.rows.offsets
-    with np.errstate(over="ignore"):  # priors may reach as far as floating point does
-        parameters = model.family.at((model.link,), (eta,), predictor.auxiliary)
-    values = model.family.replicate(parameters, rows.rows, rng)
+    values = model.family.replicate(row_parameters(predictor, model, rows.rows), rows.rows, rng)
     return Replicates(predictor.sample_shape, values, rows, units)
 
 

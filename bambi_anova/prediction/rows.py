@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bambi_anova.design.sufficient import collapse_rows
+from bambi_anova.families.likelihood import Parameters
 from bambi_anova.families.sufficient import Collapsed, group_rows
 from bambi_anova.prediction.predictors import Predictor
 from bambi_anova.specification import Specification
@@ -64,6 +65,13 @@ def replicate_rows(model: Specification) -> ReplicateRows:
     if family.response.counts:
         return ReplicateRows(collapsed, ones, np.exp(collapsed.offsets))
     return ReplicateRows(collapsed, collapsed.n, collapsed.n)
+
+
+def row_parameters(predictor: Predictor, model: Specification, rows: Collapsed) -> Parameters:
+    """Return the likelihood's parameters at some rows, each of shape (K, T) or (K, 1)."""
+    eta = predictor.at(rows.first) + rows.offsets
+    with np.errstate(over="ignore"):  # priors may reach as far as floating point does
+        return model.family.at((model.link,), (eta,), predictor.auxiliary)
 
 
 @dataclass(frozen=True)

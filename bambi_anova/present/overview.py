@@ -10,10 +10,12 @@ from html import escape
 from bambi_anova.estimates.accuracy import verdict
 from bambi_anova.estimates.anova import anova
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.prediction.misfit import misfit_text
 from bambi_anova.present.journal_table import journal_table
 from bambi_anova.present.markup import to_html
 from bambi_anova.specification import Specification
 
+NO_MISFIT = "none found"
 _HEAD = "padding:2px 12px 2px 0;border:0;text-align:left;vertical-align:top;background:none"
 _BODY = "padding:2px 0;border:0;text-align:left;background:none;font-family:monospace"
 
@@ -50,6 +52,7 @@ def result_text(posterior: Posterior) -> str:
         f"{_title(posterior)}\n"
         f"  {_method(posterior)}\n"
         f"  verdict: {verdict(posterior)!r}\n"
+        f"  misfit: {misfit_text(posterior) or NO_MISFIT}\n"
         "  tables: means(), deflections(), contrasts(term), slopes(column), anova(),\n"
         "          probability(statement, term), orders(term), kruschke(), trust()\n"
         "  draws: draws_of(table), idata"
@@ -58,13 +61,14 @@ def result_text(posterior: Posterior) -> str:
 
 def result_html(posterior: Posterior) -> str:
     """Return what was fitted, the verdict with its reasons, and the ANOVA table."""
-    found = verdict(posterior)
+    found, missed = verdict(posterior), misfit_text(posterior)
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in found.reasons)
     return (
         f"<div><div><b>{escape(_title(posterior))}</b></div>"
         f"<div>{escape(_method(posterior))}</div>"
         f"<div>Verdict: <b>{escape(str(found))}</b></div>"
-        f"{f'<ul>{reasons}</ul>' if reasons else ''}</div>"
+        f"{f'<ul>{reasons}</ul>' if reasons else ''}"
+        f"<div>Misfit: {f'<b>{escape(missed)}</b>' if missed else NO_MISFIT}</div></div>"
         f"{to_html(journal_table(anova(posterior), 'Analysis of variance'))}"
     )
 

@@ -112,6 +112,11 @@ _APART = (
     Column("sensitivity", NUMBER, "sensitivity to that prior"),
     Column("likelihood", NUMBER, "sensitivity to the likelihood"),
     Column("diagnosis", JUDGEMENT, "what the two mean together"),
+    Column("feature", LABEL, "what of the data a model may miss"),
+    Column("expected", NUMBER, "what the model expects"),
+    Column("where", LABEL, "which rows, cells or units show it most"),
+    Column("missed", JUDGEMENT, "whether it is clear and large enough to matter"),
+    Column("advice", LABEL, "what to try instead"),
     Column("model", LABEL, "name of a model"),
     Column("by", LABEL, "what is left out at a time"),
     Column("se", NUMBER, "standard error of an elpd or of an estimate"),
@@ -161,6 +166,7 @@ COMPARED_FITS = (
 )
 COMPARED_MODELS = "elpd_diff se_diff model by elpd se p weight pareto_k trusted".split()
 SENSITIVITY = "prior quantity sensitivity likelihood shift diagnosis".split()
+MISFIT = "by feature observed expected p where missed advice".split()
 CLASSICAL = "analysis term contrast estimate lower upper p scale population seconds".split()
 COMPARED_ANALYSES = (
     "term contrast analysis kind population scale estimate lower upper p pd supported trusted "

@@ -8,6 +8,7 @@ Letters: N rows, M sufficient rows, G columns, K draws.
 """
 
 import warnings
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -314,6 +315,50 @@ def test_replicates_follow_the_likelihood(name, link):
     assert below[-1] * (y[1] - y[0]) == pytest.approx(0.98, abs=0.01)
     inside = drawn[(drawn > low) & (drawn < high)]
     assert stats.kstest(np.interp(inside, y, below / below[-1]), "uniform").pvalue > 1e-4
+
+
+@EACH_LINK
+def test_tails_are_sums_of_the_density(name, link):
+    """Of counts in every case; else between two values, as a density may have poles."""
+    family = get_family(name)
+    drawn, parameters = replicated(name, link)
+    with_trials = has_trials(family)
+
+    def tails(y):
+        trials = np.full(len(y), float(TRIALS)) if with_trials else None
+        one = {key: value[:, None] for key, value in parameters.items()}
+        below, above = family.tails(one, unmerged(y, trials, None))
+        return below[0], above[0]
+
+    if with_trials or family.response.counts:
+        y = np.arange((TRIALS if with_trials else drawn.max()) + 1)
+        density = np.exp(density_at(name, link, y))
+        below, above = tails(y)
+        np.testing.assert_allclose(below, np.cumsum(density) - density, atol=1e-10)
+        np.testing.assert_allclose(below + density + above, 1, atol=1e-10)
+        return
+    y = np.linspace(*np.quantile(drawn, [0.05, 0.95]), 20_001)
+    below, above = tails(y)
+    density = np.exp(density_at(name, link, y))
+    area = ((density[1:] + density[:-1]) / 2 * np.diff(y)).sum()
+    assert below[-1] - below[0] == pytest.approx(area, rel=1e-6)
+    np.testing.assert_allclose(below + above, 1, atol=1e-12)
+    assert below[0] == pytest.approx(0.05, abs=0.005)
+
+
+@EACH_LINK
+def test_tails_are_those_of_merged_replicates(name, link):
+    family, count = get_family(name), 5
+    trials = np.full(count, float(TRIALS)) if has_trials(family) else None
+    rows = family.collapse([np.zeros(count)], np.full(count, 0.5), trials, None)
+    aux = {key: np.full((4000, 1), value) for key, value in auxiliary_of(family).items()}
+    eta = np.full((4000, 1), 0.4) + rows.offsets
+    parameters = family.at((family.link(link),), (eta,), aux)
+    drawn = family.replicate(parameters, rows, np.random.default_rng(10))
+    for value in np.quantile(drawn, [0.2, 0.7], method="nearest"):
+        below, above = family.tails(parameters, replace(rows, values=np.full(1, value)))
+        for chance, share in ((below, drawn < value), (above, drawn > value)):
+            assert abs(share.mean() - chance[0, 0]) < SURE * np.sqrt(0.25 / 4000)
 
 
 @EACH_LINK

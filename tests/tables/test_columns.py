@@ -13,6 +13,7 @@ from bambi_anova.tables.columns import (
     ESTIMATE,
     KRUSCHKE,
     LOO,
+    MISFIT,
     RESERVED,
     SENSITIVITY,
     SHARE,
@@ -32,6 +33,7 @@ TABLES = {
     "orders": lambda result: result.orders("variety", by="nitrogen"),
     "trust": lambda result: result.trust(),
     "predictive_check": lambda result: result.predictive_check("block"),
+    "misfit": lambda result: result.misfit(),
     "loo": lambda result: result.loo("cell").table,
     "sensitivity": lambda result: result.sensitivity(),
     "compare_fits": lambda result: ba.compare_fits(result, result),
@@ -58,6 +60,7 @@ ORDERS = [
     COMPARED_MODELS,
     KRUSCHKE,
     LOO,
+    MISFIT,
     SENSITIVITY,
     TRUST,
 ]
