@@ -74,6 +74,10 @@ class UnsupportedCellWarning(AnovaWarning):
     """Cells without data: contrasts that need them rest on the prior alone."""
 
 
+class IncompleteUnitsWarning(AnovaWarning):
+    """Units without some within-cells: their effects there rest on their sd alone."""
+
+
 class ReplicationWarning(AnovaWarning):
     """A term has no more units than cells: its unit variance rests on the prior."""
 

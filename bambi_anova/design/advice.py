@@ -12,10 +12,12 @@ import pandas as pd
 
 from bambi_anova.design.build import one_draw
 from bambi_anova.design.design import RESIDUAL, Design, Unit
+from bambi_anova.design.membership import nested_units
 from bambi_anova.errors import (
     AnovaWarning,
     CovariateWarning,
     DroppedUnitWarning,
+    IncompleteUnitsWarning,
     MissingUnitTermWarning,
     PseudoreplicationWarning,
     ReplicationWarning,
@@ -55,6 +57,7 @@ def check_design(design: Design, family: Family) -> list[AnovaWarning]:
         *_missing_unit_by_factor(design, family),
         *_too_few_units(design),
         *_empty_cells(design),
+        *_incomplete_units(design),
     ]
 
 
@@ -241,4 +244,16 @@ def _empty_cells(design: Design) -> Iterator[AnovaWarning]:
             f"no data in {len(empty)} of {len(design.cells)} cells "
             f"({':'.join(f.name for f in design.factors)}): {listing(empty)}. Tables mark with "
             "supported=False what rests on the prior alone"
+        )
+
+
+def _incomplete_units(design: Design) -> Iterator[AnovaWarning]:
+    lacking = [lack for nested in nested_units(design) for lack in nested.lacking]
+    names = list(dict.fromkeys(name for lack in lacking for name in lack.names(design)))
+    if names:
+        yield IncompleteUnitsWarning(
+            f"not observed: {listing(names)}. These units count there all the same, so that means "
+            "of the units of this study (population='finite') compare the same units everywhere: "
+            "their effects there are drawn from N(0, sigma). Estimates hold if nothing but what "
+            "was observed decided who is missing"
         )

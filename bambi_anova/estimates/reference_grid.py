@@ -233,21 +233,25 @@ def at_covariates(posterior: Posterior, centred: Mapping[str, float]) -> Posteri
     for name, value in moved.items():
         cells = cells + value * draws.slopes[name]
     units, sigmas, terms = dict(draws.units), dict(draws.sigmas), list(design.units)
+    unit_parts: dict[str, dict[str, Array]] = {}
     for slope in design.slopes:
         value = moved.get(slope.covariate, 0.0)
         if not value:
             continue
-        name, own, sigma = slope.unit.name, value * draws.unit_slopes[slope.name], slope.name
+        name, own = slope.unit.name, value * draws.unit_slopes[slope.name]
+        sd = value * draws.sigmas[slope.name]
         if name in units:
-            units[name] = units[name] + own
-            sigmas[name] = np.hypot(sigmas[name], value * draws.sigmas[sigma])
+            parts = unit_parts.setdefault(name, {name: sigmas[name]})
+            units[name], sigmas[name] = units[name] + own, np.hypot(sigmas[name], sd)
         else:
-            units[name], sigmas[name] = own, np.abs(value) * draws.sigmas[sigma]
+            parts = unit_parts.setdefault(name, {})
+            units[name], sigmas[name] = own, np.abs(sd)
             terms.append(slope.unit)
+        parts[slope.name] = sd
     return replace(
         posterior,
         specification=posterior.specification.with_design(replace(design, units=tuple(terms))),
-        draws=replace(draws, cells=cells, units=units, sigmas=sigmas),
+        draws=replace(draws, cells=cells, units=units, sigmas=sigmas, unit_parts=unit_parts),
     )
 
 

@@ -31,6 +31,9 @@ class Draws:
         Slope of each covariate in each cell, for units whose own slope is average.
     unit_slopes : mapping of str to ndarray, each of shape (H, D, J)
         What each unit adds to the slope, for every varying slope by its name.
+    unit_parts : mapping of str to mapping of str to ndarray, each of shape (H, D)
+        What a unit term's effects add up from, where that is more than one independent normal
+        effect: by unit term, and by the name of the part, its standard deviation (or minus it).
     """
 
     cells: Array
@@ -39,6 +42,7 @@ class Draws:
     auxiliary: Mapping[str, Array]
     slopes: Mapping[str, Array] = field(default_factory=dict)
     unit_slopes: Mapping[str, Array] = field(default_factory=dict)
+    unit_parts: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
     @property
     def sample_shape(self) -> tuple[int, int]:

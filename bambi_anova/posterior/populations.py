@@ -6,23 +6,24 @@ A contrast between units has two honest answers, so the population is always nam
   mean response is averaged over the units' distribution.
 - ``finite``: the units of this study.  Their own effects are averaged into the cell means, as in
   Kruschke's split-plot script and in Gelman (2005, doi:10.1214/009053604000001048); on the
-  response scale each unit's mean response is taken before averaging.
+  response scale each unit's mean response is taken before averaging.  Every unit counts wherever
+  it could have been observed, so that means compare the same units; its effects where it was not
+  are drawn from N(0, sigma) of their unit term.
 - ``average``: the conditional mean of a unit whose effects are zero.
 
-Letters: H chains, D draws, C cells, J levels of a unit term, U unit terms that nest in each other,
-F the finest of their units.
+Letters: H chains, D draws, C cells, J levels of a unit term, F the finest of units that nest.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from bambi_anova.arguments import one_of
-from bambi_anova.design.design import Design, Unit
-from bambi_anova.posterior.draws import Draws
+from bambi_anova.design.design import Unit
+from bambi_anova.design.membership import NestedUnits, nested_units
 from bambi_anova.posterior.posterior import Posterior
 
 Array = np.ndarray
@@ -81,113 +82,62 @@ def _beside_cells(auxiliary: Mapping[str, Array]) -> dict[str, Array]:
     return {name: values[..., None] for name, values in auxiliary.items()}
 
 
-@dataclass(frozen=True)
-class NestedUnits:
-    """Units that nest in each other: of the finest of them, those that belong in each cell.
-
-    Attributes
-    ----------
-    units : tuple of Unit
-        U unit terms.
-    members : tuple of ndarray of int, one a cell, each of shape (F_c, U)
-        For the finest units that belong in a cell, their level of each unit term.
-    """
-
-    units: tuple[Unit, ...]
-    members: tuple[Array, ...]
-
-    def effects(self, draws: Draws, cell: int) -> Array:
-        """Return the summed effects of a cell's finest units, shape (H, D, F_c)."""
-        members = self.members[cell]
-        total = np.zeros((*draws.sample_shape, len(members)))
-        for column, unit in enumerate(self.units):
-            total += draws.units[unit.name][..., members[:, column]]
-        return total
-
-    def shares(self, column: int, effects: Array) -> Array:
-        """Return each level's share of the finest units of each cell, shape (J, C), for one term.
-
-        In the precision of the term's ``effects``, of shape (..., J).
-        """
-        shares = np.zeros((effects.shape[-1], len(self.members)), dtype=effects.dtype)
-        for cell, members in enumerate(self.members):
-            np.add.at(shares[:, cell], members[:, column], 1 / max(len(members), 1))
-        return shares
-
-
-def nested_units(design: Design) -> tuple[NestedUnits, ...]:
-    """Split the unit terms into such as nest in each other, and find who belongs in each cell.
-
-    A finest unit belongs in a cell if the factors that are constant within it have the cell's
-    levels and each of its unit terms has been observed there.
-    """
-    known = {unit.own: design.rows.codes(unit.own) for unit in design.units}
-
-    def holds(coarse: tuple[str, ...], fine: tuple[str, ...]) -> bool:
-        """Whether each unit of the fine kind lies within one of the coarse kind."""
-        codes, first = known[fine]
-        whole = known[coarse][0]
-        return bool(np.all(whole == whole[first][codes]))
-
-    # Nesting is read from the data: plots may nest in blocks without being named after them.
-    finest = [
-        own
-        for own in known
-        if not any(holds(own, other) and not holds(other, own) for other in known)
-    ]
-    found = []
-    placed: set[str] = set()
-    for own in finest:
-        units = [u for u in design.units if u.name not in placed and holds(u.own, own)]
-        if not units:
-            continue
-        placed |= {unit.name for unit in units}
-        found.append(NestedUnits(tuple(units), _members(design, own, units)))
-    return tuple(found)
-
-
-def _members(design: Design, own: tuple[str, ...], units: list[Unit]) -> tuple[Array, ...]:
-    rows, grid = design.rows, design.grid
-    finest, first = rows.codes(own)
-    belongs = np.ones((grid.shape[1], len(first)), dtype=bool)
-    for axis, factor in enumerate(design.factors):
-        codes = rows.factors[factor.name].codes
-        if np.all(codes == codes[first][finest]):
-            belongs &= grid[axis][:, None] == codes[first]
-    levels = np.stack([_level_of(design, unit, finest, len(first)) for unit in units], axis=-1)
-    belongs &= (levels >= 0).all(axis=-1)
-    return tuple(levels[cell][belongs[cell]] for cell in range(grid.shape[1]))
-
-
-def _level_of(design: Design, unit: Unit, finest: Array, size: int) -> Array:
-    """Return each finest unit's level of a term in each cell, -1 if unobserved; shape (C, F)."""
-    axes = [i for i, factor in enumerate(design.factors) if factor.name in unit.variables]
-    shape = tuple(design.shape[i] for i in axes)
-    table = np.full((int(np.prod(shape, dtype=int)), size), -1)
-    codes = tuple(design.rows.factors[design.factors[i].name].codes for i in axes)
-    part = np.ravel_multi_index(codes, shape) if axes else np.zeros(len(finest), dtype=int)
-    table[part, finest] = unit.codes
-    grid = design.grid
-    where = np.ravel_multi_index(tuple(grid[axes]), shape) if axes else np.zeros(grid.shape[1], int)
-    return table[where]
-
-
 def _finite_link(posterior: Posterior) -> Array:
     draws = posterior.draws
     means = draws.cells.copy()
     for nested in nested_units(posterior.design):
         for column, unit in enumerate(nested.units):
-            effects = draws.units[unit.name]
-            means += np.tensordot(effects, nested.shares(column, effects), axes=1)
+            effects, shares = draws.units[unit.name], nested.shares(column)
+            means += np.tensordot(effects, shares[: unit.size], axes=1)
+            # Levels that have the same shares are one normal together.
+            alike, count = np.unique(shares[unit.size :], axis=0, return_counts=True)
+            unseen = _unseen(posterior, unit, np.arange(len(alike)))
+            means += np.tensordot(unseen, np.sqrt(count)[:, None] * alike, axes=1)
     return means
+
+
+def _unseen(posterior: Posterior, unit: Unit, levels: Array) -> Array:
+    """Draw effects that were never observed, shape (H, D, number of levels).
+
+    They are the same whenever they are asked for, and in all copies of one proposed draw.
+    """
+    draws, weighting = posterior.draws, posterior.sampling.weighting
+    chains, size = draws.sample_shape
+    of_draw = np.arange(chains * size)
+    if weighting is not None:
+        of_draw = np.unique(weighting.proposal, return_inverse=True)[1].ravel()
+    total = np.zeros((chains, size, len(levels)))
+    parts = draws.unit_parts.get(unit.name, {unit.name: draws.sigmas[unit.name]})
+    for name, sd in parts.items():
+        for column, level in enumerate(levels):
+            rng = np.random.default_rng([zlib.crc32(name.encode()), int(level)])
+            normal = rng.standard_normal(of_draw.max() + 1)[of_draw]
+            total[..., column] += sd * normal.reshape(chains, size)
+    return total
+
+
+def _unit_effects(posterior: Posterior, nested: NestedUnits, cell: int) -> Array:
+    """Return the summed effects of a cell's finest units, shape (H, D, F_c)."""
+    members, draws = nested.members[cell], posterior.draws
+    total = np.zeros((*draws.sample_shape, len(members)))
+    for column, unit in enumerate(nested.units):
+        levels = members[:, column]
+        seen = levels < unit.size
+        total[..., seen] += draws.units[unit.name][..., levels[seen]]
+        new, of_unit = np.unique(levels[~seen], return_inverse=True)
+        total[..., ~seen] += _unseen(posterior, unit, new)[..., of_unit]
+    return total
 
 
 def _finite_response(posterior: Posterior) -> Array:
     draws, family, links = posterior.draws, posterior.family, (posterior.link,)
+    if posterior.link.name == "identity" and family.scale.affine:
+        eta = _finite_link(posterior)
+        return family.response_mean(links, (eta,), _beside_cells(draws.auxiliary))
     crossed = nested_units(posterior.design)
     means = np.empty_like(draws.cells)
     for cell in range(means.shape[-1]):
-        parts = [nested.effects(draws, cell) for nested in crossed]
+        parts = [_unit_effects(posterior, nested, cell) for nested in crossed]
         parts = [part for part in parts if part.shape[-1]]
         # One chain at a time: of crossed units every combination counts.
         for chain in range(means.shape[0]):

@@ -184,3 +184,23 @@ def test_what_does_not_fit_is_refused(memory, within):
     plain = ba.Model("p(errors, markers) ~ condition", ba.load_data("memory"), family="binomial")
     with pytest.raises(NotApplicableError, match="no units"):
         logistic_anova(plain, robust=True)
+
+
+def test_these_units_are_all_of_them_where_the_worst_lack_a_trial_type():
+    """Fixed units and the posterior of the units of the study are about the same people."""
+    data = ba.load_data("memory")
+    errors = data.groupby("participant")[["errors", "markers"]].sum()
+    worst = (errors["errors"] / errors["markers"]).nlargest(10).index
+    data = data[~data["participant"].isin(worst) | (data["trial_type"] != "y")]
+    formula = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
+    with pytest.warns(ba.errors.IncompleteUnitsWarning, match="10 in all"):
+        model = ba.Model(formula, data, family="binomial")
+    fixed = logistic_anova(model, units="fixed").iloc[1]
+    result = model.fit("laplace", random_seed=1, progressbar=False)
+    row = result.contrasts("trial_type", population="finite").iloc[0]
+    assert row["mean"] == pytest.approx(fixed["estimate"], abs=fixed["se"])
+    assert row["sd"] == pytest.approx(fixed["se"], rel=0.2)
+    # Of those who did both; the other people's mean alone would give .63.
+    assert row["mean"] == pytest.approx(0.43, abs=0.04)
+    response = result.contrasts("trial_type", population="finite", scale="response").iloc[0]
+    assert response["mean"] == pytest.approx(0.044, abs=0.004)

@@ -11,6 +11,7 @@ from bambi_anova.datasets import load_data
 from bambi_anova.errors import (
     CovariateWarning,
     DroppedUnitWarning,
+    IncompleteUnitsWarning,
     InformativeTrialsWarning,
     MissingUnitTermWarning,
     PseudoreplicationWarning,
@@ -352,3 +353,23 @@ def test_levels_that_differ_by_blanks_or_capitals_are_named(check, split_plot):
     assert message.startswith("column 'task': levels that differ by blanks or capitals alone")
     assert all(repr(level) in message for level in (first, f"{first} ", first.upper()))
     assert repr(second) not in message
+
+
+def test_units_without_some_within_cells_are_named(check, split_plot):
+    lost = split_plot["subject"].isin(["s03", "s07"]) & (split_plot["task"] == "y")
+    frame = split_plot[~lost]
+    (message,) = of(IncompleteUnitsWarning, check("y ~ group*task + Error(subject/task)", frame))
+    assert "not observed: s03:y, s07:y." in message
+    # Where the whole unit has one effect, that is known in every cell.
+    assert of(IncompleteUnitsWarning, check("y ~ group*task + Error(subject)", frame)) == []
+    assert of(IncompleteUnitsWarning, check("y ~ group*task + (1|subject:task)", frame)) == []
+    complete = check("y ~ group*task + Error(subject/task)", split_plot)
+    assert of(IncompleteUnitsWarning, complete) == []
+
+
+def test_blocks_without_a_plot_of_a_treatment_are_named(check, plots):
+    frame = plots[(plots["block"] != "K") | (plots["variety"] != "w")]
+    (message,) = of(
+        IncompleteUnitsWarning, check("y ~ variety * feed + Error(block/plot/feed)", frame)
+    )
+    assert "not observed: K:w." in message

@@ -1,5 +1,6 @@
 """Means, contrasts and slopes of made-up draws, against sums written out one row at a time."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -193,6 +194,34 @@ def test_units_have_slopes_of_their_own():
     # These units' mean slope in a group is the group's slope in the finite population.
     group = values_of(result, "slopes", "dose", "group", population="finite")
     np.testing.assert_allclose(found[..., ::2].mean(axis=-1), group[..., 0], atol=1e-8)
+
+
+def test_slopes_that_were_never_observed_are_drawn_beside_the_effects():
+    """Half of the units lack task z, and so their effects and slopes there."""
+    frame = data().query("s < 4 or task != 'z'")
+    result = made_up("y ~ task * dose + (dose|s:task) + (dose|s)", frame)
+    # Nothing else varies, and the sds are one.
+    zero = {name: 0 * own for name, own in result.draws.units.items()}
+    draws = replace(
+        result.draws,
+        cells=0 * result.draws.cells,
+        units=zero,
+        sigmas={name: 1 + 0 * own for name, own in result.draws.sigmas.items()},
+        slopes={"dose": 0 * result.draws.slopes["dose"]},
+        unit_slopes={name: 0 * own for name, own in result.draws.unit_slopes.items()},
+    )
+    result = replace(result, draws=draws)
+    # Four of eight units with a normal effect of sd 1: the mean has an sd of 1/4.
+    error = {"rel": 0.12}
+    at = {"dose": [result.design.rows.covariates["dose"].mean + x for x in (0.0, 2.0)]}
+    mean, moved = values_of(result, "means", "task", "finite", at=at)[..., [2, 5]].reshape(-1, 2).T
+    slope = values_of(result, "slopes", "dose", "task", "finite")
+    np.testing.assert_allclose(slope[..., :2], 0, atol=1e-9)
+    assert mean.std() == pytest.approx(1 / 4, **error)
+    assert slope[..., 2].std() == pytest.approx(1 / 4, **error)
+    assert moved.std() == pytest.approx(5**0.5 / 4, **error)
+    np.testing.assert_allclose(moved, mean + 2 * slope[..., 2].ravel(), atol=1e-8)
+    assert abs(np.corrcoef(mean, slope[..., 2].ravel())[0, 1]) < 0.15
 
 
 def test_contrasts_between_values_of_a_covariate():

@@ -1,6 +1,6 @@
 """Cell means of each population and scale, against loops over the units in the data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -9,16 +9,20 @@ import pytest
 from scipy import integrate, stats
 
 import bambi_anova as ba
+from bambi_anova.design.membership import nested_units
 from bambi_anova.families.links import LINKS
 from bambi_anova.families.registry import get_family
 from bambi_anova.posterior.draws import Draws
+from bambi_anova.posterior.importance import Weighting
 from bambi_anova.posterior.populations import cell_means
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.trust import Sampling
 from bambi_anova.specification import of_design
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
 CHAINS, DRAWS = 2, 3
+SAMPLING = Sampling("nuts", divergences=0, seconds=1.0)
 
 
 # -- Designs, and who their units are ----------------------------------------------------------
@@ -167,7 +171,10 @@ def combinations(data, columns):
 
 
 def effects_in_cell(case, family, design, draws, levels):
-    """The summed effects of each finest unit that belongs in a cell; a list of (H, D) arrays."""
+    """The summed effects of each finest unit that belongs in a cell; a list of (H, D) arrays.
+
+    Effects that were never observed are zero, as they are drawn where their sd is.
+    """
     own, units = family
     cell = dict(zip((factor.name for factor in design.factors), levels, strict=True))
     data = case.data
@@ -177,24 +184,37 @@ def effects_in_cell(case, family, design, draws, levels):
         rows = data[(data[list(own)] == list(finest)).all(axis=1)]
         if any(rows[name].iloc[0] != cell[name] for name in between):
             continue
-        place = {**cell, **dict(zip(own, finest, strict=True))}
-        keys = [tuple(place[name] for name in unit) for unit in units]
-        known = [combinations(data, unit) for unit in units]
-        if all(key in labels for key, labels in zip(keys, known, strict=True)):
-            found.append(
-                sum(
-                    draws.units[":".join(unit)][..., labels.index(key)]
-                    for unit, key, labels in zip(units, keys, known, strict=True)
-                )
-            )
+        found.append(summed({**cell, **dict(zip(own, finest, strict=True))}, units, data, draws))
+    if len(own) == 1:
+        return found
+    here = data if not between else data[(data[between] == [cell[n] for n in between]).all(axis=1)]
+    there = combinations(here, own[:1])
+    for coarse in sorted(set(combinations(data, own[:1])) - set(there)):
+        effect = summed({**cell, own[0]: coarse[0]}, units, data, draws)
+        found += [effect] * max(round(len(found) / max(len(there), 1)), 1)
     return found
+
+
+def summed(place, units, data, draws):
+    """The effects of a unit at some levels; zero where its unit terms were not observed there."""
+    total = np.zeros((CHAINS, DRAWS))
+    for unit in units:
+        key, labels = tuple(place.get(name) for name in unit), combinations(data, unit)
+        if key in labels:
+            total = total + draws.units[":".join(unit)][..., labels.index(key)]
+    return total
 
 
 def cells_of(draws, design, link, population, scale):
     """Cell means for a family whose mean is the inverse link."""
     family = get_family({"identity": "gaussian", "log": "poisson"}.get(link, "binomial"))
     specification = of_design(design, family, family.link(link), None)
-    return cell_means(Posterior(specification, None, draws, None), population, scale)
+    return cell_means(Posterior(specification, None, draws, SAMPLING), population, scale)
+
+
+def unseen_are_zero(draws):
+    """Let effects that were never observed be zero."""
+    return replace(draws, sigmas={name: 0 * sigma for name, sigma in draws.sigmas.items()})
 
 
 def finite_by_loops(case, design, draws, inverse):
@@ -211,7 +231,7 @@ def finite_by_loops(case, design, draws, inverse):
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 def test_finite_response_averages_the_inverse_link_over_units(case, link):
     design = make(case)
-    draws = made_up(design)
+    draws = unseen_are_zero(made_up(design))
     found = cells_of(draws, design, link, "finite", "response")
     by_loops = finite_by_loops(case, design, draws, LINKS[link].inverse)
     np.testing.assert_allclose(found, by_loops, rtol=1e-10)
@@ -220,7 +240,7 @@ def test_finite_response_averages_the_inverse_link_over_units(case, link):
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 def test_finite_link_averages_the_units_linear_predictors(case):
     design = make(case)
-    draws = made_up(design)
+    draws = unseen_are_zero(made_up(design))
     found = cells_of(draws, design, "logit", "finite", "link")
     by_loops = finite_by_loops(case, design, draws, lambda eta: eta)
     np.testing.assert_allclose(found, by_loops, rtol=1e-10)
@@ -240,17 +260,132 @@ def test_units_count_once_however_many_rows_they_have():
 
 
 def test_a_cell_without_units_keeps_the_linear_predictor():
-    data = unequal_groups()
-    data = data[(data["group"] == "A") | (data["task"] == "x")]
-    design = ba.Model("y ~ group * task + Error(s/task)", data).design
+    data = unequal_groups().assign(hall=lambda frame: np.where(frame["s"] < "c", "p", "q"))
+    design = ba.Model("y ~ group * hall + Error(s/task)", data).design
+    assert design.empty_cells == ["B:p"]
     draws = made_up(design)
     for scale, expected in (
         ("link", draws.cells),
         ("response", LINKS["logit"].inverse(draws.cells)),
     ):
         found = cells_of(draws, design, "logit", "finite", scale)
-        np.testing.assert_allclose(found[..., 3], expected[..., 3])
+        np.testing.assert_allclose(found[..., 2], expected[..., 2])
         assert np.isfinite(found).all()
+
+
+# -- Effects that were never observed ------------------------------------------------------------
+
+
+def many_draws(design, unit_sd=1.0, draws=20_000):
+    """Draws that differ in nothing but the effects that were never observed."""
+    shape = (2, draws)
+    rng = np.random.default_rng(3)
+    fixed = {u.name: unit_sd * rng.normal(size=u.size) for u in design.units}
+    return Draws(
+        cells=np.zeros((*shape, len(design.cells))),
+        units={name: np.broadcast_to(own, (*shape, len(own))) for name, own in fixed.items()},
+        sigmas={u.name: np.full(shape, unit_sd) for u in design.units},
+        auxiliary={},
+    )
+
+
+def without(data, pairs):
+    """The data without some units' tasks."""
+    lost = [tuple(pair) in pairs for pair in data[["s", "task"]].to_numpy()]
+    return data[~np.array(lost)]
+
+
+LOST = {("a", "y"), ("b", "y"), ("f", "x")}
+
+
+@pytest.mark.parametrize("link", ["identity", "logit", "log"])
+def test_unobserved_effects_vary_as_their_sd_says(link):
+    design = ba.Model("y ~ group * task + Error(s/task)", without(unequal_groups(), LOST)).design
+    sd, draws = 0.8, many_draws(design, unit_sd=0.8)
+    found = cells_of(draws, design, link, "finite", "response").reshape(-1, 4)
+    inverse, nodes = LINKS[link].inverse, np.linspace(-8, 8, 4001)
+    density = stats.norm.pdf(nodes) / stats.norm.pdf(nodes).sum()
+    subjects, pairs = draws.units["s"][0, 0], draws.units["s:task"][0, 0]
+    known = combinations(without(unequal_groups(), LOST), ["s", "task"])
+    for cell, (members, task) in enumerate(product(("abcde", "fg"), "xy")):
+        means, variances = [], []
+        for member in members:
+            own = subjects["abcdefg".index(member)]
+            if (member, task) in known:
+                values = inverse(own + pairs[known.index((member, task))] + 0 * nodes)
+            else:
+                values = inverse(own + sd * nodes)
+            means.append(density @ values)
+            variances.append(density @ values**2 - means[-1] ** 2)
+        error = np.sqrt(np.sum(variances)) / len(members)
+        assert found[:, cell].mean() == pytest.approx(np.mean(means), abs=1e-12 + error / 40)
+        assert found[:, cell].std() == pytest.approx(error, rel=0.03, abs=1e-6)
+
+
+def test_an_unobserved_effect_is_one_effect_wherever_it_counts():
+    data = unequal_groups().assign(feed=lambda frame: np.where(frame["copy"] == 0, "lo", "hi"))
+    design = ba.Model("y ~ group * task * feed + Error(s/task)", without(data, LOST)).design
+    draws = many_draws(design)
+    for link in ("identity", "logit"):
+        found = cells_of(draws, design, link, "finite", "response").reshape(-1, 2, 2, 2)
+        assert found[:, 0, 1].std(axis=0).min() > 0.02
+        np.testing.assert_allclose(found[..., 0], found[..., 1], rtol=1e-12)
+        # Different people, different effects.
+        assert abs(np.corrcoef(found[:, 0, 1, 0], found[:, 1, 0, 0])[0, 1]) < 0.02
+
+
+def test_unobserved_effects_of_two_unit_terms_are_independent():
+    data = three_levels()
+    lost = (data["s"] == "s1") & (data["A"] == "q") & (data["B"] == "w")
+    design = ba.Model("y ~ A * B + Error(s/(A*B))", data[~lost & (data["B"] != "v")]).design
+    found = cells_of(many_draws(design), design, "identity", "finite", "link")
+    assert found[..., 3].std() == pytest.approx(1 / 4, rel=0.03)
+    np.testing.assert_allclose(found[..., :3].std(axis=(0, 1)), 0, atol=1e-9)
+    gone = (data["s"] == "s1") & (data["B"] == "w")
+    design = ba.Model("y ~ A * B + Error(s/(A*B))", data[~gone & (data["B"] != "v")]).design
+    found = cells_of(many_draws(design), design, "identity", "finite", "link")
+    # s:B is shared by both levels of A, s:A:B is not.
+    np.testing.assert_allclose(found[..., [1, 3]].std(axis=(0, 1)), 2**0.5 / 4, rtol=0.03)
+    assert np.corrcoef(found[..., 1].ravel(), found[..., 3].ravel())[0, 1] == pytest.approx(
+        0.5, abs=0.03
+    )
+
+
+def test_a_lost_plot_counts_as_one_more_plot_of_its_block():
+    design = make(CASES["plots numbered within blocks"])
+    draws = many_draws(design)
+    found = cells_of(draws, design, "identity", "finite", "link").reshape(-1, 2, 2)
+    # Block K has no plot of u; the others have three, so that two plots of five are unseen.
+    assert found[:, 0, 0].std() == pytest.approx(2**0.5 / 5, rel=0.03)
+    np.testing.assert_allclose(found[:, 0, 0], found[:, 0, 1])
+    np.testing.assert_allclose(found[:, 1].std(axis=0), 0, atol=1e-9)
+
+
+def test_copies_of_one_proposed_draw_have_one_unobserved_effect():
+    design = make(CASES["a skipped task"])
+    draws = many_draws(design, draws=50)
+    proposal = np.random.default_rng(1).integers(0, 30, (2, 50))
+    weighting = Weighting(proposal, proposal, np.zeros((2, 50)), 0.1, 30.0, 30)
+    family = get_family("poisson")
+    specification = of_design(design, family, family.link("log"), None)
+    sampling = replace(SAMPLING, weighting=weighting)
+    for scale in ("link", "response"):
+        found = cell_means(Posterior(specification, None, draws, sampling), "finite", scale)[..., 1]
+        spread = pd.Series(found.ravel()).groupby(proposal.ravel()).agg(np.ptp)
+        assert (spread == 0).all()
+        assert len(np.unique(found)) == len(np.unique(proposal))
+
+
+def test_units_that_nowhere_exist_are_not_made_up():
+    """Subjects are numbered anew in each group, and one group has two more of them."""
+    frame = pd.DataFrame(
+        product(range(6), "AB", "xy", range(2)), columns=["s", "group", "task", "c"]
+    )
+    frame = with_response(frame[(frame["s"] < 4) | (frame["group"] == "B")])
+    design = ba.Model("y ~ group * task + Error(group:s/task)", frame).design
+    (nested,) = nested_units(design)
+    assert [len(own) for own in nested.members] == [4, 4, 6, 6]
+    assert nested.unseen == (0, 0)
 
 
 # -- Super and average -------------------------------------------------------------------------
