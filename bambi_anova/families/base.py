@@ -79,11 +79,14 @@ class RowLikelihood:
         () -> the same, compiled (``compiled.CompiledRow``).  Without it NUTS goes through Bambi.
     quadratic : bool
         Whether the log-likelihood is quadratic in the predictor.
+    unit : callable
+        As of ``Likelihood``.
     """
 
     make: MakeRows
     compiled: MakeCompiled | None = None
     quadratic: bool = False
+    unit: Callable[[Auxiliary], Array | float] = lambda auxiliary: 1.0
 
 
 def columns(rows: Collapsed, sets: Array | None) -> Observed:
@@ -271,6 +274,7 @@ class Family:
             self.auxiliary,
             form.compiled,
             form.quadratic,
+            form.unit,
         )
 
     def _own(self, links: Sequence[Link], data: Observed) -> Array:

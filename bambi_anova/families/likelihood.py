@@ -28,6 +28,9 @@ Parameters = Mapping[str, Array]
 #: () -> a ``compiled.CompiledRow``, whose module is heavy.
 MakeCompiled = Callable[[], Any]
 
+#: The least part of the expected curvature that is left where outliers bend the other way.
+LEAST = 0.25
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -77,15 +80,28 @@ class Derivatives:
     information : ndarray, shape (K, K, M, G)
         Minus the second derivatives or, where those may not be positive definite, their
         expectation; either way Newton steps go uphill.
+    observed : ndarray, shape (M, G), or None
+        Minus the second derivatives in the only predictor, where ``information`` is their
+        expectation: what rows of one predictor add up to may be positive again.
     """
 
     gradient: Array
     information: Array
+    observed: Array | None = None
 
     @classmethod
-    def of_one(cls, slope: Array, curvature: Array) -> Derivatives:
+    def of_one(
+        cls, slope: Array, curvature: Array, observed: Array | None = None
+    ) -> Derivatives:
         """Return the derivatives in the only predictor, from arrays of shape (M, G)."""
-        return cls(slope[None], curvature[None, None])
+        return cls(slope[None], curvature[None, None], observed)
+
+    @property
+    def least(self) -> Array:
+        """The curvature in the first predictor, no less than a part of its expectation, (M, G)."""
+        if self.observed is None:
+            return self.curvature
+        return np.maximum(self.observed, LEAST * self.curvature)
 
     @property
     def slope(self) -> Array:
@@ -118,6 +134,9 @@ class Likelihood:
         () -> the same, compiled.
     quadratic : bool
         Whether it is quadratic in eta, so that conditional posteriors are exactly normal.
+    unit : callable
+        (auxiliary) -> what counts as one in the predictor: by how much it has to change for a row
+        to notice.
     """
 
     data: Observed
@@ -127,6 +146,7 @@ class Likelihood:
     auxiliary: tuple[Further, ...] = ()
     compiled: MakeCompiled | None = None
     quadratic: bool = False
+    unit: Callable[[Auxiliary], Array | float] = lambda auxiliary: 1.0
 
 
 def softplus(eta: Array) -> Array:

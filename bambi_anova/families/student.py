@@ -28,10 +28,15 @@ def _rows(data: Observed):
     def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
         nu, sigma = aux["nu"], aux["sigma"]
         residual = data.y - eta
-        # The weights of iteratively reweighted least squares; the observed curvature of an
-        # outlier is negative.
-        weight = data.n * (nu + 1) / (nu * sigma**2 + residual**2)
-        return Derivatives.of_one(weight * residual, weight)
+        square, middle = residual**2, nu * sigma**2
+        spread = middle + square
+        weight = data.n * (nu + 1) / spread
+        # The curvature of an outlier is negative, so it is expected curvature that goes uphill.
+        expected = data.n * (nu + 1) / ((nu + 3) * sigma**2)
+        observed = weight * (middle - square) / spread
+        return Derivatives.of_one(
+            weight * residual, np.broadcast_to(expected, spread.shape), observed
+        )
 
     return log, derivatives
 
@@ -73,7 +78,7 @@ STUDENT = Family(
     predicted=(Predicted("mu", (IDENTITY,)),),
     scale=ResponseScale(lambda parameters: parameters["mu"]),
     collapse=WEIGHTS,
-    likelihoods={("identity",): RowLikelihood(_rows, _compiled)},
+    likelihoods={("identity",): RowLikelihood(_rows, _compiled, unit=lambda aux: aux["sigma"])},
     constants=lambda values, trials: np.full(len(values), -np.log(np.pi) / 2),
     replicate=_replicate,
     bambi=builtin("t"),

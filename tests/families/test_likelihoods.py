@@ -116,19 +116,25 @@ def test_newton_steps_with_the_curvature_of_t_responses_never_go_downhill():
         assert (gain >= -1e-12).all()
 
 
-def test_where_t_responses_fit_their_curvature_is_the_observed_one():
+@pytest.mark.parametrize("nu", [1.0, 3.0, 40.0])
+def test_the_curvatures_of_t_responses_are_the_observed_and_the_expected_one(nu):
     model = likelihood("t", "identity", [1.5])
-    aux = auxiliary(1)
-    here = np.array([[1.5]])
-    observed = -differences(lambda eta: model.derivatives(eta, aux).slope, here, 1e-3)
-    np.testing.assert_allclose(model.derivatives(here, aux).curvature, observed, rtol=1e-6)
+    eta = np.linspace(-400, 403, 80_301)[None]
+    aux = auxiliary(eta.size, nu=nu)
+    found = model.derivatives(eta, aux)
+    observed = -differences(lambda eta: model.derivatives(eta, aux).slope, eta, 1e-3)
+    np.testing.assert_allclose(found.observed, observed, rtol=1e-6, atol=1e-9)
+    # Where the response stands follows from where the predictor does.
+    density = np.exp(model.log(eta, aux)[0] - np.log(np.pi) / 2)
+    expected = integrate.simpson(observed[0] * density, x=eta[0])
+    np.testing.assert_allclose(found.curvature, expected, rtol=1e-5)
 
 
 def test_only_gaussian_likelihoods_are_quadratic():
     for family, link in KEYS:
         model = likelihood(family, link, RESPONSES[family])
         assert model.quadratic == (family == "gaussian")
-        curvature = model.derivatives(np.array([[-1.0, 0.0, 1.0]]), auxiliary(3)).curvature
+        curvature = model.derivatives(np.array([[-1.0, 0.0, 1.0]]), auxiliary(3)).least
         assert (np.ptp(curvature, axis=1).max() == 0) == model.quadratic
 
 

@@ -198,7 +198,7 @@ def _mean_beyond_mode(model: LatentModel, modes: Modes, curvature: Curvature) ->
 def least_curvature(likelihood: Likelihood, eta: Array, reach: Array, aux: Auxiliary) -> Array:
     """Return the least of the curvatures at and around a linear predictor, shape (M, G)."""
     places = (eta, eta - reach, eta + reach)
-    return np.min([likelihood.derivatives(place, aux).curvature for place in places], axis=0)
+    return np.min([likelihood.derivatives(place, aux).least for place in places], axis=0)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from bambi_anova.engine.approximate.conditional import (
     least_curvature,
 )
 from bambi_anova.engine.approximate.proposal import Proposal
+from bambi_anova.engine.latent.alike import merge_alike
 from bambi_anova.engine.latent.mode import COARSE, ModeFinder
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.engine.threads import MOST_THREADS, on_all_cores
@@ -119,9 +120,11 @@ class Target:
     """
 
     def __init__(self, model: LatentModel, progress: Report | None = None) -> None:
-        self.model = model
+        # Of every row the kernel of NUTS keeps a record, but not what is evaluated here.
+        self.model = merge_alike(model)
+        self._rows = max(len(model.origin), len(model.likelihood.data.y))
         self.progress = progress or (lambda stage, done, total: None)
-        self.find_modes = ModeFinder(model)
+        self.find_modes = ModeFinder(self.model)
         self.evaluations = 0
         self._height = -np.inf
 
@@ -153,7 +156,7 @@ class Target:
         """How many numbers finding one mode holds, about."""
         m = self.model
         b, d = m.blocks.count, m.blocks.size
-        return 4 * len(m.origin) + b * d * (m.core.size + d + 3)
+        return 4 * self._rows + b * d * (m.core.size + d + 3)
 
     def core_tails(self, u: Array) -> Array:
         """Return a wider covariance of the core's noise, shape (P, P), at hyperparameters (H,).
@@ -203,7 +206,7 @@ class Target:
         u, noise, log_proposal = _propose(proposals, points, each, rng)
         model, blocks = self.model, self.model.blocks
         columns = each * candidates.count
-        draw_size = columns * (3 * len(model.origin) + 5 * blocks.count * blocks.size)
+        draw_size = columns * (3 * self._rows + 5 * blocks.count * blocks.size)
         shape = (points, each)
         core = np.empty((model.core.size, *shape))
         log_ratio = np.empty(shape)

@@ -25,7 +25,7 @@ Array = np.ndarray
 
 #: Steps of Newton's method; a quadratic log-likelihood needs one.
 MAX_STEPS = 30
-#: Largest change of the linear predictor in the last step: small where marginal densities are
+#: Largest change of the linear predictor in the last step, in its units: small where marginal densities are
 #: compared, larger where the approximation only proposes (what is left is of the order of its
 #: square, and weights correct it).
 FINE = 5e-3
@@ -123,7 +123,7 @@ class ModeFinder:
                 target, core_sd, block_factor
             )
             there = self._advance(here, _Step(target, goal, here.height), aux, whole=step == 0)
-            change = np.abs(there.eta - here.eta).max(axis=0)
+            change = np.abs(there.eta - here.eta).max(axis=0) / model.likelihood.unit(aux)
             here = there
             if model.likelihood.quadratic or np.all(change < tolerance):
                 break

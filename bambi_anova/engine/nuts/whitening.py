@@ -166,11 +166,11 @@ def whiten(model: LatentModel, rng: np.random.Generator) -> tuple[Whitening, lis
     peaks = [Peak(np.zeros(0), 0.0, np.zeros((0, 0)))]
     if model.scales:
         peaks = find_peaks(target.log_marginal, target.prior_draws(rng, STARTS))
-    return whiten_at(target, peaks[0]), peaks
+    return whiten_at(model, target, peaks[0]), peaks
 
 
-def whiten_at(target: Target, peak: Peak) -> Whitening:
-    """Whiten at a mode of the hyperparameters' marginal posterior."""
+def whiten_at(rows: LatentModel, target: Target, peak: Peak) -> Whitening:
+    """Whiten a model at a mode of the hyperparameters' marginal posterior."""
     model = target.model
     modes = target.find_modes(peak.u[:, None])
     values = model.values(modes.u)
@@ -183,7 +183,7 @@ def whiten_at(target: Target, peak: Peak) -> Whitening:
     followed = model.auxiliary.get(leading.name) if leading else None
     p, shape = model.core.size, (model.blocks.count, model.blocks.size, 1)
     return Whitening(
-        model=model,
+        model=rows,
         centre=peak.u,
         turn=spread_of(peak),
         followed=followed,
