@@ -90,9 +90,7 @@ class Derivatives:
     observed: Array | None = None
 
     @classmethod
-    def of_one(
-        cls, slope: Array, curvature: Array, observed: Array | None = None
-    ) -> Derivatives:
+    def of_one(cls, slope: Array, curvature: Array, observed: Array | None = None) -> Derivatives:
         """Return the derivatives in the only predictor, from arrays of shape (M, G)."""
         return cls(slope[None], curvature[None, None], observed)
 

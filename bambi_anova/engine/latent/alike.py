@@ -61,7 +61,8 @@ def _distinct(predictor: Predictor) -> tuple[Array, Array]:
         mixed[:, 0] + 1j * mixed[:, 1], return_index=True, return_inverse=True
     )
     same = (predictor.offset[first][codes] == predictor.offset).all()
-    return (first, codes) if same and not (columns[first][codes] != columns).nnz else (rows, rows)
+    gap = abs(columns[first][codes] - columns)
+    return (first, codes) if same and gap.max() == 0 else (rows, rows)
 
 
 @dataclass(frozen=True)

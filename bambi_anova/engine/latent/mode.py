@@ -25,9 +25,9 @@ Array = np.ndarray
 
 #: Steps of Newton's method; a quadratic log-likelihood needs one.
 MAX_STEPS = 30
-#: Largest change of the linear predictor in the last step, in its units: small where marginal densities are
-#: compared, larger where the approximation only proposes (what is left is of the order of its
-#: square, and weights correct it).
+#: Largest change of the linear predictor in the last step, in its units: small where marginal
+#: densities are compared, larger where the approximation only proposes (what is left is of the
+#: order of its square, and weights correct it).
 FINE = 5e-3
 COARSE = 0.2
 

@@ -46,7 +46,7 @@ def test_derivatives_are_those_of_the_sum(family):
     merged = merge_alike(latent_model(specification(family=family, each=40)))
     likelihood, step = merged.likelihood, 1e-4
     aux = merged.likelihood_parameters(merged.values(np.full((len(merged.scales), 3), 0.3)))
-    eta = likelihood.own_predictor() + [[-0.2, 0.0, 0.3]]
+    eta = likelihood.own_predictor() + np.array([-0.2, 0.0, 0.3])
     below, here, above = (likelihood.log(eta + k * step, aux) for k in (-1, 0, 1))
     found = likelihood.derivatives(eta, aux)
     np.testing.assert_allclose(found.slope, (above - below) / (2 * step), rtol=1e-4, atol=1e-3)
