@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from bambi_anova.arguments import own_floats, with_own_floats
+from bambi_anova.bambi_model.graph import graph
 from bambi_anova.design.advice import check_design
 from bambi_anova.design.priors import check_priors
 from bambi_anova.errors import (
@@ -16,6 +17,7 @@ from bambi_anova.errors import (
     UnsupportedError,
     warn,
 )
+from bambi_anova.plots.prior_posterior import plot_priors
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictive import prior_predictive
 from bambi_anova.present.overview import model_html
@@ -212,6 +214,8 @@ class Model(Specification):
     check_trials = check_trials
     check_dispersion = check_dispersion
     prior_predictive = prior_predictive
+    plot_priors = plot_priors
+    graph = graph
 
     def fit(
         self,

@@ -17,6 +17,8 @@ from bambi_anova.design.design import Design, FixedTerm, Slope, Unit
 from bambi_anova.formula.parse import Term, term_name
 
 INTERCEPT = "Intercept"
+#: What readers call parameters of terms and covariates; others have their own names.
+SD_OF, SLOPE_OF = "sd of {}", "slope of {}"
 ModelTerm = FixedTerm | Unit | Slope
 
 
@@ -47,6 +49,21 @@ def sigma_name(term: ModelTerm) -> str:
     '1|A:B_sigma'
     """
     return f"{effects_name(term)}_sigma"
+
+
+def parameter_names(design: Design) -> dict[str, str]:
+    """Return what readers call the parameters of a design, by Bambi's names.
+
+    Examples
+    --------
+    >>> import bambi_anova as ba
+    >>> model = ba.Model("yield ~ variety + Error(block/variety)", ba.load_data("oats"))
+    >>> parameter_names(model.design)["1|block:variety_sigma"]
+    'sd of block:variety'
+    """
+    names = {sigma_name(term): SD_OF.format(n) for n, term in scaled_terms(design).items()}
+    alone = [str(term.covariate) for term in design.terms if not term.factors]
+    return names | {name: SLOPE_OF.format(name) for name in alone}
 
 
 def effects_dimension(term: ModelTerm) -> str:

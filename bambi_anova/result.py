@@ -12,12 +12,15 @@ from bambi_anova.estimates.deflections import deflections
 from bambi_anova.estimates.draws_of import draws_of
 from bambi_anova.estimates.kruschke import kruschke
 from bambi_anova.estimates.means import means
+from bambi_anova.estimates.parameters import summary
 from bambi_anova.estimates.slopes import slopes, unit_slopes
 from bambi_anova.estimates.statements import orders, probability
 from bambi_anova.plots.page import plot_page
+from bambi_anova.plots.prior_posterior import plot_priors
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.loo import loo
 from bambi_anova.prediction.misfit import misfit
+from bambi_anova.prediction.new_rows import predict
 from bambi_anova.prediction.predictive import posterior_predictive, prior_predictive
 from bambi_anova.prediction.predictive_check import predictive_check
 from bambi_anova.prediction.sensitivity import sensitivity
@@ -71,11 +74,13 @@ class Result(Posterior):
     kruschke = kruschke
     draws_of = draws_of
 
+    summary = summary
     verdict = property(verdict)
     complaints = property(complaints)
     diagnostics = property(diagnostics)
     trust = trust
 
+    predict = predict
     posterior_predictive = posterior_predictive
     predictive_check = predictive_check
     prior_predictive = prior_predictive
@@ -85,6 +90,7 @@ class Result(Posterior):
     save = save
 
     plot = plot_page
+    plot_priors = plot_priors
     table = table
     to_markdown = to_markdown
     to_latex = to_latex

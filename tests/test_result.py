@@ -10,8 +10,8 @@ from bambi_anova.posterior.posterior import Posterior
 
 METHODS = (
     "means deflections contrasts slopes unit_slopes anova probability orders kruschke draws_of "
-    "trust posterior_predictive predictive_check prior_predictive loo misfit sensitivity save plot "
-    "table to_markdown to_latex report".split()
+    "summary trust predict posterior_predictive predictive_check prior_predictive loo misfit "
+    "sensitivity save plot plot_priors table to_markdown to_latex report".split()
 )
 PROPERTIES = "verdict complaints diagnostics model design family link priors".split()
 FIELDS = "idata draws sampling log_evidence specification".split()
@@ -26,6 +26,7 @@ TABLES = {
     "orders": ("variety",),
     "kruschke": (),
     "trust": (),
+    "summary": (),
     "sensitivity": (),
     "misfit": (),
 }
@@ -43,6 +44,26 @@ def test_methods_are_functions_of_a_posterior(name):
     assert first in ("posterior", "model")
     assert method.__qualname__ == method.__name__  # a function of a module
     assert "Examples\n" in method.__doc__
+
+
+def test_a_summary_names_parameters_for_readers_and_for_bambi(quick_fit):
+    result = quick_fit("covariate")
+    table = result.summary(0.9).set_index("parameter")
+    assert table["variable"].to_dict() == {
+        "Intercept": "Intercept",
+        "slope of age": "age",
+        "sigma": "sigma",
+        "sd of encouragement": "1|encouragement_sigma",
+        "sd of encouragement:age": "age|encouragement_sigma",
+        "sd of person": "1|person_sigma",
+    }
+    draws = result.idata["posterior"]["age|encouragement_sigma"].to_numpy()
+    row = table.loc["sd of encouragement:age"]
+    assert row["mean"] == pytest.approx(draws.mean())
+    assert row["hdi90_lb"] < row["mean"] < row["hdi90_ub"]
+    names = set(result.trust()["quantity"])
+    assert set(table.index) <= names
+    assert set(table.index) == {name for name, _ in result.priors.rows()}
 
 
 @pytest.mark.parametrize("name", PROPERTIES)

@@ -10,12 +10,14 @@ import pandas as pd
 
 from bambi_anova.estimates.contrast_families import as_text
 from bambi_anova.estimates.effects import Effects, Grid, deflection_effects, mean_effects
+from bambi_anova.names import parameter_names
 from bambi_anova.posterior.once import once
 from bambi_anova.posterior.populations import cell_means
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import diagnose
 from bambi_anova.posterior.trust import Verdict, is_trusted, judge
 from bambi_anova.tables.columns import TRUST
+from bambi_anova.tables.printing import Table
 
 Array = np.ndarray
 
@@ -49,15 +51,16 @@ def trust(posterior: Posterior) -> pd.DataFrame:
     --------
     >>> result.trust()  # doctest: +SKIP
     """
-    return _trust(posterior).copy()
+    return Table(_trust(posterior))
 
 
 @once
 def _trust(posterior: Posterior) -> pd.DataFrame:
     variables = posterior.idata["posterior"].to_dataset()
-    names = [str(name) for name in variables if variables[name].dims == ("chain", "draw")]
-    populations = [""] * len(names)
-    draws = [variables[name].to_numpy()[..., None] for name in names]
+    scalars = [str(name) for name in variables if variables[name].dims == ("chain", "draw")]
+    known = parameter_names(posterior.design)
+    names, populations = [known.get(name, name) for name in scalars], [""] * len(scalars)
+    draws = [variables[name].to_numpy()[..., None] for name in scalars]
     effects = _cell_effects(posterior)
     for population in ("super", "finite") if posterior.design.units else ("super",):
         cells = cell_means(posterior, population, "link")

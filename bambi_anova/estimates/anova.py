@@ -118,7 +118,7 @@ def anova(
     labels = pd.DataFrame([source.labels for source in sources])
     support = np.array([source.supported for source in sources])
     table = quantity_table(
-        Quantities(labels, finite, support, population, scale), sampling, interval
+        Quantities(labels, finite, support, population, scale, null=np.nan), sampling, interval
     )
     table["trusted"] |= _has_none(table, sampling)
     for name, values in (

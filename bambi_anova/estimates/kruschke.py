@@ -23,6 +23,7 @@ from bambi_anova.estimates.quantity_table import (
     quantity_table,
 )
 from bambi_anova.estimates.reference_grid import reference_grid
+from bambi_anova.names import SD_OF
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import Sampling
 from bambi_anova.tables.columns import KRUSCHKE
@@ -167,12 +168,8 @@ def parameter_quantities(posterior: Posterior, population: str = "super") -> Qua
         names += (effects.labels["term"] + " " + effects.labels["level"]).tolist()
         draws.append(effects.draws)
         support.append(effects.supported)
-    scales = {f"sd {name}": values for name, values in posterior.draws.sigmas.items()}
-    rest = {
-        "sd residual" if name == posterior.family.residual else name: values
-        for name, values in posterior.draws.auxiliary.items()
-    }
-    for name, values in {**scales, **rest}.items():
+    scales = {SD_OF.format(name): values for name, values in posterior.draws.sigmas.items()}
+    for name, values in {**scales, **posterior.draws.auxiliary}.items():
         names.append(name)
         draws.append(values[..., None])
         support.append(np.array([True]))

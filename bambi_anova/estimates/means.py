@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bambi_anova.design.design import Design
@@ -100,7 +102,15 @@ def mean_quantities(
     effects = mean_effects(points.grid, kept, points.mean_counts(weights, kept))
     if slope is not None:
         effects.labels.insert(0, "slope", slope)
-    return points.quantities(effects)
+        return points.quantities(effects)
+    return replace(points.quantities(effects), null=_zero(posterior))
+
+
+def _zero(posterior: Posterior) -> float:
+    """Return zero if means may lie on both sides of it, as those of changes do, or NaN."""
+    response = posterior.design.rows.response
+    both = response.values.min() < 0 < response.values.max()
+    return 0.0 if both and posterior.link.name == "identity" else np.nan
 
 
 def _factors_of_slope(design: Design, slope: str) -> list[str]:

@@ -35,7 +35,9 @@ class Quantities:
         Whether the observed data determine it, or part of it rests on the prior alone.
     population, scale : str
     null : float
-        The value that means "no difference": 1 for ratios.
+        The value that means "no difference": 1 for ratios; NaN where there is none, as for an sd.
+    link : str
+        The link whose scale they are on, if it changes anything.
     """
 
     labels: pd.DataFrame
@@ -44,6 +46,7 @@ class Quantities:
     population: str
     scale: str
     null: float = 0.0
+    link: str = ""
 
     @property
     def names(self) -> list[str]:

@@ -18,7 +18,7 @@ from bambi_anova.posterior.summary import summarise
 from bambi_anova.posterior.trust import Sampling, is_trusted
 from bambi_anova.tables.columns import DIAGNOSTICS, FOR_VERDICTS
 from bambi_anova.tables.interval import DEFAULT, Interval
-from bambi_anova.tables.printing import Table
+from bambi_anova.tables.printing import LINK, Table
 
 Array = np.ndarray
 Rope = Sequence[float]
@@ -47,7 +47,8 @@ def quantity_table(
     -------
     pandas.DataFrame
         The labels, ``population`` and ``scale``, the columns of ``summarise`` (those that only
-        verdicts need left out), ``supported`` and ``trusted``.  With ``rope`` also
+        verdicts need left out, and ``pd`` where no value means "no difference"), ``supported`` and
+        ``trusted``.  With ``rope`` also
         ``below_rope``, ``in_rope``, ``above_rope`` (shares of the posterior) and ``mcse_rope``
         (the largest of their Monte Carlo errors); with ``comp_val`` also ``comp_val``,
         ``above_comp_val`` and ``mcse_comp_val``.  A row then is ``trusted`` only if its shares
@@ -62,11 +63,14 @@ def quantity_table(
     effective = summary[["ess_bulk", "ess_tail"]].min(axis=1).to_numpy()
     beside, good = _shares_beside(quantities.draws, sampling, effective, rope, comp_val)
     diagnostics = summary[list(DIAGNOSTICS)]
-    estimates = summary.drop(columns=[*DIAGNOSTICS, *FOR_VERDICTS])
+    direction = ["pd"] if np.isnan(quantities.null) else []
+    estimates = summary.drop(columns=[*DIAGNOSTICS, *FOR_VERDICTS, *direction])
     about = quantities.labels.assign(population=quantities.population, scale=quantities.scale)
     table = pd.concat([about, estimates, pd.DataFrame(beside, summary.index), diagnostics], axis=1)
     trusted = is_trusted(summary, sampling) & good
-    return Table(table.assign(supported=quantities.supported, trusted=trusted))
+    done = Table(table.assign(supported=quantities.supported, trusted=trusted))
+    done.attrs[LINK] = quantities.link
+    return done
 
 
 def _shares_beside(

@@ -57,6 +57,8 @@ class ReferenceGrid:
         Whether ``values`` are linear in the fixed terms' coefficients.
     counts : ndarray, shape (C,)
         Observations in the cell of each point; trials where there are trials.
+    link : str
+        The link's name, if it changes anything.
     """
 
     population: str
@@ -68,6 +70,7 @@ class ReferenceGrid:
     rows: Array
     linear: bool
     counts: Array
+    link: str = ""
 
     def quantities(self, effects: Effects) -> Quantities:
         """Return weighted sums of the points with their draws."""
@@ -77,6 +80,7 @@ class ReferenceGrid:
             self.supported(effects.weights),
             self.population,
             self.scale,
+            link=self.link,
         )
 
     def supported(self, weights: Array) -> Array:
@@ -167,6 +171,7 @@ def reference_grid(
         terms.span(),
         linear,
         np.tile(_observations(design), len(means)),
+        "" if posterior.link.name == "identity" else posterior.link.name,
     )
 
 

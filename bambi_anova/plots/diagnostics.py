@@ -12,7 +12,7 @@ import numpy as np
 from bambi_anova.arguments import one_of, own_floats
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.accuracy import trust
-from bambi_anova.names import scaled_terms, sigma_name
+from bambi_anova.names import parameter_names
 from bambi_anova.plots.style import (
     COLOURS,
     DEFAULT,
@@ -92,8 +92,8 @@ def _scalars(posterior: Posterior) -> xr.Dataset:
     """Return the scalar parameters under names that fit beside a panel."""
     draws = posterior.idata["posterior"].to_dataset()
     known = {
-        sigma_name(term): f"sd of {joined(name.split(':'))}"
-        for name, term in scaled_terms(posterior.design).items()
+        variable: joined(name.split(":"))
+        for variable, name in parameter_names(posterior.design).items()
     }
     names = {
         str(name): stacked(known.get(str(name), str(name)), 16)
@@ -149,7 +149,7 @@ def plot_weights(posterior: Posterior, ax: Axes | None = None, *, style: Style =
     ax.set_ylabel("weight over average weight")
     about = (
         f"Pareto k {weighting.pareto_k:.2f}, {'below' if good else 'above'} {MAX_PARETO_K}",
-        f"{weighting.effective:.0f} effective settings",
+        f"{weighting.effective:.0f} effective draws of the hyperparameters",
         f"{len(relative)} different draws kept of {weighting.proposed} proposed",
         "" if good else "not to be trusted",
     )

@@ -10,6 +10,7 @@ from bambi_anova.posterior.summary import summarise
 from bambi_anova.prediction.grouping import Grouping, grouping
 from bambi_anova.prediction.predictive import Replicates, replicates_of
 from bambi_anova.tables.interval import Interval
+from bambi_anova.tables.printing import Table
 
 
 def predictive_check(
@@ -68,4 +69,4 @@ def check_table(made: Replicates, groups: Grouping, interval: Interval) -> pd.Da
         observed=observed,
     )
     kept = summary[["mean", "sd", *interval.bounds]]
-    return pd.concat([about, kept.assign(tail_probability=above)], axis=1)
+    return Table(pd.concat([about, kept.assign(tail_probability=above)], axis=1))

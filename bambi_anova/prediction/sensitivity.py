@@ -21,7 +21,7 @@ from bambi_anova.bambi_model.any_prior import distribution_of
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.contrasts import contrast_quantities
 from bambi_anova.estimates.deflections import deflection_quantities
-from bambi_anova.names import scaled_terms, sigma_name
+from bambi_anova.names import SD_OF, SLOPE_OF, parameter_names, scaled_terms, sigma_name
 from bambi_anova.posterior.populations import check_population
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictors import predictor_of
@@ -29,6 +29,7 @@ from bambi_anova.prediction.rows import total_log_likelihood
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 from bambi_anova.tables.columns import SENSITIVITY
+from bambi_anova.tables.printing import Table
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -103,8 +104,8 @@ def _main_quantities(posterior: Posterior, population: str) -> dict[str, Array]:
                 found[f"deflection {name} {level}"] = effects.draws[..., k]
     variables = posterior.idata["posterior"]
     for name in posterior.priors.covariates:
-        found[name] = variables[name].transpose("chain", "draw").to_numpy()
-    found |= {f"sd of {name}": draws for name, draws in posterior.draws.sigmas.items()}
+        found[SLOPE_OF.format(name)] = variables[name].transpose("chain", "draw").to_numpy()
+    found |= {SD_OF.format(name): draws for name, draws in posterior.draws.sigmas.items()}
     return found | dict(posterior.draws.auxiliary)
 
 
@@ -114,13 +115,13 @@ def log_priors(posterior: xr.Dataset, model: Specification) -> dict[str, Array]:
     Returns
     -------
     dict of str to ndarray, each of shape (H, D)
-        By the parameter's name: "Intercept", covariates, "sd of term" and auxiliary parameters.
+        By the parameter's name: "Intercept", "slope of x", "sd of A" and auxiliary parameters.
         Parameters held at a value have no prior.
     """
     priors, terms = model.priors, scaled_terms(model.design)
     names: dict[str, tuple[str, Prior]] = {}
     for key, prior in priors.sigmas.items():
-        names[f"sd of {key}"] = (sigma_name(terms[key]), prior)
+        names[SD_OF.format(key)] = (sigma_name(terms[key]), prior)
     for name, own in priors.auxiliary.items():
         if isinstance(own, Prior):
             names[name] = (name, own)
@@ -128,10 +129,11 @@ def log_priors(posterior: xr.Dataset, model: Specification) -> dict[str, Array]:
     def draws(variable: str) -> Array:
         return posterior[variable].transpose("chain", "draw").to_numpy()
 
-    found = {}
+    found, called = {}, parameter_names(model.design)
     for one in model.coordinates:
+        label = called.get(one.home, one.home)
         if one.prior is not None and not one.variances:
-            names[one.home] = (one.home, one.prior)
+            names[label] = (one.home, one.prior)
         elif one.prior is not None:  # with what the factor terms share of it
             args = one.prior.args
             variance: Array | float
@@ -139,7 +141,7 @@ def log_priors(posterior: xr.Dataset, model: Specification) -> dict[str, Array]:
             for key, factor in one.variances.items():
                 variance = variance + factor * draws(sigma_name(terms[key])) ** 2
             gap = draws(one.home) - args.get("mu", 0.0)
-            found[one.home] = -(np.log(2 * np.pi * variance) + gap**2 / variance) / 2
+            found[label] = -(np.log(2 * np.pi * variance) + gap**2 / variance) / 2
     for label, (variable, prior) in names.items():
         values = draws(variable)
         flat = distribution_of(prior).log_density(values.ravel())
@@ -177,7 +179,7 @@ def sensitivity_table(
         moves = _moves(values, log_density)
         for name, own, likelihood, move in zip(names, by_prior, by_likelihood, moves, strict=True):
             rows.append((prior, name, own, likelihood, move, diagnosis(own, likelihood, threshold)))
-    return pd.DataFrame(rows, columns=SENSITIVITY)
+    return Table(pd.DataFrame(rows, columns=SENSITIVITY))
 
 
 def diagnosis(prior: float, likelihood: float, threshold: float = THRESHOLD) -> str:

@@ -184,7 +184,7 @@ def _numbers(table: pd.DataFrame, diagnostics: bool) -> Iterator[Column]:
         yield Column("SD", _each(number, table["sd"], places))
     yield from _intervals(table, "", places, spanner)
     for name in () if anova else map(str, table.columns):
-        if columns.kind_of(name) == columns.SHARE and not (name == "pd" and _idle(table)):
+        if columns.kind_of(name) == columns.SHARE:
             yield Column(_title(name), _each(percentage, table[name], table["ess_bulk"]))
     for name, scale in (("sigma", 1), ("share", 100)):
         if name in table:
@@ -206,12 +206,6 @@ def _title(name: str) -> str:
 
 def _each(write: Callable[..., str], *values) -> tuple[str, ...]:
     return tuple(write(*row) for row in zip(*values, strict=True))
-
-
-def _idle(table: pd.DataFrame) -> bool:
-    """Whether the direction is no question: of means that are far from zero."""
-    compares = {"contrast", "level", "slope"} & set(table.columns)
-    return not compares and bool((table["pd"] == 1).all())
 
 
 def _intervals(

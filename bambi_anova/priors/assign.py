@@ -74,7 +74,7 @@ def assign(
     defaults : Priors
     given : mapping of str to bambi.Prior, optional
         By ``"Intercept"``, covariate, term (its scale), unit term (its scale), or auxiliary
-        parameter such as ``"sigma"``.
+        parameter such as ``"sigma"``; also as tables have them, ``"sd of A"``.
     refused : mapping of str to str, optional
         Parameters that have no prior of their own, and what to write instead.
 
@@ -90,7 +90,7 @@ def assign(
     covariates, sigmas = dict(defaults.covariates), dict(defaults.sigmas)
     auxiliary = dict(defaults.auxiliary)
     for key, value in given.items():
-        name = key.removeprefix("1|") if isinstance(key, str) else key
+        name = _parameter(key) if isinstance(key, str) else key
         if name in sigmas:
             sigmas[name] = _scale_prior(name, value)
         elif name in covariates:
@@ -105,6 +105,13 @@ def assign(
                 f"priors: {key!r} is not a parameter of this model{nearest(str(key), known)}"
             )
     return Priors(intercept, covariates, sigmas, auxiliary)
+
+
+def _parameter(key: str) -> str:
+    """Return the term, covariate or parameter of a name as tables or Bambi have it."""
+    for start in ("1|", "sd of ", "slope of "):
+        key = key.removeprefix(start)
+    return key
 
 
 def _user_prior(name: str, value: object) -> Prior:

@@ -78,7 +78,8 @@ _BESIDE_FACTORS = (
 _APART = (
     Column("level", LABEL, "levels of a term, joined by colons", "Level"),
     Column("quantity", LABEL, "name of a quantity", "Quantity"),
-    Column("parameter", LABEL, "name of a parameter"),
+    Column("parameter", LABEL, "name of a parameter", "Parameter"),
+    Column("variable", LABEL, "its name in the Bambi model and its draws", "Variable"),
     Column("kind", LABEL, "fixed, unit or residual; classical, Bayesian or mistake"),
     Column("stratum", LABEL, "units within which a term varies", "Stratum"),
     Column("df", NUMBER, "degrees of freedom", "df"),

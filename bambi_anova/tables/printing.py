@@ -2,8 +2,10 @@
 
 A ``Table`` is a pandas DataFrame with all of its columns; only its printout is shorter.  What all
 rows share stands in one line above, diagnostics are left to ``trusted``, which is printed where
-some row is not, and numbers show no more digits than their posterior sd deserves.  Rows that are
-picked or sorted are a ``Table`` still; columns that are picked are printed as they are.
+some row is not, and numbers show no more digits than their posterior sd deserves.  Columns that can
+be spared are left out and named above where a row does not fit the terminal, and of a long table
+the first rows are printed.  Rows that are picked or sorted are a ``Table`` still; columns that are
+picked are printed as they are.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from html import escape
+from textwrap import wrap
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +24,9 @@ from bambi_anova.tables.columns import (
     DIAGNOSTICS,
     ERROR,
     ESTIMATE,
+    FOR_VERDICTS,
     SHARE,
+    bound,
     kind_of,
     of_kind,
 )
@@ -31,6 +36,27 @@ from bambi_anova.tables.rounding import SIGNIFICANT, deserved
 SHARED = of_kind(CONTEXT)
 #: Columns that are not printed where they are all there; ``trusted`` sums them up.
 LEFT_OUT = DIAGNOSTICS
+#: Columns that are not printed where there is no room, first to last; "_lb" and "_ub" are bounds.
+SPARED = (
+    *("share_sd", "sigma_sd", "sd_quick", "sd_full", "mean_quick", "mean_full", "median", "kind"),
+    *("HDImass", "Median", "se", "weight", "variable", "share_lb", "share_ub", "sigma_lb"),
+    *("sigma_ub", "rows", "by", "stratum", "sd", "mcse_rope", "ESS", "Mode", "mcse_sd", "ess_tail"),
+)
+#: Verdicts, each of which is summed up where it holds of all rows.
+VERDICTS = ("supported", "trusted", "trusted_quick", "trusted_full")
+#: Rows that are printed of a table with more than pandas' option ``display.max_rows``.
+FIRST = 20
+#: Attribute of a table: the link whose scale its numbers have.
+LINK = "link"
+#: Characters that a line has at least.
+NARROWEST = 40
+#: Columns whose numbers are written in one way whatever stands in them.
+WRITTEN = {
+    **dict.fromkeys(("ESS", "ess_bulk", "ess_tail"), ".0f"),
+    **dict.fromkeys(("elpd", "elpd_diff", "se_diff"), ".1f"),
+    **dict.fromkeys(("shift", "sd_ratio", "pareto_k"), ".2f"),
+    **dict.fromkeys(("sensitivity", "likelihood", "r_hat"), ".3f"),
+}
 #: Most decimals of a printed number.
 MOST = 8
 
@@ -62,22 +88,36 @@ def printed(table: pd.DataFrame) -> str:
     """Return the printout of a table."""
     if not _is_plain(table):
         return pd.DataFrame(table).to_string()
-    about, body, formats = _parts(table)
+    about, body, formats, more = _parts(table)
     if body.empty:
         return about
-    width = max(shutil.get_terminal_size().columns, 80)
-    options: dict[str, Any] = {"formatters": formats, "na_rep": ""}
-    text = body.to_string(index=not _is_counted(table), **options)
+    width = max(shutil.get_terminal_size().columns, NARROWEST)
+    options: dict[str, Any] = {"formatters": formats, "na_rep": "", "index": not _is_counted(table)}
+    spared: list[str] = []
+    text = body.to_string(**options)
+    for name in (name for part in SPARED for name in body.columns if _stands_for(part, str(name))):
+        if text.index("\n") <= width:
+            break
+        spared.append(str(name))
+        text = body.drop(columns=spared).to_string(**options)
     if text.index("\n") > width:  # numbers tell the rows of one block from those of the next
-        text = body.to_string(line_width=width, **options)
-    return f"{about}\n{text}" if about else text
+        text = body.drop(columns=spared).to_string(**options | {"index": True}, line_width=width)
+    if spared:
+        about = "; ".join([*([about] if about else []), f"no room for {', '.join(spared)}"])
+    return "\n".join(part for part in (*wrap(about, width), text, more) if part)
+
+
+def _stands_for(part: str, name: str) -> bool:
+    """Whether an entry of ``SPARED`` means a column, by its name or as an interval's bound."""
+    found = bound(name)
+    return name == part if found is None else f"{found['of']}{found['side']}" == part
 
 
 def printed_html(table: pd.DataFrame) -> str:
     """Return the printout of a table as HTML, for notebooks."""
     if not _is_plain(table):
         return pd.DataFrame(table).to_html()
-    about, body, formats = _parts(table)
+    about, body, formats, more = _parts(table)
     with pd.option_context("display.max_colwidth", None):  # names are never cut short
         text = body.to_html(
             formatters=cast(Any, formats),  # its stub asks for keys of no type
@@ -85,7 +125,8 @@ def printed_html(table: pd.DataFrame) -> str:
             border=0,
             na_rep="",
         )
-    return f"<div><div>{escape(about)}</div>{text}</div>" if about else text
+    head, foot = (f"<div>{escape(words)}</div>" if words else "" for words in (about, more))
+    return f"<div>{head}{text}{foot}</div>" if head or foot else text
 
 
 def _is_plain(table: pd.DataFrame) -> bool:
@@ -99,26 +140,45 @@ def _is_counted(table: pd.DataFrame) -> bool:
     return index.nlevels == 1 and index.name is None and index.inferred_type == "integer"
 
 
-def _parts(table: pd.DataFrame) -> tuple[str, pd.DataFrame, dict[str, Callable[[float], str]]]:
-    """Return what all rows share, in words, the columns that are shown, and how to write them."""
+def _parts(
+    table: pd.DataFrame,
+) -> tuple[str, pd.DataFrame, dict[str, Callable[[float], str]], str]:
+    """Return what all rows share, in words, the columns that are shown, and how to write them.
+
+    The last part tells of rows that are not among those shown.
+    """
     shared = [name for name in SHARED if name in table and len(set(table[name])) == 1]
-    good = [name for name in ("supported", "trusted") if name in table and table[name].all()]
+    good = [name for name in VERDICTS if name in table and table[name].all()]
     hidden = {*shared, *good}
     if "trusted" in table:
         hidden |= {name for name in table.columns if table[name].isna().all()}
-        hidden |= set(LEFT_OUT) if set(LEFT_OUT) <= set(table.columns) else set()
+        about_trust = set(FOR_VERDICTS) <= set(table.columns)
+        hidden |= (
+            set(LEFT_OUT) if set(LEFT_OUT) <= set(table.columns) and not about_trust else set()
+        )
     shown = [name for name in table.columns if name not in hidden]
-    body = pd.DataFrame(table)[shown]
+    most = pd.get_option("display.max_rows")
+    rows = len(table) if not most or len(table) <= most else min(FIRST, most)
+    body = pd.DataFrame(table)[shown].head(rows)
     decimals = _decimals(table)
     formats = {
         name: _formatter(str(name), decimals)
         for name in shown
         if pd.api.types.is_float_dtype(body[name])
     }
-    said = [f"{name}: {table[name].iloc[0]}" for name in shared if table[name].iloc[0] != ""]
+    said = [_said(table, name) for name in shared if table[name].iloc[0] != ""]
     about = [", ".join(said)] if said else []
     about += [f"all {' and '.join(good)}"] if good else []
-    return "; ".join(about), body, formats
+    more = f"... and {len(table) - rows} rows more" if rows < len(table) else ""
+    return "; ".join(about), body, formats, more
+
+
+def _said(table: pd.DataFrame, name: str) -> str:
+    """Say what all rows have in a column; of the link scale, how to leave it."""
+    text = f"{name}: {table[name].iloc[0]}"
+    link = table.attrs.get(LINK)
+    hint = f', {link} (scale="response" for the response itself)' if link else ""
+    return f"{text}{hint}" if text == "scale: link" else text
 
 
 def _decimals(table: pd.DataFrame) -> int:
@@ -130,8 +190,8 @@ def _decimals(table: pd.DataFrame) -> int:
 
 def _formatter(name: str, decimals: int) -> Callable[[float], str]:
     """Return how numbers of a column are written, by its kind."""
-    written = {ERROR: ".2g", SHARE: ".3f", ESTIMATE: f".{decimals}f"}
-    form = ".0f" if name == "ESS" else written.get(kind_of(name) or "", ".4g")
+    by_kind = {ERROR: ".2g", SHARE: ".3f", ESTIMATE: f".{decimals}f"}
+    form = WRITTEN.get(name) or by_kind.get(kind_of(name) or "", ".4g")
 
     def write(value: float) -> str:
         return "" if np.isnan(value) else format(value, form)

@@ -472,7 +472,7 @@ def test_kruschkes_summary_of_everything():
     result = made_up("y ~ group * task + (1|s)")
     names = result.kruschke().index.tolist()
     assert names[:3] == ["baseline", "group A", "group B"]
-    assert names[-2:] == ["sd s", "sd residual"]
+    assert names[-2:] == ["sd of s", "sigma"]
     assert len(names) == 1 + 2 + 3 + 6 + 4 + 1
     assert result.kruschke().loc["baseline", "Mean"] == pytest.approx(result.draws.cells.mean())
     assert result.kruschke("task").index.tolist() == ["x", "y", "z"]

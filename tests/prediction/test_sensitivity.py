@@ -42,7 +42,7 @@ def test_log_priors_are_those_of_the_bambi_model(slopes):
     free = {variable.name: variable for variable in model.free_RVs}
     names = {
         "Intercept": "Intercept",
-        "dose": "dose",
+        "slope of dose": "dose",
         "sigma": "sigma",
         "sd of group": "1|group_sigma",
         "sd of task": "1|task_sigma",
@@ -58,7 +58,10 @@ def test_log_priors_are_those_of_the_bambi_model(slopes):
 
     for label, name in names.items():
         values = posterior[name].to_numpy()
-        if label in ("Intercept", "dose"):  # given the standard deviations that share in it
+        if label in (
+            "Intercept",
+            "slope of dose",
+        ):  # given the standard deviations that share in it
             sigmas = [other for other in names.values() if other.endswith("_sigma")]
             want = np.array(
                 [
@@ -159,12 +162,16 @@ def test_the_table_holds_every_prior_and_what_an_anova_is_about(slopes):
         "diagnosis",
     ]
     assert table["sensitivity"].is_monotonic_decreasing
-    assert {"Intercept", "dose", "sd of subject", "sd of dose|subject", "sigma"} == set(
+    assert {"Intercept", "slope of dose", "sd of subject", "sd of dose|subject", "sigma"} == set(
         table["prior"]
     ) - {"sd of group", "sd of task", "sd of group:task", "sd of group:dose"}
-    assert {"group: A - B", "task: x - y", "deflection group:task A:x", "dose", "sigma"} < set(
-        table["quantity"]
-    )
+    assert {
+        "group: A - B",
+        "task: x - y",
+        "deflection group:task A:x",
+        "slope of dose",
+        "sigma",
+    } < set(table["quantity"])
     assert len(table) == table["prior"].nunique() * table["quantity"].nunique()
     finite = slopes.sensitivity(population="finite")
     assert not finite["sensitivity"].equals(table["sensitivity"])

@@ -34,7 +34,7 @@ def test_html_holds_every_text_of_the_sheet(quick_fit):
 
 
 def test_markdown_keeps_bars_inside_cells(quick_fit):
-    assert r"1\|variety_sigma" in quick_fit("oats").to_markdown("trust")
+    assert "sd of variety" in quick_fit("oats").to_markdown("trust")
 
 
 AWKWARD = [

@@ -86,9 +86,39 @@ def test_what_pandas_shapes_otherwise_is_printed_by_pandas(table):
     assert "<table" in pd.concat([table, table], axis=1)._repr_html_()
 
 
+def test_columns_that_can_be_spared_are_left_out_and_named(table, monkeypatch):
+    wide = table.assign(median=1.0, kind="k", note="n" * 20)
+    monkeypatch.setenv("COLUMNS", "80")
+    about, names, *rows = repr(wide).splitlines()
+    assert about.endswith("; all supported; no room for median, kind")
+    assert names.split() == [*"contrast mean sd pd in_rope mcse_rope trusted note".split()]
+    assert max(map(len, rows)) <= 80
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "median" in repr(wide).splitlines()[1]
+    assert "room" not in repr(wide)
+
+
+def test_of_a_long_table_the_first_rows_are_printed(table):
+    long = Table(pd.concat([table] * 50, ignore_index=True))
+    lines = repr(long).splitlines()
+    assert len(lines) == 23
+    assert lines[-1] == "... and 80 rows more"
+    assert "and 80 rows more" in long._repr_html_()
+    with pd.option_context("display.max_rows", None):
+        assert len(repr(long).splitlines()) == 102
+
+
+def test_a_table_of_a_link_says_how_to_leave_it(table):
+    table.attrs["link"] = "logit"
+    words = 'scale: link, logit (scale="response" for the response itself); all supported'
+    assert words in repr(table).replace("\n", " ")
+    assert words in repr(table.query("mean < 1").head(1)).replace("\n", " ")
+    assert "logit" not in repr(table.assign(scale="response"))
+
+
 def test_rows_that_do_not_fit_a_line_are_numbered(table):
     wide = table.assign(note="n" * 50)
-    assert repr(wide).splitlines()[1].endswith("\\")
+    assert repr(wide).splitlines()[2].endswith("\\")
     assert [line[0] for line in repr(wide).splitlines() if line[:1].isdigit()] == list("0101")
 
 

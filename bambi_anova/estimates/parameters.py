@@ -1,0 +1,56 @@
+"""The parameters of the model themselves, under readers' names and Bambi's.
+
+Letters: K parameters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.names import parameter_names
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.summary import summarise
+from bambi_anova.posterior.trust import is_trusted
+from bambi_anova.tables.columns import DIAGNOSTICS
+from bambi_anova.tables.interval import Interval
+from bambi_anova.tables.printing import Table
+
+
+def summary(posterior: Posterior, ci_prob: float = 0.95, ci_kind: str = "hdi") -> pd.DataFrame:
+    """Return a summary of every parameter but the effects of levels and units.
+
+    What the model says of levels is in ``means``, ``deflections`` and ``contrasts``; all
+    variables, effects included, are summarised by ``arviz.summary(result.idata)``.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    ci_prob : float
+    ci_kind : {"hdi", "eti"}
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a parameter: its name as in all tables, ``parameter``, its ``variable`` in the Bambi
+        model and in ``idata``, then ``mean``, ``median``, ``sd``, the interval, diagnostics and
+        ``trusted``; on the link scale.
+
+    Examples
+    --------
+    >>> result.summary()  # doctest: +SKIP
+    """
+    interval = Interval(ci_prob, ci_kind)
+    variables = posterior.idata["posterior"].to_dataset()
+    names = [str(name) for name in variables if set(variables[name].dims) == {"chain", "draw"}]
+    called = parameter_names(posterior.design)
+    draws = np.stack(
+        [variables[name].transpose("chain", "draw").to_numpy() for name in names], axis=-1
+    )
+    found = summarise(draws, interval, posterior.sampling.weighting)
+    shown = ["mean", "median", "sd", *interval.bounds, *DIAGNOSTICS]
+    labels = pd.DataFrame(
+        {"parameter": [called.get(name, name) for name in names], "variable": names}
+    )
+    trusted = is_trusted(found, posterior.sampling)
+    return Table(pd.concat([labels, found[shown]], axis=1).assign(trusted=trusted))
