@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.set_defaults(run=_fit)
     fit.add_argument("formula", help='such as "y ~ A * B + Error(subject/B)"')
     fit.add_argument("data", type=Path, help="a .csv, .tsv, .parquet or .xlsx file")
-    fit.add_argument("--family", default="gaussian", help="of the response (default: gaussian)")
+    fit.add_argument("--family", help="of the response (default: gaussian)")
     fit.add_argument("--link", help="of its mean (default: the family's)")
     fit.add_argument(
         "--categorical",

@@ -98,6 +98,10 @@ class InformativeTrialsWarning(AnovaWarning):
     """The rate of a proportion depends on the number of trials, which the formula leaves out."""
 
 
+class DefaultFamilyWarning(AnovaWarning):
+    """No family was named, and the response does not look like that of gaussian, the default."""
+
+
 class SpacingWarning(AnovaWarning):
     """Polynomial contrasts take unequally spaced levels as equally spaced."""
 

@@ -21,6 +21,7 @@ from bambi_anova.plots.prior_posterior import plot_priors
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictive import prior_predictive
 from bambi_anova.present.overview import model_html
+from bambi_anova.screening.default_family import warn_of_default_family
 from bambi_anova.screening.screen import check_dispersion, check_trials, warn_of_trials
 from bambi_anova.specification import (
     IDENTIFIED,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 AUTO = "auto"
 #: Tuning steps a chain, and those of chains that start from draws of a quick fit.
 TUNE = 1000
+DEFAULT_FAMILY = "gaussian"
 TUNE_STARTED = 300
 
 
@@ -59,13 +61,13 @@ class Model(Specification):
     data : pandas.DataFrame
         One row an observation; it is not modified.  A table of Polars, PyArrow or another engine
         that narwhals reads will do, of which only the columns that the formula names are taken.
-    family : str
-        "gaussian", "bernoulli", "binomial", "poisson", "t", "negativebinomial", "gamma",
-        "lognormal" (the predictor is the log of the median; on the response scale tables give
-        means), "wald" (inverse gaussian, with the prior of its shape "lam"), "beta",
-        "betabinomial" (rows with probabilities of their own, given by their mean) or
-        "betabinomial_mode" (given by their mode, Kruschke's chapter 21: cell means on the
-        response scale are modes, and the prior is of "kappa_minus_2").
+    family : str, optional
+        "gaussian" (if left out, with a warning where the response looks otherwise), "bernoulli",
+        "binomial", "poisson", "t", "negativebinomial", "gamma", "lognormal" (the predictor is the
+        log of the median; on the response scale tables give means), "wald" (inverse gaussian, with
+        the prior of its shape "lam"), "beta", "betabinomial" (rows with probabilities of their own,
+        given by their mean) or "betabinomial_mode" (given by their mode, Kruschke's chapter 21:
+        cell means on the response scale are modes, and the prior is of "kappa_minus_2").
     priors : mapping of str to bambi.Prior, optional
         By term (the prior of its standard deviation), unit term, covariate, ``"Intercept"`` or
         auxiliary parameter such as ``"sigma"``.  Kruschke's by default.
@@ -123,7 +125,7 @@ class Model(Specification):
         self,
         formula: str,
         data: IntoFrame,
-        family: str = "gaussian",
+        family: str | None = None,
         priors: Mapping[str, Any] | None = None,
         link: str | None = None,
         categorical: str | Sequence[str] | None = None,
@@ -135,8 +137,11 @@ class Model(Specification):
         extra_namespace: Mapping[str, Any] | None = None,
     ) -> None:
         options = Options(collapse, parameterization, priors_on, dict(extra_namespace or {}))
-        self._take(specify(formula, data, family, priors, link, categorical, dropna, options))
+        named = DEFAULT_FAMILY if family is None else family
+        self._take(specify(formula, data, named, priors, link, categorical, dropna, options))
         warnings = [*check_design(self.design, self.family), *warn_of_trials(self)]
+        if family is None:
+            warnings += warn_of_default_family(self)
         for warning in (*check_priors(self.priors, self.family), *warnings):
             warn(warning)
 

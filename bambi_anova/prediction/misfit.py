@@ -189,7 +189,8 @@ def _table(posterior: Posterior, rng: np.random.Generator) -> pd.DataFrame:
                 "advice": advice(posterior, one, left) if missed else "",
             }
         )
-    return Table(pd.DataFrame(rows, columns=MISFIT))
+    table = pd.DataFrame(rows, columns=MISFIT)
+    return Table(table.astype({"missed": bool}))  # also of no rows
 
 
 # -- Features ----------------------------------------------------------------------------------

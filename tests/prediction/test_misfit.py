@@ -312,13 +312,17 @@ def test_the_odd_ones_do_not_fail():
     rng = np.random.default_rng(16)
     data = frame(units=2, times=1)
     data["y"], data["hours"] = rng.normal(size=len(data)), 2.0
+    data["yes"] = [0, 1, 1, 0]
     data["count"] = rng.poisson(3, len(data)) + np.arange(4)
     for formula, family in (
         ("y ~ task + Error(s)", "gaussian"),
         ("y ~ task", "gaussian"),
         ("y ~ 1", "gaussian"),
+        ("yes ~ task", "bernoulli"),
         ("count ~ task + offset(log(hours))", "poisson"),
     ):
-        table = fit(formula, data, family).misfit()
+        result = fit(formula, data, family)
+        table = result.misfit()
+        assert "misfit: " in repr(result)
         assert table["p"].between(0, 1).all()
         assert (table["p"] > LEVEL / 20).all() or table["missed"].any()

@@ -25,7 +25,7 @@ def test_results_show_offline_and_in_the_dark(name, quick_fit):
 
 
 def test_names_are_escaped_in_notebooks():
-    data = pd.DataFrame({"y": np.arange(12.0) % 5, "g": ["<b>", "a & b", "c"] * 4})
+    data = pd.DataFrame({"y": np.arange(12.0) % 5 - 2, "g": ["<b>", "a & b", "c"] * 4})
     model = ba.Model("y ~ g", data)
     assert "<b>" not in model._repr_html_()
     assert "&lt;b&gt;" in model._repr_html_()
