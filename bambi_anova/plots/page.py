@@ -100,12 +100,13 @@ class _Page:
         return anova_forest(self.posterior, self.population, "link", self.interval, self.style)
 
     def check(self, ax: Axes) -> None:
-        """Check the units if there are any: cells are what the model fits best."""
+        """Check the units against new ones: cells, and these units, are what the model fits."""
         design = self.posterior.design
         by = "unit" if design.units else "cell"
         plot_predictive(
             self.posterior,
             by,
+            "new" if by == "unit" else "these",
             **self.interval.options,
             draws=min(CHECKED, prod(self.posterior.draws.sample_shape)),
             random_seed=0,

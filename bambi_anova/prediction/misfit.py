@@ -139,7 +139,7 @@ def misfit_text(posterior: Posterior) -> str:
         missed = missed[~(shape & (missed["feature"] == "tails"))]  # which those two imply
     response = posterior.design.formula.response.outcome
     for row in missed.to_dict("records"):
-        words = WORDS[row["feature"], _kind(row["by"])].format(response=response, unit=row["by"])
+        words = WORDS[row["feature"], kind_of(row["by"])].format(response=response, unit=row["by"])
         told.append(f"{words} ({row['where']})" if row["where"] else words)
     said = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
     # Of families the first is for the feature that comes first.
@@ -165,7 +165,8 @@ WORDS: Mapping[tuple[str, str], str] = {
 }
 
 
-def _kind(by: str) -> str:
+def kind_of(by: str) -> str:
+    """Return "row", "cell" or, for a unit term, "unit"."""
     return by if by in ("row", "cell") else "unit"
 
 
@@ -388,8 +389,7 @@ def advice(posterior: Posterior, finding: Finding, left: bool = False) -> str:
     families = [name for name in _families(posterior, finding) if not (left and name in LONG_ABOVE)]
     if families:
         return f"try {' or '.join(f'family={name!r}' for name in families)}"
-    kind = "unit" if finding.by not in ("row", "cell") else finding.by
-    return _ADVICE.get((finding.feature, kind), "").format(unit=finding.by)
+    return _ADVICE.get((finding.feature, kind_of(finding.by)), "").format(unit=finding.by)
 
 
 _ADVICE: Mapping[tuple[str, str], str] = {

@@ -65,9 +65,13 @@ class Replicates:
 
 
 def replicates(
-    model: Specification, predictor: Predictor, units: str, rng: np.random.Generator
+    model: Specification,
+    predictor: Predictor,
+    units: str,
+    rng: np.random.Generator,
+    single: bool = False,
 ) -> Replicates:
-    """Replicate the data once for every draw.
+    """Replicate the data once for every draw; ``single`` keeps their rows apart.
 
     Raises
     ------
@@ -76,7 +80,7 @@ def replicates(
     """
     if units not in (*WHICH_UNITS, "prior"):
         raise ArgumentError(f"units={units!r}: expected one of {WHICH_UNITS}")
-    rows = replicate_rows(model)
+    rows = replicate_rows(model, single)
     if units == "new":
         predictor = predictor.with_new_units(rng)
     values = model.family.replicate(row_parameters(predictor, model, rows.rows), rows.rows, rng)
@@ -84,13 +88,17 @@ def replicates(
 
 
 def replicates_of(
-    posterior: Posterior, units: str, draws: int | None, random_seed: int | None
+    posterior: Posterior,
+    units: str,
+    draws: int | None,
+    random_seed: int | None,
+    single: bool = False,
 ) -> Replicates:
     """Replicate the data from the posterior; arguments as of ``posterior_predictive``."""
     if units == "prior":
         raise ArgumentError("units='prior': expected 'these' or 'new'; see prior_predictive")
     predictor, rng = predictor_of(posterior, draws), generator(random_seed)
-    return replicates(posterior.specification, predictor, units, rng)
+    return replicates(posterior.specification, predictor, units, rng, single)
 
 
 def predictive_tree(made: Replicates, design: Design, by: str, kind: str) -> xr.DataTree:

@@ -29,8 +29,9 @@ def predictive_check(
     ----------
     posterior : Posterior
     by, units, draws, random_seed
-        As for ``posterior_predictive``; with ``units="new"`` a unit is compared with others
-        of its kind, which finds units that do not belong.
+        As for ``posterior_predictive``, but for "row" every row of the data is one; with
+        ``units="new"`` a unit is compared with others of its kind, which finds units that do not
+        belong.
     ci_prob : float
     ci_kind : {"hdi", "eti"}
 
@@ -47,7 +48,7 @@ def predictive_check(
     """
     interval = Interval(ci_prob, ci_kind)
     groups = grouping(posterior.design, by)
-    made = replicates_of(posterior, units, draws, random_seed)
+    made = replicates_of(posterior, units, draws, random_seed, single=groups.kind == "row")
     return check_table(made, groups, interval)
 
 

@@ -50,14 +50,14 @@ class ReplicateRows:
         return self.rows.first
 
 
-def replicate_rows(model: Specification) -> ReplicateRows:
+def replicate_rows(model: Specification, single: bool = False) -> ReplicateRows:
     """Return the rows to replicate data at: the sufficient ones, where they can be replicated.
 
     Sufficient rows that share their response, or whose values do not average to their rows' mean,
-    cannot: in their place stand the rows of the data.
+    cannot: in their place stand the rows of the data, as always with ``single``.
     """
     collapsed, family = model.collapsed, model.family
-    if collapsed.merged and not family.collapse.averages:
+    if collapsed.merged and (single or not family.collapse.averages):
         collapsed = collapse_rows(model.design, family, collapse=False)
     ones = np.ones(len(collapsed.first))
     if collapsed.trials is not None:

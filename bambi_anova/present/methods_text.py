@@ -10,6 +10,7 @@ import pandas as pd
 from bambi_anova.design.design import Design
 from bambi_anova.estimates.accuracy import trust
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.prediction.misfit import kind_of
 from bambi_anova.present.markup import code, escape_markdown
 from bambi_anova.present.wording import joined, response_name
 from bambi_anova.priors.distributions import Prior
@@ -208,20 +209,42 @@ def _software() -> str:
     return f"Software: {', '.join(f'{name} {version(name)}' for name in _PACKAGES)}."
 
 
-def describe_check(check: pd.DataFrame, groups: str, ci_prob: float) -> str:
-    """Say how well replicated data look like the observed.
+def describe_check(check: pd.DataFrame, ci_prob: float) -> str:
+    """Say how well new units of the same kind look like those that were observed.
 
     Parameters
     ----------
     check : pandas.DataFrame
-        Of ``Result.predictive_check``.
-    groups : str
-        What its rows are.
+        Of ``Result.predictive_check`` by unit, for new units.
     ci_prob : float
     """
     outside = int(((check["tail_probability"] - 0.5).abs() > ci_prob / 2).sum())
     return (
-        f"In a posterior predictive check the observed mean of {outside} of {len(check)} {groups} "
-        f"fell outside the central {100 * ci_prob:g}% of its replicates, where about "
-        f"{number((1 - ci_prob) * len(check), 1)} would by chance."
+        f"In a posterior predictive check the observed mean of {outside} of {len(check)} units "
+        f"fell outside the central {100 * ci_prob:g}% of what the model predicts for new units, "
+        f"where about {number((1 - ci_prob) * len(check), 1)} would by chance."
+    )
+
+
+def describe_misfit(table: pd.DataFrame) -> str:
+    """Say which features of residuals were tested, and what was found.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of ``Result.misfit``.
+    """
+    if table.empty:
+        return ""
+    asked = [
+        f"{listed(list(dict.fromkeys(own['feature'])))} of {name}"
+        for kind, name in (("row", "rows"), ("cell", "cells"), ("unit", "units"))
+        for own in [table[table["by"].map(kind_of) == kind]]
+        if len(own)
+    ]
+    missed = int(table["missed"].sum())
+    return (
+        f"Randomised quantile residuals at draws of the posterior were compared with standard "
+        f"normals ({'; '.join(asked)}): {missed or 'none'} of these {len(table)} features "
+        f"{'was' if missed == 1 else 'were'} amiss."
     )

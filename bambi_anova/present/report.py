@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
+from typing import Any
 
 from bambi_anova.design.advice import check_design
 from bambi_anova.errors import DroppedUnitWarning, UnsupportedCellWarning
 from bambi_anova.estimates.accuracy import verdict
 from bambi_anova.estimates.quantity_table import check_rope
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.prediction.misfit import known_misfit, misfit_text
 from bambi_anova.prediction.predictive_check import predictive_check
 from bambi_anova.present.markup import escape_markdown
 from bambi_anova.present.methods_text import (
     describe_check,
     describe_computation,
     describe_data,
+    describe_misfit,
     describe_model,
     describe_priors,
 )
@@ -110,14 +113,11 @@ def report(
     """
     rope = None if rope is None else check_rope(rope)
     reported = Reported(population, scale, Interval(ci_prob, ci_kind), rope)
-    by, groups = ("unit", "units") if posterior.design.units else ("cell", "cells")
-    draws = min(CHECKED, prod(posterior.draws.sample_shape))
-    check = predictive_check(posterior, by, ci_prob=ci_prob, draws=draws, random_seed=random_seed)
     methods = (
         describe_data(posterior),
         f"{describe_model(posterior)} {describe_priors(posterior)}",
         describe_computation(posterior),
-        describe_check(check, groups, ci_prob),
+        _check(posterior, ci_prob, random_seed),
     )
     return Report(
         _paragraphs(methods),
@@ -126,10 +126,25 @@ def report(
     )
 
 
+def _check(posterior: Posterior, ci_prob: float, random_seed: int | None) -> str:
+    """Check units against new ones, as theirs is the scatter that was fitted, and the rows."""
+    found = describe_misfit(known_misfit(posterior))
+    if not posterior.design.units:
+        return found
+    draws = min(CHECKED, prod(posterior.draws.sample_shape))
+    options: dict[str, Any] = {"ci_prob": ci_prob, "draws": draws, "random_seed": random_seed}
+    return (
+        f"{describe_check(predictive_check(posterior, 'unit', 'new', **options), ci_prob)} {found}"
+    )
+
+
 def _results(posterior: Posterior, reported: Reported) -> Iterable[str]:
     design = posterior.design
     if not verdict(posterior).trusted:
         yield _warning(posterior)
+    missed = misfit_text(posterior)
+    if missed:
+        yield f"**The likelihood does not fit**: {escape_markdown(missed)}."
     if design.factors or design.rows.covariates:
         yield describe_estimates(posterior, reported)
     for name in design.levels:

@@ -1,4 +1,4 @@
-"""Does a response look like that of another family, where none was named and gaussian is taken?
+"""Responses that look like those of another family, where gaussian is only the default.
 
 Whole numbers are not the question: weights in grams and yields in pounds are whole, far from zero
 and well described by a normal distribution.  It is a border that the response lies at.

@@ -165,14 +165,50 @@ def test_shares_in_the_rope_are_the_tables(quick_fit):
     assert "too small to matter" in result.report().left
 
 
-@pytest.mark.parametrize("name", [*DESIGNS, "no units"])
-def test_the_predictive_check_is_counted(name, quick_fit, report_of):
-    result = quick_fit(name)
-    by = "unit" if result.design.units else "cell"
-    check = result.predictive_check(by, draws=CHECKED, random_seed=0)
+@pytest.mark.parametrize("name", DESIGNS)
+def test_the_predictive_check_of_new_units_is_counted(name, quick_fit, report_of):
+    result, methods = quick_fit(name), report_of(name).methods
+    check = result.predictive_check("unit", units="new", draws=CHECKED, random_seed=0)
     outside = (check["tail_probability"] < 0.025) | (check["tail_probability"] > 0.975)
-    assert f"observed mean of {outside.sum()} of {len(check)} {by}s" in report_of(name).methods
-    assert f"about {number(0.05 * len(check), 1)} would by chance" in report_of(name).methods
+    assert f"observed mean of {outside.sum()} of {len(check)} units" in methods
+    assert f"about {number(0.05 * len(check), 1)} would by chance" in methods
+
+
+@pytest.mark.parametrize("name", [*DESIGNS, "no units"])
+def test_the_features_of_residuals_are_counted(name, quick_fit, report_of):
+    table = quick_fit(name).misfit()
+    assert f": none of these {len(table)} features were amiss." in report_of(name).methods
+    assert ("by chance" in report_of(name).methods) == (name != "no units")
+    assert "does not fit" not in report_of(name).results
+
+
+def test_a_likelihood_that_does_not_fit_is_told_first():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"s": np.arange(200) // 10, "task": ["x", "y"] * 100})
+    data["rt"] = np.exp(6 + 0.5 * rng.normal(size=200) + 0.1 * rng.normal(size=20)[data["s"]])
+    model = ba.Model("rt ~ task + Error(s/task)", data, family="gaussian")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AnovaWarning)
+        result = model.fit("laplace", draws=100, random_seed=1, progressbar=False)
+    report = result.report()
+    assert "**The likelihood does not fit**: the model misses the skew of rt" in report.results
+    assert report.results.index("does not fit") < report.results.index("Estimates are")
+    assert "features were amiss" in report.methods
+    assert ": none of" not in report.methods
+
+
+@pytest.mark.filterwarnings("ignore::bambi_anova.errors.ConvergenceWarning")
+def test_about_as_many_of_the_units_fall_outside_as_the_report_says():
+    """Units that come from the model, by the hundred: these units' own replicates hide them."""
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"s": np.repeat(np.arange(400), 4), "task": ["x", "y"] * 800})
+    data["y"] = 2 * rng.normal(size=400)[data["s"]] + rng.normal(size=1600)
+    model = ba.Model("y ~ task + Error(s/task)", data)
+    result = model.fit("laplace", draws=250, random_seed=1, progressbar=False)
+    found = re.search(r"mean of (\d+) of 400 units .* about 20.0 would", result.report().methods)
+    assert 10 <= int(found[1]) <= 31
+    same = result.predictive_check("unit", random_seed=1)["tail_probability"]
+    assert ((same - 0.5).abs() > 0.475).sum() == 0
 
 
 @pytest.mark.parametrize("name", [*DESIGNS, *ODD])
