@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
-#: Log-likelihoods that are held at a time.
-LARGEST = 20_000_000
+#: Log-likelihoods that are held at a time: a few times what fits the cache.
+LARGEST = 1_000_000
 
 
 @dataclass(frozen=True, repr=False)

@@ -14,15 +14,16 @@ their predictors, Q nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import product
 
 import numpy as np
 from scipy import linalg, sparse, special
 from scipy.sparse import csgraph
 
+from bambi_anova.engine.threads import on_all_cores
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.families.likelihood import Likelihood
 from bambi_anova.prediction.predictors import Predictor
@@ -33,6 +34,12 @@ Array = np.ndarray
 
 #: Quadrature nodes a dimension, and points of a Sobol sequence where there are more dimensions.
 NODES = {1: 25, 2: 13, 3: 9}
+#: Fewer of them that may do, how far from all of them they may be, and at how many draws to look.
+FEWER = (3, 5, 7)
+NEAR = 1e-4
+LOOKS = 20
+#: Row likelihoods that are held at a time, about.
+STRETCH = 60_000
 SOBOL = 10
 #: The sequence is spread a little wider than the curvature at the mode, which bounds its weights.
 WIDER = 1.15
@@ -143,23 +150,24 @@ def integrate(
     -------
     ndarray, shape (K,)
     """
-    maps = _maps(design, sigmas)
-    mode, lower = _mode(likelihood, base, aux, maps)
-    log_det = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
-    if likelihood.quadratic:
-        return _height(likelihood, base, aux, maps, mode) - log_det
-    if maps.shape[2] > MOST:
-        raise UnsupportedError(
-            f"by: {maps.shape[2]} effects would have to be integrated over at once, expected at "
-            f"most {MOST}; leave out smaller units, or rows"
-        )
-    points, log_weights = nodes(maps.shape[2])
-    terms = np.empty((len(points), len(mode)))
-    inverse = np.linalg.inv(lower).transpose(0, 2, 1)
-    for index, point in enumerate(points):
-        z = mode + inverse @ point
-        terms[index] = _height(likelihood, base, aux, maps, z) + log_weights[index]
-    return special.logsumexp(terms, axis=0) - log_det
+    count, step = base.shape[1], max(64, STRETCH // len(base))
+    design, rows = np.unique(design, axis=0, return_inverse=True)
+
+    def of(draws: slice, points: int | None) -> Array:
+        own = {name: value[draws] for name, value in aux.items()}
+        maps = _maps(design, sigmas[:, draws])
+        return _Integrand(likelihood, base[:, draws], own, maps, rows).integral(points)
+
+    look = slice(None, None, max(1, count // LOOKS))
+    points = None if likelihood.quadratic or count <= LOOKS else _enough(partial(of, look))
+    pieces = [slice(start, start + step) for start in range(0, count, step)]
+    return np.concatenate(on_all_cores(lambda piece: of(piece, points), pieces))
+
+
+def _enough(at: Callable[[int | None], Array]) -> int | None:
+    """Return how many nodes a dimension do as well as all, or ``None`` for all."""
+    best = at(None)
+    return next((few for few in FEWER if np.abs(at(few) - best).max() < NEAR), None)
 
 
 def _maps(design: Array, sigmas: Array) -> Array:
@@ -176,51 +184,101 @@ def _maps(design: Array, sigmas: Array) -> Array:
     return (design @ np.linalg.pinv(basis)) @ np.linalg.cholesky(covariance)
 
 
-def _height(likelihood: Likelihood, base: Array, aux, maps: Array, z: Array) -> Array:
-    """Return the log of likelihood times exp(-z'z / 2), shape (K,)."""
-    eta = base + np.einsum("krs,ks->rk", maps, z)
-    return likelihood.log(eta, aux).sum(axis=0) - (z**2).sum(axis=1) / 2
+@dataclass(frozen=True)
+class _Integrand:
+    """A likelihood of rows times the density of effects, in standard normal coordinates z.
 
+    Attributes
+    ----------
+    likelihood : Likelihood
+        Of R rows.
+    base : ndarray, shape (R, K)
+    aux : mapping of str to ndarray, each of shape (K,)
+    maps : ndarray, shape (K, S, r)
+        From coordinates to S distinct predictors.
+    rows : ndarray of int, shape (R,)
+        Which of them each row has.
+    """
 
-def _mode(likelihood: Likelihood, base: Array, aux, maps: Array) -> tuple[Array, Array]:
-    """Return the modes, shape (K, r), and Cholesky factors of the curvature there."""
-    z = np.zeros((maps.shape[0], maps.shape[2]))
-    height = _height(likelihood, base, aux, maps, z)
-    for _ in range(MAX_STEPS):
-        slope, precision = _expand(likelihood, base, aux, maps, z)
-        step = np.linalg.solve(precision, slope[..., None])[..., 0]
-        part = np.ones((len(z), 1))
-        for _ in range(30):
-            trial = z + part * step
-            new = _height(likelihood, base, aux, maps, trial)
-            worse = ~(new >= height - 1e-9 * (1 + np.abs(height)))
-            if not worse.any():
+    likelihood: Likelihood
+    base: Array
+    aux: Mapping[str, Array]
+    maps: Array
+    rows: Array
+
+    def integral(self, count: int | None) -> Array:
+        """Integrate with some number of nodes a dimension, or with all."""
+        mode, lower = self.mode()
+        log_det = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
+        if self.likelihood.quadratic:
+            return self.height(mode) - log_det
+        size = self.maps.shape[2]
+        if size > MOST:
+            raise UnsupportedError(
+                f"by: {size} effects would have to be integrated over at once, expected at "
+                f"most {MOST}; leave out smaller units, or rows"
+            )
+        points, log_weights = nodes(size, count)
+        terms = np.empty((len(points), len(mode)))
+        inverse = np.linalg.inv(lower).transpose(0, 2, 1)
+        for index, point in enumerate(points):
+            terms[index] = self.height(mode + inverse @ point) + log_weights[index]
+        return special.logsumexp(terms, axis=0) - log_det
+
+    def _eta(self, z: Array) -> Array:
+        return self.base + (self.maps @ z[..., None])[..., 0].T[self.rows]
+
+    @cached_property
+    def _sums(self) -> sparse.csr_array:
+        """Sums over the rows of each predictor, shape (S, R)."""
+        entries = (np.ones(len(self.rows)), (self.rows, np.arange(len(self.rows))))
+        return sparse.csr_array(entries, shape=(self.maps.shape[1], len(self.rows)))
+
+    def height(self, z: Array) -> Array:
+        """Return the log of likelihood times exp(-z'z / 2), shape (K,)."""
+        log = self.likelihood.log(self._eta(z), self.aux)
+        return log.sum(axis=0) - (z**2).sum(axis=1) / 2
+
+    def mode(self) -> tuple[Array, Array]:
+        """Return the modes, shape (K, r), and Cholesky factors of the curvature there."""
+        z = np.zeros((self.maps.shape[0], self.maps.shape[2]))
+        height = self.height(z)
+        for _ in range(MAX_STEPS):
+            slope, precision = self._expand(z)
+            step = np.linalg.solve(precision, slope[..., None])[..., 0]
+            part = np.ones((len(z), 1))
+            for _ in range(30):
+                trial = z + part * step
+                new = self.height(trial)
+                worse = ~(new >= height - 1e-9 * (1 + np.abs(height)))
+                if not worse.any():
+                    break
+                part[worse] /= 2
+            z, height = trial, new
+            if self.likelihood.quadratic or np.abs(part * step).max() < TOLERANCE:
                 break
-            part[worse] /= 2
-        z, height = trial, new
-        if likelihood.quadratic or np.abs(part * step).max() < TOLERANCE:
-            break
-    return z, np.linalg.cholesky(_expand(likelihood, base, aux, maps, z)[1])
+        return z, np.linalg.cholesky(self._expand(z)[1])
+
+    def _expand(self, z: Array) -> tuple[Array, Array]:
+        """Return slope (K, r) and curvature (K, r, r) of the log of the integrand."""
+        found = self.likelihood.derivatives(self._eta(z), self.aux)
+        across = self.maps.transpose(0, 2, 1)
+        slope = (across @ (self._sums @ found.slope).T[..., None])[..., 0] - z
+        weights = (self._sums @ found.curvature).T[..., None]
+        return slope, across @ (weights * self.maps) + np.eye(z.shape[1])
 
 
-def _expand(likelihood: Likelihood, base: Array, aux, maps: Array, z: Array):
-    """Return slope (K, r) and curvature (K, r, r) of the log of the integrand."""
-    found = likelihood.derivatives(base + np.einsum("krs,ks->rk", maps, z), aux)
-    slope = np.einsum("krs,rk->ks", maps, found.slope) - z
-    scaled = maps * found.curvature.T[..., None]
-    return slope, np.einsum("krs,krt->kst", scaled, maps) + np.eye(z.shape[1])
-
-
-@lru_cache(maxsize=8)
-def nodes(dimensions: int) -> tuple[Array, Array]:
+@lru_cache(maxsize=32)
+def nodes(dimensions: int, count: int | None = None) -> tuple[Array, Array]:
     """Return nodes (Q, r) for integrals against a standard normal, and log weights to add.
 
+    There are ``count`` in each dimension, where they are few, or as many as ``NODES`` says.
     The weights belong to the integrand divided by exp(-x'x / 2), which cancels there.
     """
     from scipy import stats
 
     if dimensions in NODES:
-        points, weights = special.roots_hermitenorm(NODES[dimensions])
+        points, weights = special.roots_hermitenorm(count or NODES[dimensions])
         grid = np.array(list(product(points, repeat=dimensions)))
         log_weights = np.array(list(product(np.log(weights), repeat=dimensions))).sum(axis=1)
         log_weights -= dimensions * np.log(2 * np.pi) / 2
