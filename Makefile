@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast lint format bench tutorials clean
+.PHONY: help demo test test-fast lint format bench tutorials check-tutorials clean
 
 help:
 	@echo "make demo       analyse the memory experiment; figures and tables go to demo-output/"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff format the code"
 	@echo "make tutorials  execute the notebooks anew, in place"
+	@echo "make check-tutorials  compare what the notebooks print with what they show"
 	@echo "make bench      where the seconds of a fit go"
 
 demo: $(READY)
@@ -39,6 +40,9 @@ format: $(READY)
 
 tutorials: $(READY)
 	$(BIN)/python tutorials/execute.py
+
+check-tutorials: $(READY)
+	$(BIN)/python tutorials/execute.py --check
 
 bench: $(READY)
 	$(BIN)/python benchmarks/speed/nuts.py

@@ -1,8 +1,12 @@
 """Execute the tutorials in place, so that the outputs they show are those of today's code.
 
 ``python tutorials/execute.py`` runs all of them, ``python tutorials/execute.py 01`` those whose
-names begin so; ``--check`` runs them without writing anything.  Outputs are kept small and free
-of whatever differs from one machine to the next, such as paths and execution times.
+names begin so; ``--check`` runs them without writing anything and compares what they print with
+what they show.  Outputs are kept small and free of whatever differs from one machine to the next,
+such as paths and execution times.
+
+Words must be the same, numbers about so.  Cells tagged "timed" print seconds, and those tagged
+"chains" what depends on single chains: of the one no numbers are compared, of the other nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ HERE = Path(__file__).parent
 MOST = 180
 #: Bytes that one tutorial may take with its outputs.
 LARGEST = 1_500_000
+#: How far apart two numbers may be: a share of the larger one, or this much.
+RELATIVE, ABSOLUTE = 0.1, 0.02
+_NUMBER = re.compile(r"[-\N{MINUS SIGN}+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
 
 
 def execute(path: Path) -> tuple[nbformat.NotebookNode, float]:
@@ -63,11 +70,56 @@ def scrub(text: str) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
+def differences(stored: nbformat.NotebookNode, fresh: nbformat.NotebookNode) -> list[str]:
+    """Return where the text outputs of two runs of a notebook differ, a line a cell."""
+    found = []
+    for number, (old, new) in enumerate(zip(stored.cells, fresh.cells, strict=True)):
+        tags = set(old.metadata.get("tags", ()))
+        if old.cell_type != "code" or "chains" in tags:
+            continue
+        one, other = printed(old), printed(new)
+        if words(one) != words(other):
+            found.append(f"cell {number}: {one!r:.400} is now {other!r:.400}")
+        elif "timed" not in tags:
+            pairs = zip(numbers(one), numbers(other), strict=True)
+            apart = [f"{a:g} is now {b:g}" for a, b in pairs if not close(a, b)]
+            if apart:
+                found.append(f"cell {number}: {', '.join(apart[:8])}")
+    return found
+
+
+def printed(cell: nbformat.NotebookNode) -> str:
+    """Return what a cell prints, as text."""
+    texts = [
+        output.get("text") or output.get("data", {}).get("text/plain", "")
+        for output in cell.outputs
+    ]
+    return "\n".join(texts)
+
+
+def words(text: str) -> list[str]:
+    """Return a text without its numbers, and without the blanks that these need."""
+    return _NUMBER.sub(" # ", text).split()
+
+
+def numbers(text: str) -> list[float]:
+    """Return the numbers in a text."""
+    plain = (
+        found.replace("\N{MINUS SIGN}", "-").replace(",", "") for found in _NUMBER.findall(text)
+    )
+    return [float(found) for found in plain]
+
+
+def close(one: float, other: float) -> bool:
+    """Whether two numbers differ by no more than the draws of another machine would."""
+    return abs(one - other) <= max(ABSOLUTE, RELATIVE * max(abs(one), abs(other)))
+
+
 def main() -> int:
     """Run the notebooks that were asked for; return how many failed a check."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="beginnings of file names; all by default")
-    parser.add_argument("--check", action="store_true", help="write nothing")
+    parser.add_argument("--check", action="store_true", help="write nothing, compare")
     options = parser.parse_args()
     failed = 0
     for path in sorted(HERE.glob("*.ipynb")):
@@ -75,10 +127,12 @@ def main() -> int:
             continue
         notebook, seconds = execute(path)
         text = nbformat.writes(notebook) + "\n"
+        changes = differences(nbformat.read(path, as_version=4), notebook) if options.check else []
         good = seconds <= MOST and len(text) <= LARGEST
-        failed += not good
+        failed += bool(changes) or not good
         verdict = "ok" if good else f"TOO MUCH (at most {MOST} s, {LARGEST / 1e6} MB)"
         print(f"{path.name}: {seconds:.0f} s, {len(text) / 1e6:.2f} MB, {verdict}", flush=True)
+        print(*changes, sep="\n", end="\n" if changes else "")
         if not options.check:
             path.write_text(text)
     return failed

@@ -202,8 +202,9 @@ class TrialsCheck(Answer):
     def _remedy(self) -> list[str]:
         if self.by_row and self.mean >= 1:
             return [
-                f"Ask about the rate among {self.trials}: with rows added up to one for each",
-                f"{self.trials}, p({self.what}, {self.trials}) ~ ..., and check_trials() again.",
+                "Ask about that rate: add up the rows that share a number, write",
+                f"  p({self.what}, {self.trials}) ~ ...",
+                "and check_trials() again.",
             ]
         if self.confounded < SMALL:
             return [
