@@ -112,11 +112,12 @@ def compare_analyses(
     terms = _terms(model, term)
     options = {"inference_method": inference_method, "random_seed": random_seed, **kwargs}
     fits = _Fits(model, {**options, "progressbar": progressbar})
+    classical = {"scale": scale, "random_seed": random_seed, "ci_prob": ci_prob}
     _load_modules()
     parts = []
     for name in _chosen(analyses, known):
         if name in ANALYSES:
-            part = _classical(name, model, terms, scale, random_seed, ci_prob)
+            part = _classical(name, model, terms, classical)
         elif name in MISTAKES:
             part = _raw_coefficients(name, fits, _marginal(terms, model), interval)
         else:
@@ -237,14 +238,9 @@ def _of_posterior(
 
 
 def _classical(
-    name: str,
-    model: Model,
-    terms: Mapping[str, FixedTerm],
-    scale: str,
-    seed: int | None,
-    ci_prob: float,
+    name: str, model: Model, terms: Mapping[str, FixedTerm], options: Mapping[str, Any]
 ) -> pd.DataFrame:
-    found = ANALYSES[name].run(model, scale, seed, ci_prob)
+    found = ANALYSES[name].run(model, **options)
     own = {frozenset(term.factors): known for known, term in terms.items()}
     found["term"] = [own.get(frozenset(term.split(":"))) for term in found["term"]]
     # An omnibus test has no estimate to set beside others.

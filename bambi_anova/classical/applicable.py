@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -33,14 +35,19 @@ class Analysis:
         (new rows, as if they were independent).
     check : callable
         Raises ``NotApplicableError`` or ``SeparationError`` if a study is not for it.
-    run : callable
-        From a model, a scale, a random seed and ``ci_prob`` to the table of contrasts.
+    function : callable
+        From a model to the table of contrasts.
     """
 
     about: str
     population: str
-    check: Callable[[Study], object]
-    run: Callable[[Model, str, int | None, float], pd.DataFrame]
+    check: Callable[..., object]
+    function: Callable[..., pd.DataFrame]
+
+    def run(self, model: Model, **options: Any) -> pd.DataFrame:
+        """Return the table of contrasts, by those options that the analysis has."""
+        known = signature(self.function).parameters
+        return self.function(model, **{k: v for k, v in options.items() if k in known})
 
 
 #: The analyses by the name that their tables give them.
@@ -49,45 +56,37 @@ ANALYSES = {
         "shuffles labels within the limits of the design; no distribution assumed",
         "super",
         check_permutation,
-        lambda model, scale, seed, ci_prob: permutation_test(
-            model, scale=scale, random_seed=seed, ci_prob=ci_prob
-        ),
+        permutation_test,
     ),
     "split-plot ANOVA": Analysis(
         "the classical table with an error term for each stratum",
         "super",
         check_split_plot,
-        lambda model, scale, seed, ci_prob: split_plot_contrasts(model, ci_prob=ci_prob),
+        split_plot_contrasts,
     ),
     "logistic ANOVA, no units": Analysis(
         "maximum likelihood; every trial counts as independent",
         "rows",
         check_logistic,
-        lambda model, scale, seed, ci_prob: logistic_anova(model, scale=scale, ci_prob=ci_prob),
+        logistic_anova,
     ),
     "logistic ANOVA, fixed units": Analysis(
         "maximum likelihood with an effect for each of these units",
         "finite",
-        lambda study: check_logistic(study, units="fixed"),
-        lambda model, scale, seed, ci_prob: logistic_anova(
-            model, units="fixed", scale=scale, ci_prob=ci_prob
-        ),
+        partial(check_logistic, units="fixed"),
+        partial(logistic_anova, units="fixed"),
     ),
     "logistic ANOVA, robust units": Analysis(
         "no units in the model, errors robust against their clusters",
         "super",
-        lambda study: check_logistic(study, robust=True),
-        lambda model, scale, seed, ci_prob: logistic_anova(
-            model, robust=True, scale=scale, ci_prob=ci_prob
-        ),
+        partial(check_logistic, robust=True),
+        partial(logistic_anova, robust=True),
     ),
     "hierarchical binomial": Analysis(
         "Kruschke's chapter 9: units in categories, their pairing is lost",
         "super",
         check_hierarchical,
-        lambda model, scale, seed, ci_prob: hierarchical_binomial(
-            model, scale=scale, random_seed=seed, ci_prob=ci_prob
-        ),
+        hierarchical_binomial,
     ),
 }
 

@@ -10,12 +10,7 @@ import pandas as pd
 
 from bambi_anova.arguments import generator, one_of, own_floats, probability, whole_number
 from bambi_anova.classical.beta_categories import CategoryDraws, draw_categories
-from bambi_anova.classical.pairwise import (
-    SCALES,
-    contrasts_of,
-    tabulate,
-    weights_over,
-)
+from bambi_anova.classical.pairwise import SCALES, contrasts_of, tabulate, weights_over
 from bambi_anova.classical.study import Study, Term, is_crossed, no_numbers, read_study, require
 from bambi_anova.classical.unit_means import judging_unit
 from bambi_anova.errors import ArgumentError, ConvergenceWarning, listing, warn
@@ -107,11 +102,8 @@ def hierarchical_binomial(
     Examples
     --------
     >>> import bambi_anova as ba
-    >>> model = ba.Model(
-    ...     "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)",
-    ...     ba.load_data("memory"),
-    ...     family="binomial",
-    ... )
+    >>> formula = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
+    >>> model = ba.Model(formula, ba.load_data("memory"), family="binomial")
     >>> table = hierarchical_binomial(model, "trial_type", random_seed=1)
     >>> bool(table["lower"][0] > 0)
     True

@@ -20,15 +20,9 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.arguments import one_of, own_floats, probability
-from bambi_anova.classical.pairwise import (
-    SCALES,
-    cell_weights,
-    contrasts_of,
-    tabulate,
-)
+from bambi_anova.classical.pairwise import SCALES, contrasts_of, tabulate, wald, weights_over
 from bambi_anova.classical.study import (
     Study,
-    StudyUnit,
     is_crossed,
     no_numbers,
     read_study,
@@ -95,7 +89,7 @@ def check_logistic(study: Study, units: str | None = None, robust: bool = False)
     """
     require(ANALYSIS, _obstacle(study))
     _check_units(study, units, robust)
-    table = make_table(study, _fixed_units(study, units))
+    table = make_table(study, own_units(study) if units else ())
     require_rank(table, study)
     _require_overlap(table, study)
     return table
@@ -110,10 +104,6 @@ def _obstacle(study: Study) -> str | None:
     if study.link != "logit":
         return f"its link is logit, and that of the model {study.link!r}"
     return no_numbers(study)
-
-
-def _fixed_units(study: Study, units: str | None) -> tuple[StudyUnit, ...]:
-    return own_units(study) if units == "fixed" else ()
 
 
 @own_floats
@@ -163,11 +153,8 @@ def logistic_anova(
     Examples
     --------
     >>> import bambi_anova as ba
-    >>> model = ba.Model(
-    ...     "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)",
-    ...     ba.load_data("memory"),
-    ...     family="binomial",
-    ... )
+    >>> formula = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
+    >>> model = ba.Model(formula, ba.load_data("memory"), family="binomial")
     >>> table = logistic_anova(model, robust=True)
     >>> table["estimate"].round(2).tolist(), table["lower"].round(2).tolist()
     ([0.08, 0.4, 0.07], [-0.26, 0.33, -0.08])
@@ -181,11 +168,11 @@ def logistic_anova(
     rows = []
     for term in study.terms:
         for contrast in contrasts_of(study, term):
-            weights = cell_weights(study, contrast)
+            weights = weights_over(study.levels, contrast.pairs)
             slope = weights @ slopes
             se = float(np.sqrt(slope @ fit.covariance @ slope))
             about = {"term": ":".join(term), "contrast": contrast.name}
-            rows.append(about | _wald(float(weights @ means), se, fit.df, ci_prob))
+            rows.append(about | wald(float(weights @ means), se, fit.df, ci_prob))
     return tabulate(rows, fit.analysis, scale, fit.population, perf_counter() - start)
 
 
@@ -210,11 +197,8 @@ def logistic_coefficients(
     Examples
     --------
     >>> import bambi_anova as ba
-    >>> model = ba.Model(
-    ...     "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)",
-    ...     ba.load_data("memory"),
-    ...     family="binomial",
-    ... )
+    >>> formula = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
+    >>> model = ba.Model(formula, ba.load_data("memory"), family="binomial")
     >>> logistic_coefficients(model)["estimate"].round(2).tolist()
     [-2.02, 0.04, 0.2, 0.02]
     """
@@ -223,7 +207,7 @@ def logistic_coefficients(
     fit = fit_logistic(read_study(model), units, robust)
     errors = np.sqrt(np.diag(fit.covariance))
     rows = [
-        {"term": term, "contrast": level} | _wald(float(estimate), float(se), fit.df, ci_prob)
+        {"term": term, "contrast": level} | wald(float(estimate), float(se), fit.df, ci_prob)
         for (term, level), estimate, se in zip(fit.names, fit.coefficients, errors, strict=True)
     ]
     return tabulate(rows, fit.analysis, "link", fit.population, perf_counter() - start)
@@ -241,11 +225,8 @@ def fit_logistic(study: Study, units: str | None = None, robust: bool = False) -
     options: dict = {}
     df = np.inf
     if robust:
-        clusters = table.frame[study.tops[0].name].to_numpy()
-        options = {
-            "cov_type": "cluster",
-            "cov_kwds": {"groups": clusters, "use_correction": False},
-        }
+        groups = table.frame[study.tops[0].name].to_numpy()
+        options = {"cov_type": "cluster", "cov_kwds": {"groups": groups, "use_correction": False}}
         df = study.tops[0].size - 1
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         # A saturated model predicts exactly; that nothing is separated is known by now.
@@ -262,7 +243,7 @@ def fit_logistic(study: Study, units: str | None = None, robust: bool = False) -
         covariance=covariance * ((df + 1) / df if robust else 1.0),
         df=df,
         names=table.names,
-        cells=cell_rows(study, _fixed_units(study, units)),
+        cells=cell_rows(study, own_units(study) if units else ()),
         population="finite" if units == "fixed" else "super" if robust else "rows",
         analysis=f"{ANALYSIS}, {'fixed' if units else 'robust' if robust else 'no'} units",
     )
@@ -322,8 +303,8 @@ def _require_overlap(table: Table, study: Study) -> None:
 
 
 def _describe(row: Mapping, study: Study) -> str:
-    units = {unit.name: unit.labels for unit in study.units}
-    known = {**{name: tuple(map(str, levels)) for name, levels in study.levels.items()}, **units}
+    factors = {name: tuple(map(str, levels)) for name, levels in study.levels.items()}
+    known = {**factors, **study.labels}
     return ":".join(known[name][int(code)] for name, code in row.items() if name in known)
 
 
@@ -346,18 +327,3 @@ def _response_means(fit: LogisticFit) -> tuple[Array, Array]:
 
 
 _SCALES = {"link": _link_means, "response": _response_means}
-
-
-def _wald(estimate: float, se: float, df: float, ci_prob: float) -> dict:
-    from scipy import stats
-
-    law = stats.norm() if np.isinf(df) else stats.t(df)
-    reach = float(law.ppf((1 + ci_prob) / 2)) * se
-    return {
-        "estimate": estimate,
-        "lower": estimate - reach,
-        "upper": estimate + reach,
-        "p": float(2 * law.sf(abs(estimate) / se)),
-        "se": se,
-        "df": df,
-    }

@@ -64,11 +64,6 @@ def contrasts_of(study: Study, term: Term) -> Iterator[Contrast]:
         yield Contrast(term, text, dict(zip(term, pairs, strict=True)))
 
 
-def cell_weights(study: Study, contrast: Contrast) -> Array:
-    """Return the weights of a contrast over the C cells of the grid."""
-    return weights_over(study.levels, contrast.pairs)
-
-
 def weights_over(levels: Mapping[str, tuple], pairs: Mapping[str, tuple[int, int]]) -> Array:
     """Return contrast weights over the cells of some factors; those without a pair are averaged.
 
@@ -86,6 +81,22 @@ def weights_over(levels: Mapping[str, tuple], pairs: Mapping[str, tuple[int, int
             block[first], block[second] = 1, -1
         blocks.append(block)
     return reduce(np.kron, blocks, np.ones(1))
+
+
+def wald(estimate: float, se: float, df: float, ci_prob: float) -> dict:
+    """Return an estimate with its t interval and p-value, normal ones of infinite df."""
+    from scipy import stats
+
+    law = stats.norm() if np.isinf(df) else stats.t(df)
+    reach = float(law.ppf((1 + ci_prob) / 2)) * se
+    return {
+        "estimate": estimate,
+        "lower": estimate - reach,
+        "upper": estimate + reach,
+        "p": float(2 * law.sf(abs(estimate) / se)),
+        "se": se,
+        "df": df,
+    }
 
 
 def tabulate(

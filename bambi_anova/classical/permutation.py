@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,6 @@ from bambi_anova.classical.shuffles import (
 )
 from bambi_anova.classical.study import (
     Study,
-    StudyUnit,
     Term,
     is_crossed,
     no_numbers,
@@ -46,6 +46,7 @@ from bambi_anova.classical.study import (
     require,
 )
 from bambi_anova.classical.unit_means import Scores, judging_unit, unit_scores
+from bambi_anova.design.design import Unit
 
 if TYPE_CHECKING:
     from bambi_anova.model import Model
@@ -64,7 +65,7 @@ def check_permutation(study: Study, unit: str | None = None, scale: str = "respo
         unit_scores(study, _unit(study, term, unit), scale)
 
 
-def _unit(study: Study, term: Term, unit: str | None) -> StudyUnit:
+def _unit(study: Study, term: Term, unit: str | None) -> Unit:
     return study.unit(unit) if unit is not None else judging_unit(study, term)
 
 
@@ -237,7 +238,9 @@ def _omnibus_test(scores: Scores, term: Term, limit: int, rng: np.random.Generat
     else:
         shuffles, statistic = _flips(scores, columns, limit, rng)
     observed = np.sum((centring @ statistic(None)) ** 2)
-    shuffled = np.sum((centring @ _run(shuffles, statistic)) ** 2, axis=(1, 2))
+    shuffled = np.sum(
+        (centring @ _run(shuffles, statistic)) ** 2, axis=(1, 2)
+    )
     rests_on = _basis_of(scores, own, inside, "all")
     return Test(OMNIBUS, float(observed), shuffled, None, shuffles.exact, len(columns), rests_on)
 
@@ -316,10 +319,7 @@ def _residuals(columns: Array, strata: Array, sides: list[Array]) -> Array:
 
 
 def _kron(blocks: list[Array]) -> Array:
-    result: Array = np.ones((1, 1))
-    for block in blocks:
-        result = np.kron(result, block)
-    return result
+    return reduce(np.kron, blocks, np.ones((1, 1)))
 
 
 def _centring(size: int) -> Array:

@@ -11,7 +11,7 @@ stratum, C cells.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
@@ -22,12 +22,7 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.arguments import own_floats, probability
-from bambi_anova.classical.pairwise import (
-    Contrast,
-    cell_weights,
-    contrasts_of,
-    tabulate,
-)
+from bambi_anova.classical.pairwise import contrasts_of, tabulate, wald, weights_over
 from bambi_anova.classical.study import Study, Term, no_numbers, read_study, require
 from bambi_anova.errors import NotApplicableError, listing
 
@@ -103,20 +98,22 @@ def _obstacle(study: Study) -> str | None:
         return numbers
     cells = np.bincount(study.cells, minlength=int(np.prod(study.shape)))
     if np.ptp(cells) > 0:
-        few = [n for n, rows in zip(study.cell_names, cells, strict=True) if rows < cells.max()]
         return (
             f"the design is not balanced: {cells.max()} rows in most cells, fewer in "
-            f"{listing(few)}; {REMEDY}"
+            f"{_fewest(study.cell_names, cells)}; {REMEDY}"
         )
     for unit in study.units:
         sizes = np.bincount(unit.codes)
         if np.ptp(sizes) > 0:
-            few = [n for n, rows in zip(unit.labels, sizes, strict=True) if rows < sizes.max()]
             return (
                 f"the design is not balanced: units of {unit.name!r} have {sizes.min()} to "
-                f"{sizes.max()} rows, fewest {listing(few)}; {REMEDY}"
+                f"{sizes.max()} rows, fewest {_fewest(study.labels[unit.name], sizes)}; {REMEDY}"
             )
     return None
+
+
+def _fewest(names: Iterable[str], rows: Array) -> str:
+    return listing(n for n, own in zip(names, rows, strict=True) if own < rows.max())
 
 
 @own_floats
@@ -155,27 +152,25 @@ def split_plot_anova(model: Model) -> pd.DataFrame:
     study = read_study(model)
     strata = split(study)
     errors = sum(np.float64(stratum.sumsq) for stratum in strata)
-    rows: list[dict] = []
+    rows: list[tuple] = []
     for stratum in strata:
         error = np.float64(stratum.sumsq / stratum.df if stratum.df else np.nan)
         for line in stratum.lines:
             df = line.basis.shape[1]
             with np.errstate(divide="ignore", invalid="ignore"):  # no error at all
                 ratio = line.sumsq / df / error
-            tests = {
-                "F": ratio,
-                "p": stats.f.sf(ratio, df, stratum.df) if stratum.df else np.nan,
-                "pes": line.sumsq / (line.sumsq + stratum.sumsq) if stratum.df else np.nan,
-                "ges": line.sumsq / (line.sumsq + errors),
-            }
-            rows.append(_row(stratum.name, ":".join(line.term), df, line.sumsq) | tests)
+            tests = (
+                ratio,
+                stats.f.sf(ratio, df, stratum.df) if stratum.df else np.nan,
+                line.sumsq / (line.sumsq + stratum.sumsq) if stratum.df else np.nan,
+                line.sumsq / (line.sumsq + errors),
+            )
+            rows.append((stratum.name, ":".join(line.term), df, line.sumsq, *tests))
         if stratum.df:
-            rows.append(_row(stratum.name, "Residuals", stratum.df, stratum.sumsq))
-    return pd.DataFrame(rows)
-
-
-def _row(stratum: str, term: str, df: int, sumsq: float) -> dict:
-    return {"stratum": stratum, "term": term, "df": df, "sumsq": sumsq, "meansq": sumsq / df}
+            rows.append((stratum.name, "Residuals", stratum.df, stratum.sumsq, *[np.nan] * 4))
+    table = pd.DataFrame(rows, columns=["stratum", "term", "df", "sumsq", "F", "p", "pes", "ges"])
+    table.insert(4, "meansq", table["sumsq"] / table["df"])
+    return table
 
 
 @own_floats
@@ -212,43 +207,24 @@ def split_plot_contrasts(
     >>> table["estimate"].round(3).tolist(), table["se"].round(3).unique().tolist()
     ([-5.292, 6.875, 12.167], [7.079])
     """
-    from scipy import stats
-
     probability(ci_prob)
     start = perf_counter()
     study = read_study(model)
     terms = study.terms_of(term)
     strata = split(study)
     cells = np.bincount(study.cells)
+    means = np.bincount(study.cells, study.values) / cells
     rows = []
     for wanted in terms:
         stratum = next(s for s in strata if any(line.term == wanted for line in s.lines))
         _require_error(stratum, wanted)
         for contrast in contrasts_of(study, wanted):
-            estimate, variance = _estimate(study, contrast, cells)
-            se = float(np.sqrt(variance * stratum.sumsq / stratum.df))
-            reach = stats.t.ppf((1 + ci_prob) / 2, stratum.df) * se
-            rows.append(
-                {
-                    "term": ":".join(wanted),
-                    "contrast": contrast.name,
-                    "estimate": estimate,
-                    "lower": estimate - reach,
-                    "upper": estimate + reach,
-                    "p": 2 * stats.t.sf(abs(estimate) / se, stratum.df),
-                    "se": se,
-                    "df": stratum.df,
-                    "stratum": stratum.name,
-                }
-            )
+            weights = weights_over(study.levels, contrast.pairs)
+            se = float(np.sqrt(np.sum(weights**2 / cells) * stratum.sumsq / stratum.df))
+            found = wald(float(weights @ means), se, stratum.df, ci_prob)
+            about = {"term": ":".join(wanted), "contrast": contrast.name}
+            rows.append(about | found | {"stratum": stratum.name})
     return tabulate(rows, ANALYSIS, "link", "super", perf_counter() - start)
-
-
-def _estimate(study: Study, contrast: Contrast, cells: Array) -> tuple[float, float]:
-    """Return a contrast of cell means, and its variance for errors of variance one."""
-    weights = cell_weights(study, contrast)
-    means = np.bincount(study.cells, study.values) / cells
-    return float(weights @ means), float(np.sum(weights**2 / cells))
 
 
 def check_split_plot(study: Study) -> None:

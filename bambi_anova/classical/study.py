@@ -12,8 +12,9 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
-import pandas as pd
 
+from bambi_anova.design.build import read_unit
+from bambi_anova.design.design import Unit, nested
 from bambi_anova.errors import ArgumentError, NotApplicableError, listing, nearest
 from bambi_anova.model import Model
 
@@ -22,44 +23,7 @@ Term = tuple[str, ...]
 
 #: Name of the unit that is a single row.
 ROW = "row"
-
-
-@dataclass(frozen=True)
-class StudyUnit:
-    """The units of one unit term.
-
-    Attributes
-    ----------
-    name : str
-        Variables joined by colons, or ``"row"``.
-    own : tuple of str
-        Those of its variables that are not fixed factors.
-    codes : ndarray of int, shape (N,)
-        Each row's unit.
-    first : ndarray of int, shape (J,)
-        The first row of each unit.
-    labels : tuple of str
-        What the J units are called.
-    """
-
-    name: str
-    own: Term
-    codes: Array
-    first: Array
-    labels: tuple[str, ...]
-
-    @property
-    def size(self) -> int:
-        """The number of units J."""
-        return len(self.first)
-
-    def is_constant(self, values: Array) -> bool:
-        """Whether some values of the N rows do not vary within any unit."""
-        return bool(np.all(values == values[self.first][self.codes]))
-
-    def within(self, coarse: StudyUnit) -> bool:
-        """Whether each of these units lies in one unit of another term."""
-        return self.is_constant(coarse.codes)
+EVERY = slice(None)
 
 
 @dataclass(frozen=True)
@@ -76,8 +40,10 @@ class Study:
     codes : mapping of str to ndarray of int, each of shape (N,)
     terms : tuple of Term
         Fixed terms that are made of factors.
-    units : tuple of StudyUnit
+    units : tuple of Unit
         Unit terms as the formula has them, also those that are the residual.
+    labels : mapping of str to tuple of str
+        By unit term, what its units are called.
     values : ndarray, shape (N,)
         Response; successes where there are trials.
     trials : ndarray, shape (N,), or None
@@ -92,7 +58,8 @@ class Study:
     levels: Mapping[str, tuple]
     codes: Mapping[str, Array]
     terms: tuple[Term, ...]
-    units: tuple[StudyUnit, ...]
+    units: tuple[Unit, ...]
+    labels: Mapping[str, tuple[str, ...]]
     values: Array
     trials: Array | None
     numeric: tuple[str, ...]
@@ -110,9 +77,14 @@ class Study:
     @cached_property
     def cells(self) -> Array:
         """Each row's cell in the grid's C order, shape (N,)."""
-        if not self.levels:
-            return np.zeros(self.rows, dtype=np.int64)
-        return np.ravel_multi_index(tuple(self.codes.values()), self.shape)
+        return self.cells_of(self.levels)
+
+    def cells_of(self, names: Iterable[str], at: Array | slice = EVERY) -> Array:
+        """Return the cell of some factors in some rows, by default in all of them."""
+        cells = np.zeros(self.rows, dtype=np.int64)[at]
+        for name in names:
+            cells = cells * len(self.levels[name]) + self.codes[name][at]
+        return cells
 
     @cached_property
     def cell_names(self) -> list[str]:
@@ -120,16 +92,12 @@ class Study:
         return [":".join(map(str, levels)) for levels in product(*self.levels.values())]
 
     @cached_property
-    def row(self) -> StudyUnit:
+    def row(self) -> Unit:
         """The rows as units of their own."""
         every = np.arange(self.rows)
-        return StudyUnit(ROW, (ROW,), every, every, tuple(map(str, every)))
+        return Unit((ROW,), (ROW,), every, every, tuple(self.levels))
 
-    def constant(self, unit: StudyUnit) -> Term:
-        """Return the factors that do not vary within any of the units."""
-        return tuple(name for name, codes in self.codes.items() if unit.is_constant(codes))
-
-    def unit(self, name: str) -> StudyUnit:
+    def unit(self, name: str) -> Unit:
         """Return a unit term by name, or the rows as units."""
         known = {unit.name: unit for unit in self.units} | {ROW: self.row}
         if name not in known:
@@ -137,13 +105,13 @@ class Study:
         return known[name]
 
     @cached_property
-    def tops(self) -> tuple[StudyUnit, ...]:
+    def tops(self) -> tuple[Unit, ...]:
         """The coarsest unit terms: those that lie in no other; several if units cross."""
         return tuple(
             unit
             for position, unit in enumerate(self.units)
             if not any(
-                unit.within(other) and (other.size, index) < (unit.size, position)
+                nested(unit, other) and (other.size, index) < (unit.size, position)
                 for index, other in enumerate(self.units)
             )
         )
@@ -180,41 +148,31 @@ def read_study(model: Model) -> Study:
     """
     if not isinstance(model, Model):
         raise ArgumentError(f"model: expected a bambi_anova.Model, got {model!r:.60}")
-    rows = model.design.rows
-    coded = {**rows.groupings, **rows.factors}
-    numeric = [*rows.covariates, *(["an offset"] if rows.offset is not None else [])]
+    rows, predictor = model.design.rows, model.formula.parent
     factors = {name: factor.codes for name, factor in rows.factors.items()}
+    units = tuple(read_unit(term, rows) for term in predictor.units)
+    names = {unit.name: rows.labels(unit.variables, unit.first) for unit in units}
     return Study(
         formula=model.formula.text,
         family=model.family.name,
         link=model.link.name,
         normal=model.family.normal,
-        levels={name: factor.levels for name, factor in rows.factors.items()},
+        levels=model.design.levels,
         codes=factors,
         terms=tuple(
             tuple(name for name in factors if name in term)
-            for term in model.formula.parent.terms
+            for term in predictor.terms
             if set(term) <= set(factors)
         ),
-        units=tuple(_read_unit(term, coded, set(factors)) for term in model.formula.parent.units),
+        units=units,
+        labels={
+            name: tuple(":".join(map(str, row)) for row in frame.itertuples(index=False))
+            for name, frame in names.items()
+        },
         values=rows.response.values,
         trials=rows.response.trials,
-        numeric=tuple(numeric),
+        numeric=(*rows.covariates, *(["an offset"] if rows.offset is not None else [])),
     )
-
-
-def _read_unit(term: Iterable[str], coded: Mapping, factors: set[str]) -> StudyUnit:
-    names = tuple(term)
-    frame = pd.DataFrame({name: coded[name].codes for name in names})
-    groups = frame.groupby(list(names), sort=True)
-    codes = groups.ngroup().to_numpy()
-    first = np.unique(codes, return_index=True)[1]
-    labels = [
-        ":".join(str(coded[name].levels[code]) for name, code in zip(names, row, strict=True))
-        for row in frame.iloc[first].itertuples(index=False)
-    ]
-    own = tuple(name for name in names if name not in factors)
-    return StudyUnit(":".join(names), own, codes, first, tuple(labels))
 
 
 def require(analysis: str, reason: str | None) -> None:

@@ -13,7 +13,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from bambi_anova.classical.study import Study, StudyUnit, Term
+from bambi_anova.classical.study import Study, Term
+from bambi_anova.design.design import Unit, nested
 from bambi_anova.errors import NotApplicableError, listing
 
 Array = np.ndarray
@@ -40,9 +41,9 @@ class Table:
     names: list[Name]
 
 
-def own_units(study: Study) -> tuple[StudyUnit, ...]:
+def own_units(study: Study) -> tuple[Unit, ...]:
     """Return the finest unit terms that are not crossed with a factor: one of nested ones."""
-    plain: dict[Term, StudyUnit] = {}
+    plain: dict[Term, Unit] = {}
     for unit in study.units:
         kept = plain.get(unit.own)
         if kept is None or unit.size < kept.size:
@@ -50,17 +51,17 @@ def own_units(study: Study) -> tuple[StudyUnit, ...]:
     return tuple(
         unit
         for unit in plain.values()
-        if not any(other.within(unit) and other.size > unit.size for other in plain.values())
+        if not any(nested(other, unit) and other.size > unit.size for other in plain.values())
     )
 
 
-def make_table(study: Study, units: tuple[StudyUnit, ...]) -> Table:
+def make_table(study: Study, units: tuple[Unit, ...]) -> Table:
     """Add rows up over what the model does not tell apart, and code them.
 
     Parameters
     ----------
     study : Study
-    units : tuple of StudyUnit
+    units : tuple of Unit
         Unit terms to give fixed effects that sum to zero in each of their between-unit cells.
     """
     keys = {**study.codes, **{unit.name: unit.codes for unit in (*study.tops, *units)}}
@@ -89,16 +90,14 @@ def _fixed_blocks(study: Study, codes: Mapping[str, Array]) -> Iterator[tuple[Ar
         yield reduce(_products, codings), names
 
 
-def _unit_blocks(study: Study, unit: StudyUnit) -> Iterator[tuple[Array, list[Name]]]:
+def _unit_blocks(study: Study, unit: Unit) -> Iterator[tuple[Array, list[Name]]]:
     """Yield, for each between-unit cell, columns of shape (J, units there - 1)."""
-    cells = np.zeros(unit.size, dtype=int)
-    for name in study.constant(unit):
-        cells = cells * len(study.levels[name]) + study.codes[name][unit.first]
+    cells = study.cells_of(unit.constant, unit.first)
     for cell in np.unique(cells):
         members = np.flatnonzero(cells == cell)
         coding = np.zeros((unit.size, len(members) - 1))
         coding[members] = _sum_coding(len(members))
-        yield coding, [(unit.name, unit.labels[member]) for member in members[:-1]]
+        yield coding, [(unit.name, study.labels[unit.name][member]) for member in members[:-1]]
 
 
 def _sum_coding(size: int) -> Array:
@@ -126,7 +125,7 @@ def require_rank(table: Table, study: Study) -> None:
     )
 
 
-def cell_rows(study: Study, units: tuple[StudyUnit, ...]) -> list[Array]:
+def cell_rows(study: Study, units: tuple[Unit, ...]) -> list[Array]:
     """Return design rows for each of the C cells, whose average is the cell's mean.
 
     One row a cell, or with fixed units one for each unit of its between-unit cell (of each
@@ -141,7 +140,7 @@ def cell_rows(study: Study, units: tuple[StudyUnit, ...]) -> list[Array]:
         rows = row[None]
         for unit in units:
             belongs = np.ones(unit.size, dtype=bool)
-            for name in study.constant(unit):
+            for name in unit.constant:
                 belongs &= study.codes[name][unit.first] == codes[name][cell]
             coding = np.hstack([block for block, _ in _unit_blocks(study, unit)])[belongs]
             repeated = np.repeat(rows, len(coding), axis=0)

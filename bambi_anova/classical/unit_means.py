@@ -9,24 +9,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bambi_anova.classical.study import Study, StudyUnit, Term
+from bambi_anova.classical.study import Study, Term
+from bambi_anova.design.design import Unit, nested
 from bambi_anova.errors import NotApplicableError, listing
 
 Array = np.ndarray
 
 
-def judging_unit(study: Study, term: Term) -> StudyUnit:
+def judging_unit(study: Study, term: Term) -> Unit:
     """Return the units whose means judge a term.
 
     The finest unit within which every factor of the term varies, of those that hold the units
     of the term's own stratum whole; without one, the coarsest of these.
     """
     candidates = (*study.units, study.row)
-    constant = {unit.name: set(study.constant(unit)) for unit in candidates}
+    constant = {unit.name: set(unit.constant) for unit in candidates}
     stratum = min(
         (unit for unit in candidates if set(term) <= constant[unit.name]), key=lambda u: u.size
     )
-    above = [unit for unit in candidates if stratum.within(unit)]
+    above = [unit for unit in candidates if nested(stratum, unit)]
     varying = [unit for unit in above if not set(term) & constant[unit.name]]
     if varying:
         return max(varying, key=lambda unit: unit.size)
@@ -40,14 +41,14 @@ class Scores:
     Attributes
     ----------
     study : Study
-    unit : StudyUnit
+    unit : Unit
     between, within : Term
         Factors that are constant within each unit, and the others.
     means : ndarray, shape (n, W)
     """
 
     study: Study
-    unit: StudyUnit
+    unit: Unit
     between: Term
     within: Term
     means: Array
@@ -58,11 +59,7 @@ class Scores:
 
     def codes(self, names: Term) -> Array:
         """Return each unit's cell of some between factors."""
-        codes = np.zeros(self.unit.size, dtype=int)
-        for name in names:
-            codes = codes * len(self.study.levels[name])
-            codes = codes + self.study.codes[name][self.unit.first]
-        return codes
+        return self.study.cells_of(names, self.unit.first)
 
     def others(self, names: Term) -> Term:
         """Return the other between factors."""
@@ -74,7 +71,7 @@ class Scores:
         return 1 / counts[cells] / np.sum(counts > 0)
 
 
-def unit_scores(study: Study, unit: StudyUnit, scale: str) -> Scores:
+def unit_scores(study: Study, unit: Unit, scale: str) -> Scores:
     """Average the rows of each unit in each of its cells.
 
     Raises
@@ -82,18 +79,16 @@ def unit_scores(study: Study, unit: StudyUnit, scale: str) -> Scores:
     NotApplicableError
         If a unit lacks a cell, a between-unit cell has no units, or the scale has no meaning.
     """
-    between = study.constant(unit)
+    between = unit.constant
     within = tuple(name for name in study.levels if name not in between)
-    codes = np.zeros(study.rows, dtype=int)
-    for name in within:
-        codes = codes * len(study.levels[name]) + study.codes[name]
     shape = (unit.size, int(np.prod([len(study.levels[name]) for name in within], dtype=int)))
-    flat = unit.codes * shape[1] + codes
+    flat = unit.codes * shape[1] + study.cells_of(within)
     size = shape[0] * shape[1]
     total = np.bincount(flat, study.values, minlength=size).reshape(shape)
     counts = np.bincount(flat, study.trials, minlength=size).reshape(shape)
     if (counts == 0).any():
-        lacking = [unit.labels[i] for i in np.flatnonzero((counts == 0).any(axis=1))]
+        labels = study.labels.get(unit.name, range(unit.size))
+        lacking = [labels[i] for i in np.flatnonzero((counts == 0).any(axis=1))]
         raise NotApplicableError(
             f"permutation test does not apply: not every {unit.name} has data in each cell of "
             f"{':'.join(within) or 'the design'}: {listing(lacking)}; leave these out, or use "

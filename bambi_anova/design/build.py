@@ -5,6 +5,7 @@ Letters: N rows, J levels of one unit term, C cells of the full factorial grid.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -69,7 +70,7 @@ def build_design(formula: Formula, rows: Rows, family: Family) -> Design:
         for name, coded in rows.factors.items()
     )
     terms = tuple(_fixed_term(term, rows, units) for term in predictor.terms)
-    slopes = tuple(Slope(name, _unit(unit, rows)) for name, unit in predictor.slopes)
+    slopes = tuple(Slope(name, read_unit(unit, rows)) for name, unit in predictor.slopes)
     return Design(formula, rows, factors, terms, units, slopes, dropped)
 
 
@@ -90,19 +91,13 @@ def _require_few_cells(rows: Rows) -> None:
         )
 
 
-def _unit(variables: Term, rows: Rows) -> Unit:
+def read_unit(variables: Term, rows: Rows) -> Unit:
+    """Return the units of a unit term, whether or not the data can tell them from the residual."""
     codes, first = rows.codes(variables)
-    unit = Unit(
-        variables,
-        own=tuple(name for name in variables if name not in rows.factors),
-        codes=codes,
-        first=first,
-        constant=(),
-    )
-    constant = tuple(
-        name for name, factor in rows.factors.items() if unit.is_constant(factor.codes)
-    )
-    return Unit(unit.variables, unit.own, codes, first, constant)
+    own = tuple(name for name in variables if name not in rows.factors)
+    unit = Unit(variables, own, codes, first, constant=())
+    constant = [name for name, factor in rows.factors.items() if unit.is_constant(factor.codes)]
+    return replace(unit, constant=tuple(constant))
 
 
 def _units(
@@ -113,7 +108,7 @@ def _units(
     dropped: list[DroppedUnit] = []
     single = one_draw(rows, family)
     for variables in sorted(predictor.units, key=len):  # of two names the shorter stays
-        unit = _unit(variables, rows)
+        unit = read_unit(variables, rows)
         if not unit.own:
             raise FormulaError(
                 f"unit term {unit.name!r} is made of fixed factors only, so nothing tells its "

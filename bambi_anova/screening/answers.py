@@ -131,18 +131,10 @@ class TrialsCheck(Answer):
         rows = np.stack([values, values / self.sd])
         with np.errstate(over="ignore"):
             odds = np.exp(rows)
-        return pd.DataFrame(
-            {
-                "quantity": ["one sd more", "one more"],
-                "trials": [self.sd, 1.0],
-                "estimate": rows[:, 0],
-                "low": rows[:, 1],
-                "high": rows[:, 2],
-                "odds_ratio": odds[:, 0],
-                "odds_low": odds[:, 1],
-                "odds_high": odds[:, 2],
-            }
-        )
+        table = pd.DataFrame({"quantity": ["one sd more", "one more"], "trials": [self.sd, 1.0]})
+        table[["estimate", "low", "high"]] = rows
+        table[["odds_ratio", "odds_low", "odds_high"]] = odds
+        return table
 
     @property
     def confounded(self) -> float:
@@ -273,18 +265,12 @@ class DispersionCheck(Answer):
         Columns ``quantity``, ``estimate``, ``low``, ``high``.
         """
         effect = self.effect
-        return pd.DataFrame(
-            [
-                ("variance_ratio", effect.ratio, effect.low, effect.high),
-                (
-                    "1/alpha" if self.counts else "intra_trial_correlation",
-                    effect.correlation,
-                    effect.correlation_low,
-                    effect.correlation_high,
-                ),
-            ],
-            columns=["quantity", "estimate", "low", "high"],
-        )
+        name = "1/alpha" if self.counts else "intra_trial_correlation"
+        rows = [
+            ("variance_ratio", effect.ratio, effect.low, effect.high),
+            (name, *effect.correlation),
+        ]
+        return pd.DataFrame(rows, columns=["quantity", "estimate", "low", "high"])
 
     def __str__(self) -> str:
         effect = self.effect
@@ -296,24 +282,17 @@ class DispersionCheck(Answer):
         else:
             answer = "no sign of it"
         name = "1 / alpha" if self.counts else "intra-trial correlation"
-        correlation = [
-            f"{name}: {effect.correlation:.3f} ({effect.correlation_low:.3f} to "
-            f"{effect.correlation_high:.3f})"
-        ]
+        estimate, low, high = effect.correlation
+        found = (
+            f"{effect.ratio:.2f} times the variance of chance, {self.ci_prob:.0%} CI "
+            f"{effect.low:.2f} to {effect.high:.2f}"
+        )
+        evidence = f"{self.df} degrees of freedom, {self.clusters} independent units"
         return sections(
             ("Question", [f"Does {self.response} vary more than {chance} chance allows?"]),
-            (
-                "Answer",
-                [
-                    f"{answer}: {effect.ratio:.2f} times the variance of chance, "
-                    f"{self.ci_prob:.0%} CI {effect.low:.2f} to {effect.high:.2f}"
-                ],
-            ),
-            (
-                "Compared",
-                [self.judged, f"{self.df} degrees of freedom, {self.clusters} independent units"],
-            ),
-            ("Equals", correlation),
+            ("Answer", [f"{answer}: {found}"]),
+            ("Compared", [self.judged, evidence]),
+            ("Equals", [f"{name}: {estimate:.3f} ({low:.3f} to {high:.3f})"]),
             ("Meaning", self._meaning()),
             ("Remedy", list(self.remedy)),
         )

@@ -108,11 +108,6 @@ class Strata:
 def number(keys: Iterable[Array]) -> tuple[Array, Array]:
     """Number the combinations of some integer codes, as ``numpy.unique`` would number tuples.
 
-    Parameters
-    ----------
-    keys : iterable of ndarray of int, each of shape (N,)
-        Codes from 0 up.
-
     Returns
     -------
     codes : ndarray of int, shape (N,)
@@ -142,16 +137,7 @@ def number(keys: Iterable[Array]) -> tuple[Array, Array]:
 
 
 def strata_from_finest(design: Design) -> Iterator[Strata]:
-    """Yield strata of cell and units, the finest first, then without the most numerous unit term.
-
-    Parameters
-    ----------
-    design : Design
-
-    Yields
-    ------
-    Strata
-        The last one is of cells alone.
+    """Yield strata of cell and units, then without the most numerous unit term; cells come last.
 
     Examples
     --------
@@ -183,15 +169,8 @@ def cluster_names(design: Design) -> list[tuple[str, ...]]:
 def find_clusters(design: Design) -> list[Clusters]:
     """Return the ways to cluster the rows: one by unit, or several by inclusion and exclusion.
 
-    Parameters
-    ----------
-    design : Design
-
-    Returns
-    -------
-    list of Clusters
-        Without units every row is a cluster.  Crossed units give the multiway variance of
-        Cameron, Gelbach and Miller (2011, doi:10.1198/jbes.2010.07136).
+    Without units every row is a cluster.  Crossed units give the multiway variance of Cameron,
+    Gelbach and Miller (2011, doi:10.1198/jbes.2010.07136).
     """
     names = cluster_names(design)
     if not names:
@@ -218,23 +197,10 @@ def degrees_of_freedom(ways: Sequence[Clusters]) -> float:
 
 
 def variance_of_sum(parts: Array, ways: Sequence[Clusters]) -> float:
-    """Return the variance of the sum of the rows' parts, which are alike within clusters.
+    """Return the variance of the sum of the rows' parts (N,), which are alike within clusters.
 
-    Parameters
-    ----------
-    parts : ndarray, shape (N,)
-        Contributions with mean zero.
-    ways : sequence of Clusters
-
-    Returns
-    -------
-    float
-        Never less than that of the single way with the largest variance.
-
-    Notes
-    -----
     For one way it is the sum over clusters of squared deviations from their mean, times
-    G / (G - 1 - shared).
+    G / (G - 1 - shared); for several, never less than the largest of these.
 
     Examples
     --------

@@ -73,18 +73,7 @@ class Score:
 
 
 def score_at(counts: Counts, beta: float) -> Score:
-    """Evaluate the estimating function.
-
-    Parameters
-    ----------
-    counts : Counts
-    beta : float
-        Effect of x on the log odds.
-
-    Returns
-    -------
-    Score
-        Its variance is the larger of the clusters' and the binomial one.
+    """Evaluate the estimating function; its variance is the larger of the clusters' and chance's.
 
     Examples
     --------
@@ -138,23 +127,14 @@ def p_value(counts: Counts) -> float:
     """Return the two-sided p-value of no dependence on x."""
     from scipy import special
 
-    return float(
-        2 * special.stdtr(degrees_of_freedom(counts.clusters), -abs(score_at(counts, 0.0).t))
-    )
+    df = degrees_of_freedom(counts.clusters)
+    return float(2 * special.stdtr(df, -abs(score_at(counts, 0.0).t)))
 
 
 def estimate_dependence(counts: Counts, ci_prob: float = 0.95) -> Dependence:
     """Estimate the effect of x, with the interval of the values that are not rejected.
 
-    Parameters
-    ----------
-    counts : Counts
-        With x on a scale on which 1 is a usual difference.
-    ci_prob : float
-
-    Returns
-    -------
-    Dependence
+    1 should be a usual difference of x.
     """
     from scipy import special
 
@@ -162,20 +142,9 @@ def estimate_dependence(counts: Counts, ci_prob: float = 0.95) -> Dependence:
     critical = float(special.stdtrit(df, (1 + ci_prob) / 2))
     estimate = _crossing(lambda beta: score_at(counts, beta).value, 0.0)
     centre = float(np.clip(estimate, -FARTHEST, FARTHEST))
-
-    def above(beta: float) -> float:
-        return score_at(counts, beta).t - critical
-
-    def below(beta: float) -> float:
-        return score_at(counts, beta).t + critical
-
-    return Dependence(
-        estimate,
-        _crossing(above, centre, side=-1),
-        _crossing(below, centre, side=+1),
-        p_value(counts),
-        df,
-    )
+    low = _crossing(lambda beta: score_at(counts, beta).t - critical, centre, side=-1)
+    high = _crossing(lambda beta: score_at(counts, beta).t + critical, centre, side=+1)
+    return Dependence(estimate, low, high, p_value(counts), df)
 
 
 def _crossing(function: Callable[[float], float], start: float, side: int = 0) -> float:

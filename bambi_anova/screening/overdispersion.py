@@ -71,9 +71,8 @@ class Dispersion:
     ----------
     ratio, low, high : float
         phi and its interval.
-    correlation, correlation_low, correlation_high : float
-        Intra-trial correlation rho of proportions; of Poisson counts 1 / alpha, the squared
-        coefficient of variation of the rates.
+    unit : float
+        How much phi grows for a unit of ``correlation``.
     p_value : float
         Of no extra variance, one-sided.
     df : float
@@ -82,25 +81,21 @@ class Dispersion:
     ratio: float
     low: float
     high: float
-    correlation: float
-    correlation_low: float
-    correlation_high: float
+    unit: float
     p_value: float
     df: float
 
+    @property
+    def correlation(self) -> tuple[float, ...]:
+        """The intra-trial correlation rho of proportions with its interval.
+
+        Of Poisson counts 1 / alpha, the squared coefficient of variation of the rates.
+        """
+        return tuple((value - 1) / self.unit for value in (self.ratio, self.low, self.high))
+
 
 def estimate_dispersion(repeats: Repeats, ci_prob: float = 0.95) -> Dispersion:
-    """Estimate phi, with an interval.
-
-    Parameters
-    ----------
-    repeats : Repeats
-    ci_prob : float
-
-    Returns
-    -------
-    Dispersion
-    """
+    """Estimate phi, with an interval."""
     from scipy import special
 
     mean, expected = expected_squares(repeats)
@@ -112,30 +107,16 @@ def estimate_dispersion(repeats: Repeats, ci_prob: float = 0.95) -> Dispersion:
     df = degrees_of_freedom(repeats.clusters)
     unit = float(correlated_squares(repeats, mean).sum()) / chance
     if ratio == 0:
-        return Dispersion(0.0, 0.0, np.inf, -1 / unit, -1 / unit, np.inf, 1.0, df)
+        return Dispersion(0.0, 0.0, np.inf, unit, 1.0, df)
     error = np.sqrt(max(robust, exact * ratio**2)) / chance / ratio
     reach = float(special.stdtrit(df, (1 + ci_prob) / 2)) * error
-    low, high = ratio * np.exp(-reach), ratio * np.exp(reach)
+    low, high = ratio * float(np.exp(-reach)), ratio * float(np.exp(reach))
     tail = float(special.stdtr(df, -np.log(ratio) / error))
-    return Dispersion(
-        ratio,
-        float(low),
-        float(high),
-        (ratio - 1) / unit,
-        float(low - 1) / unit,
-        float(high - 1) / unit,
-        tail,
-        df,
-    )
+    return Dispersion(ratio, low, high, unit, tail, df)
 
 
 def expected_squares(repeats: Repeats) -> tuple[Array, Array]:
-    """Return the counts' means given the strata's totals, and their variances.
-
-    Returns
-    -------
-    mean, expected : ndarray, shape (N,)
-    """
+    """Return the counts' means given the strata's totals, and their variances; (N,), (N,)."""
     mean, variance, leverage = _fit(repeats)
     expected = variance * (1 - leverage)
     if repeats.trials is not None:

@@ -61,7 +61,7 @@ def test_what_is_said_to_apply_runs_and_the_rest_is_refused(memory, oats, split_
         scale = "response" if model is pulses else "link"
         for name, analysis in ANALYSES.items():
             if name in names:
-                table = analysis.run(model, scale, 1, 0.9)
+                table = analysis.run(model, scale=scale, random_seed=1, ci_prob=0.9)
                 assert list(table.columns[: len(COLUMNS)]) == COLUMNS
                 assert table["analysis"].unique().tolist() == [name]
                 assert table["population"].unique().tolist() == [analysis.population]
@@ -70,7 +70,7 @@ def test_what_is_said_to_apply_runs_and_the_rest_is_refused(memory, oats, split_
                 assert (known["estimate"] < known["upper"]).all()
             else:
                 with pytest.raises((NotApplicableError, SeparationError)):
-                    analysis.run(model, scale, 1, 0.9)
+                    analysis.run(model, scale=scale, random_seed=1, ci_prob=0.9)
 
 
 def test_separation_is_a_reason(memory):
@@ -83,7 +83,7 @@ def test_separation_is_a_reason(memory):
 
 
 def test_all_analyses_name_the_contrasts_as_the_model_does(memory):
-    tables = [ANALYSES[name].run(memory, "link", 1, 0.95) for name in BINARY]
+    tables = [ANALYSES[name].run(memory, scale="link", random_seed=1) for name in BINARY]
     result = memory.fit("laplace", random_seed=1)
     for term in ("condition", "trial_type", "condition:trial_type"):
         ours = result.contrasts(term)["contrast"].tolist()
@@ -102,7 +102,7 @@ def test_bernoulli_rows_of_the_experiment_take_seconds():
     model = ba.Model(GRID, ba.load_data("memory_grid"), family="bernoulli")
     assert those_that_apply(model) == BINARY
     for name in BINARY:
-        table = ANALYSES[name].run(model, "link", 1, 0.95).set_index("term")
+        table = ANALYSES[name].run(model, scale="link", random_seed=1).set_index("term")
         assert 0.34 < table.loc["trial_type", "estimate"] < 0.42
         assert table.loc["trial_type", "seconds"] < 60  # the plain design matrix takes minutes
 
@@ -114,7 +114,7 @@ def test_a_study_reads_units_and_terms(oats):
         ("block:variety", ("block",), 18),
     ]
     assert [unit.name for unit in study.tops] == ["block"]
-    assert study.units[1].labels[:2] == ("I:Golden.rain", "I:Marvellous")
+    assert study.labels[study.units[1].name][:2] == ("I:Golden.rain", "I:Marvellous")
     assert study.terms == (("variety",), ("nitrogen",), ("variety", "nitrogen"))
     np.testing.assert_array_equal(study.cells, oats.design.cell_codes)
     with pytest.raises(ArgumentError, match="'blocks' is not a unit term; did you mean 'block'"):
