@@ -354,7 +354,7 @@ def load(path: str | os.PathLike, extra_namespace: Mapping[str, Any] | None = No
     >>> result.save("memory.nc")  # doctest: +SKIP
     >>> ba.load("memory.nc").contrasts("trial_type")  # doctest: +SKIP
     """
-    from bambi_anova.storage.loading import load_posterior
+    from bambi_anova.storage.saving import load_posterior
 
     found = load_posterior(path, extra_namespace)
     return _result(replace(found, specification=Model.of(found.specification)))

@@ -238,9 +238,7 @@ def _omnibus_test(scores: Scores, term: Term, limit: int, rng: np.random.Generat
     else:
         shuffles, statistic = _flips(scores, columns, limit, rng)
     observed = np.sum((centring @ statistic(None)) ** 2)
-    shuffled = np.sum(
-        (centring @ _run(shuffles, statistic)) ** 2, axis=(1, 2)
-    )
+    shuffled = np.sum((centring @ _run(shuffles, statistic)) ** 2, axis=(1, 2))
     rests_on = _basis_of(scores, own, inside, "all")
     return Test(OMNIBUS, float(observed), shuffled, None, shuffles.exact, len(columns), rests_on)
 

@@ -6,7 +6,7 @@ Names that are not here are left to PyMC itself (see ``bambi_model.any_prior``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,20 +14,10 @@ Array = np.ndarray
 LogDensity = Callable[[Array], Array]
 
 #: Distributions over the whole line, which cannot be a prior of a scale.
-REAL_LINE = {
-    "Normal",
-    "StudentT",
-    "Cauchy",
-    "Laplace",
-    "Logistic",
-    "SkewNormal",
-    "Gumbel",
-    "ExGaussian",
-    "AsymmetricLaplace",
-    "Moyal",
-    "VonMises",
-    "SkewStudentT",
-}
+REAL_LINE = frozenset(
+    "Normal StudentT Cauchy Laplace Logistic SkewNormal Gumbel ExGaussian AsymmetricLaplace Moyal "
+    "VonMises SkewStudentT".split()
+)
 
 
 @dataclass(frozen=True)
@@ -138,33 +128,25 @@ def _sd(sigma: float, tau: float | None) -> float:
     return sigma if tau is None else tau**-0.5
 
 
-def _variance(sigma: float, tau: float | None) -> float:
-    return sigma**2 if tau is None else 1 / tau
-
-
 def _normal(mu=0.0, sigma=1.0, tau=None) -> Known:
-    variance = _variance(sigma, tau)
-    return Known(
-        lambda x: -((x - mu) ** 2) / (2 * variance), "norm", (), mu, _sd(sigma, tau), lower=-np.inf
-    )
+    sd = _sd(sigma, tau)
+    return Known(lambda x: -(((x - mu) / sd) ** 2) / 2, "norm", (), mu, sd, lower=-np.inf)
 
 
 def _student(nu, mu=0.0, sigma=1.0, lam=None) -> Known:
-    variance = _variance(sigma, lam)
-    return Known(
-        lambda x: -(nu + 1) / 2 * np.log1p((x - mu) ** 2 / (nu * variance)),
-        "t",
-        (nu,),
-        mu,
-        _sd(sigma, lam),
-        lower=-np.inf,
-    )
+    sd = _sd(sigma, lam)
+
+    def kernel(x: Array) -> Array:
+        return -(nu + 1) / 2 * np.log1p(((x - mu) / sd) ** 2 / nu)
+
+    return Known(kernel, "t", (nu,), mu, sd, lower=-np.inf)
 
 
 def _cauchy(alpha, beta) -> Known:
-    return Known(
-        lambda x: -np.log1p(((x - alpha) / beta) ** 2), "cauchy", (), alpha, beta, lower=-np.inf
-    )
+    def kernel(x: Array) -> Array:
+        return -np.log1p(((x - alpha) / beta) ** 2)
+
+    return Known(kernel, "cauchy", (), alpha, beta, lower=-np.inf)
 
 
 def _laplace(mu, b) -> Known:
@@ -182,29 +164,20 @@ def _gamma(alpha=None, beta=None, mu=None, sigma=None) -> Known:
 
 
 def _half_normal(sigma=1.0, tau=None) -> Known:
-    variance = _variance(sigma, tau)
-    return Known(lambda s: -(s**2) / (2 * variance), "halfnorm", scale=_sd(sigma, tau))
+    return replace(_normal(0.0, sigma, tau), scipy="halfnorm", lower=0.0)
 
 
 def _half_cauchy(beta=1.0) -> Known:
-    return Known(lambda s: -np.log1p((s / beta) ** 2), "halfcauchy", scale=beta)
+    return replace(_cauchy(0.0, beta), scipy="halfcauchy", lower=0.0)
 
 
 def _half_student(nu, sigma=1.0, lam=None) -> Known:
-    variance = _variance(sigma, lam)
-    return Known(
-        lambda s: -(nu + 1) / 2 * np.log1p(s**2 / (nu * variance)),
-        "t",
-        (nu,),
-        scale=_sd(sigma, lam),
-        folded=True,
-    )
+    return replace(_student(nu, 0.0, sigma, lam), lower=0.0, folded=True)
 
 
 def _exponential(lam=None, scale=None) -> Known:
     mean = 1 / lam if lam is not None else 1.0 if scale is None else scale
-    rate = lam if lam is not None else 1 / mean
-    return Known(lambda s: -rate * s, "expon", scale=mean)
+    return Known(lambda s: -s / mean, "expon", scale=mean)
 
 
 def _uniform(lower=0.0, upper=1.0) -> Known:
@@ -214,13 +187,12 @@ def _uniform(lower=0.0, upper=1.0) -> Known:
 
 
 def _log_normal(mu=0.0, sigma=1.0, tau=None) -> Known:
-    variance = _variance(sigma, tau)
-    return Known(
-        lambda s: -np.log(s) - (np.log(s) - mu) ** 2 / (2 * variance),
-        "lognorm",
-        (_sd(sigma, tau),),
-        scale=float(np.exp(mu)),
-    )
+    sd = _sd(sigma, tau)
+
+    def kernel(s: Array) -> Array:
+        return -np.log(s) - ((np.log(s) - mu) / sd) ** 2 / 2
+
+    return Known(kernel, "lognorm", (sd,), scale=float(np.exp(mu)))
 
 
 def _inverse_gamma(alpha=None, beta=1.0, mu=None, sigma=None) -> Known:
@@ -231,29 +203,20 @@ def _inverse_gamma(alpha=None, beta=1.0, mu=None, sigma=None) -> Known:
 
 
 def _weibull(alpha, beta) -> Known:
-    return Known(
-        lambda s: (alpha - 1) * np.log(s) - (s / beta) ** alpha,
-        "weibull_min",
-        (alpha,),
-        scale=beta,
-    )
+    def kernel(s: Array) -> Array:
+        return (alpha - 1) * np.log(s) - (s / beta) ** alpha
+
+    return Known(kernel, "weibull_min", (alpha,), scale=beta)
 
 
 def _chi_squared(nu) -> Known:
-    return Known(lambda s: (nu / 2 - 1) * np.log(s) - 0.5 * s, "chi2", (nu,))
+    return _gamma(nu / 2, 0.5)
 
 
 def _truncated_normal(mu=0.0, sigma=1.0, lower=-np.inf, upper=np.inf, tau=None) -> Known:
-    variance, sd = _variance(sigma, tau), _sd(sigma, tau)
-    return Known(
-        lambda s: -((s - mu) ** 2) / (2 * variance),
-        "truncnorm",
-        ((lower - mu) / sd, (upper - mu) / sd),
-        mu,
-        sd,
-        lower=lower,
-        upper=upper,
-    )
+    whole = _normal(mu, sigma, tau)
+    shapes = ((lower - mu) / whole.scale, (upper - mu) / whole.scale)
+    return replace(whole, scipy="truncnorm", shapes=shapes, lower=lower, upper=upper)
 
 
 def _pareto(alpha, m) -> Known:

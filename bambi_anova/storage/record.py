@@ -32,47 +32,25 @@ _PLAIN = (str, int, float, bool)
 
 @dataclass(frozen=True)
 class Record:
-    """What a file says in JSON.
-
-    Attributes
-    ----------
-    links : dict
-        The link of each linear predictor.
-    columns : list
-        What the numbers of the data's columns mean.
-    values : list of str
-        Columns that stand for expressions of the formula.
-    namespace : dict
-        The user's names whose values can be kept.
-    functions : list of str
-        Those whose values cannot.
-    priors : dict
-        The user's own, by parameter.
-    left_out : int
-        Rows with missing values that are not among the data.
-    outline : dict
-        What the specification must be again.
-    versions : dict
-        Of the packages that made the fit; for people.
-    """
+    """What a file says in JSON."""
 
     formula: str
     family: str
-    links: dict
+    links: dict  # of each linear predictor
     parameterization: str
     priors_on: str
     collapse: bool
     categorical: list
-    columns: list
-    values: list
-    namespace: dict
-    functions: list
-    priors: dict
-    left_out: int
-    outline: dict
+    columns: list  # what the numbers of the data's columns mean
+    values: list  # columns that stand for expressions of the formula
+    namespace: dict  # the user's names whose values can be kept
+    functions: list  # those whose values cannot
+    priors: dict  # the user's own, by parameter
+    left_out: int  # rows with missing values that are not among the data
+    outline: dict  # what the specification must be again
     sampling: dict
     log_evidence: dict | None
-    versions: dict
+    versions: dict  # of the packages that made the fit; for people
 
 
 def pack_specification(specification: Specification) -> tuple[dict[str, Any], dict[str, Array]]:
