@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import special
 
-from bambi_anova.families.base import Family, ResponseScale, RowLikelihood, builtin
+from bambi_anova.families.base import Family, ResponseScale, RowLikelihood, builtin, columns
 from bambi_anova.families.likelihood import (
     Auxiliary,
     Derivatives,
@@ -23,7 +25,7 @@ Array = np.ndarray
 
 
 def _rows(data: Observed):
-    log_y = np.log(data.y)
+    log_y = data.within
 
     def log(eta: Array, aux: Auxiliary) -> Array:
         alpha = aux["alpha"]
@@ -43,15 +45,24 @@ def _compiled():
     from bambi_anova.families.compiled import CompiledRow, bounded_exp, digamma, jit
 
     @jit
-    def row(eta, y, trials, n, within, alpha, second, entries, ends, m, size):
-        log_y = log(y)
-        ratio = bounded_exp(log_y - eta)
-        scaled = log(alpha) - eta + log_y - ratio
-        value = alpha * scaled - lgamma(alpha)
-        by_alpha = scaled + 1 - digamma(alpha)
-        return n * value, n * alpha * (ratio - 1), n * by_alpha, 0.0
+    def row(eta, y, trials, n, log_y, alpha, second, entries, ends, m, size):
+        gap = log_y - eta
+        ratio = bounded_exp(gap)
+        return n * alpha * (gap - ratio), n * alpha * (ratio - 1), n * (gap - ratio), 0.0
 
-    return CompiledRow(row)
+    @jit
+    def once(alpha, second, entries, ends, size):
+        n, log_alpha = entries[1, 0], log(alpha)
+        value = alpha * log_alpha - lgamma(alpha)
+        return n * value, n * (log_alpha + 1 - digamma(alpha)), 0.0
+
+    return CompiledRow(row, once)
+
+
+def _columns(rows: Collapsed, sets: Array | None) -> Observed:
+    """Return the columns; in place of sums of squares they hold the logs of the response."""
+    found = columns(rows, sets)
+    return replace(found, within=np.log(found.y))
 
 
 def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
@@ -77,6 +88,7 @@ GAMMA = Family(
     constants=lambda values, trials: -np.log(values),
     replicate=_replicate,
     bambi=builtin("gamma"),
+    columns=_columns,
     auxiliary=(Further("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),),
     tails=_tails,
     instead={"skew": ("lognormal", "wald"), "outliers": ("lognormal",), "tails": ("lognormal",)},

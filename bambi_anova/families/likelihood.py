@@ -60,13 +60,14 @@ class Observed:
         Returns
         -------
         entries : ndarray, shape (3, K)
-            Shift, count and function of the factors of beta-binomial rows; none for others.
+            Shift, count and function of the factors of beta-binomial rows; for others one, that
+            counts the rows of the data.
         ends : ndarray of int, shape (2 M + 2,)
             Where those of each row's successes end, then of each row's failures, then of all
             trials.
         """
         if self.factors is None:
-            return np.zeros((3, 0)), np.zeros(1, dtype=np.int64)
+            return np.array([[0.0], [self.n.sum()], [0.0]]), np.zeros(1, dtype=np.int64)
         return self.factors.entries()
 
 

@@ -51,15 +51,20 @@ def _compiled():
         gap = y - eta
         square = (gap / sigma) ** 2
         tail = log1p(square / nu)
-        half = (nu + 1) / 2
-        value = lgamma(half) - lgamma(nu / 2) - log(nu) / 2 - log(sigma)
         weight = (nu + 1) / (nu + square)
-        by_sigma = (weight * square - 1) / sigma
-        by_nu = (digamma(half) - digamma(nu / 2) - 1 / nu - tail + weight * square / nu) / 2
+        by_sigma = weight * square / sigma
+        by_nu = (weight * square / nu - tail) / 2
         slope = weight * gap / (sigma * sigma)
-        return n * (value - half * tail), n * slope, n * by_sigma, n * by_nu
+        return -n * (nu + 1) / 2 * tail, n * slope, n * by_sigma, n * by_nu
 
-    return CompiledRow(row)
+    @jit
+    def once(sigma, nu, entries, ends, size):
+        n, half = entries[1, 0], (nu + 1) / 2
+        value = lgamma(half) - lgamma(nu / 2) - log(nu) / 2 - log(sigma)
+        by_nu = (digamma(half) - digamma(nu / 2) - 1 / nu) / 2
+        return n * value, -n / sigma, n * by_nu
+
+    return CompiledRow(row, once)
 
 
 def _replicate(parameters: Parameters, rows: Collapsed, rng: np.random.Generator) -> Array:
