@@ -10,7 +10,7 @@ import pandas as pd
 
 from bambi_anova.estimates.contrast_families import as_text
 from bambi_anova.estimates.effects import Effects, Grid, deflection_effects, mean_effects
-from bambi_anova.names import parameter_names
+from bambi_anova.names import parameter_names, scaled_terms, sigma_name
 from bambi_anova.posterior.once import once
 from bambi_anova.posterior.populations import cell_means
 from bambi_anova.posterior.posterior import Posterior
@@ -44,8 +44,10 @@ def trust(posterior: Posterior) -> pd.DataFrame:
         A row a quantity: every scalar parameter, the cell means and the deflections of every
         term, both for new units and, where there are units, for these (link scale).  Columns
         ``quantity``, ``population``, ``mean``, ``sd``, ``mcse_mean``, ``mcse_sd``,
-        ``ess_bulk``, ``ess_tail``, ``r_hat`` (of chains only), ``pareto_k`` (tail shape of
-        the draws or of their importance weights, whichever is heavier) and ``trusted``.
+        ``mcse_bounds`` (the larger Monte Carlo error of the bounds of the 95% HDI), ``ess_bulk``,
+        ``ess_tail``, ``r_hat`` (of chains only), ``pareto_k`` (tail shape of the draws or of
+        their importance weights, whichever is heavier), ``pareto_k_sd`` (of squared distances
+        from the mean) and ``trusted``.
 
     Examples
     --------
@@ -86,10 +88,17 @@ def _cell_effects(posterior: Posterior) -> dict[str, Effects]:
 
 
 def verdict(posterior: Posterior) -> Verdict:
-    """Equal to "trusted" or "not trusted"; its ``reasons`` say why, in words."""
+    """Equal to "trusted" or "not trusted"; its ``reasons`` say why, in words.
+
+    It is about means and effects.  What is wrong with sigmas and further parameters of the
+    likelihood alone are ``reservations``; rows of tables that report them are judged by themselves.
+    """
     table = _trust(posterior)
     names = (table["quantity"] + " " + table["population"]).str.strip()
-    return judge(table.set_index(names), posterior.sampling)
+    known = parameter_names(posterior.design)
+    nuisance = {known[sigma_name(term)] for term in scaled_terms(posterior.design).values()}
+    nuisance |= set(posterior.draws.auxiliary)
+    return judge(table.set_index(names), posterior.sampling, nuisance)
 
 
 def complaints(posterior: Posterior) -> list[str]:

@@ -60,8 +60,7 @@ def quantity_table(
         If ``rope`` or ``comp_val`` cannot be used.
     """
     summary = summarise(quantities.draws, interval, sampling.weighting, quantities.null)
-    effective = summary[["ess_bulk", "ess_tail"]].min(axis=1).to_numpy()
-    beside, good = _shares_beside(quantities.draws, sampling, effective, rope, comp_val)
+    beside, good = _shares_beside(quantities.draws, sampling, summary, rope, comp_val)
     diagnostics = summary[list(DIAGNOSTICS)]
     direction = ["pd"] if np.isnan(quantities.null) else []
     estimates = summary.drop(columns=[*DIAGNOSTICS, *FOR_VERDICTS, *direction])
@@ -76,7 +75,7 @@ def quantity_table(
 def _shares_beside(
     draws: Array,
     sampling: Sampling,
-    effective: Array,
+    about: pd.DataFrame,
     rope: Rope | None,
     comp_val: float | None,
 ) -> tuple[dict[str, Any], Array]:
@@ -86,16 +85,16 @@ def _shares_beside(
     if rope is not None:
         low, high = check_rope(rope)
         found = {
-            "below_rope": shares(draws < low, sampling, effective),
-            "in_rope": shares((draws >= low) & (draws <= high), sampling, effective),
-            "above_rope": shares(draws > high, sampling, effective),
+            "below_rope": shares(draws < low, sampling, about),
+            "in_rope": shares((draws >= low) & (draws <= high), sampling, about),
+            "above_rope": shares(draws > high, sampling, about),
         }
         columns |= {name: part["share"] for name, part in found.items()}
         columns["mcse_rope"] = np.max([part["mcse"] for part in found.values()], axis=0)
         good &= np.all([part["trusted"] for part in found.values()], axis=0)
     if comp_val is not None:
         value = check_comp_val(comp_val)
-        part = shares(draws > value, sampling, effective)
+        part = shares(draws > value, sampling, about)
         columns |= {
             "comp_val": value,
             "above_comp_val": part["share"],

@@ -2,8 +2,9 @@
 
 A share is the mean of an indicator, so its error is that of a mean: from the indicator's own
 effective sample size in chains, from the settings that draws come of in importance-weighted fits.
-An indicator that is the same in every draw has no error to estimate; its share is then given the
-error of one draw in the effective sample.
+No share is known better than to one draw in the effective sample of what it is about: an indicator
+that is the same in every draw has no error of its own to estimate.  Where chains disagree about a
+quantity, what they say of its shares is not trusted either.
 
 Letters: H chains, D draws, K quantities.
 """
@@ -19,15 +20,16 @@ from bambi_anova.posterior.trust import MAX_PARETO_K, MAX_R_HAT, MAX_SHARE_ERROR
 Array = np.ndarray
 
 
-def shares(holds: Array, sampling: Sampling, effective: Array | float) -> pd.DataFrame:
+def shares(holds: Array, sampling: Sampling, about: pd.DataFrame) -> pd.DataFrame:
     """Return how often something holds.
 
     Parameters
     ----------
     holds : ndarray of bool, shape (H, D, K)
     sampling : Sampling
-    effective : ndarray, shape (K,), or float
-        Effective sample size of what the indicators are about.
+    about : pandas.DataFrame
+        Diagnostics of the quantities that the indicators are about, a row each, or several of
+        one indicator; with columns ``sd``, ``ess_bulk``, ``ess_tail`` and ``r_hat``.
 
     Returns
     -------
@@ -36,23 +38,34 @@ def shares(holds: Array, sampling: Sampling, effective: Array | float) -> pd.Dat
 
     Examples
     --------
-    >>> holds = np.random.default_rng(1).random((4, 1000, 1)) < 0.3
-    >>> table = shares(holds, Sampling("nuts", divergences=0, seconds=1.0), 4000)
-    >>> bool(abs(table["share"][0] - 0.3) < 3 * table["mcse"][0]), bool(table["trusted"][0])
+    >>> from bambi_anova.posterior.summary import diagnose
+    >>> draws = np.random.default_rng(1).normal(size=(4, 1000, 1))
+    >>> table = shares(draws < 0, Sampling("nuts", divergences=0, seconds=1.0), diagnose(draws))
+    >>> bool(abs(table["share"][0] - 0.5) < 3 * table["mcse"][0]), bool(table["trusted"][0])
     (True, True)
     """
     draws = holds.astype(float)
     share = draws.mean(axis=(0, 1))
     moving = (share > 0) & (share < 1)
-    effective = np.broadcast_to(np.nan_to_num(np.asarray(effective, dtype=float)), share.shape)
-    error = 1 / (effective + 2)
-    good = np.ones(share.shape, dtype=bool)
+    error, good = _least_error(about, sampling)
+    if len(about) != len(share):
+        error, good = np.repeat(error.max(), len(share)), np.repeat(good.all(), len(share))
     if moving.any():
-        error[moving], good[moving] = _error_of_means(draws[..., moving], sampling)
+        own, settled = _error_of_means(draws[..., moving], sampling)
+        error[moving] = np.fmax(error[moving], own)
+        good[moving] &= settled & np.isfinite(own)
     good &= (error <= MAX_SHARE_ERROR) & (sampling.divergences == 0)
     if sampling.weighting is not None:
         good &= sampling.weighting.pareto_k <= MAX_PARETO_K
     return pd.DataFrame({"share": share, "mcse": error, "trusted": good})
+
+
+def _least_error(about: pd.DataFrame, sampling: Sampling) -> tuple[Array, Array]:
+    """Return the error of one effective draw of each quantity, and whether its chains agree."""
+    moving = about["sd"].to_numpy() != 0
+    effective = about[["ess_bulk", "ess_tail"]].min(axis=1, skipna=False).fillna(0.0).to_numpy()
+    agree = (about["r_hat"] <= MAX_R_HAT).to_numpy() | (sampling.weighting is not None)
+    return np.where(moving, 1 / (effective + 2), 0.0), agree | ~moving
 
 
 def _error_of_means(draws: Array, sampling: Sampling) -> tuple[Array, Array]:

@@ -224,8 +224,10 @@ def _groups(means: Quantities, by: list[str]):
 
 
 def _probabilities(indicators: Array, draws: Array, sampling: Sampling) -> pd.DataFrame:
-    worth = diagnose(draws, sampling.weighting)[["ess_bulk", "ess_tail"]].to_numpy()
-    return shares(indicators, sampling, np.nanmin(worth) if np.isfinite(worth).any() else 0.0)
+    """Return the shares of K indicators, each of which is about all of the M means."""
+    about = diagnose(draws, sampling.weighting)
+    found = [shares(one[..., None], sampling, about) for one in np.moveaxis(indicators, -1, 0)]
+    return pd.concat(found, ignore_index=True)
 
 
 def _labelled(

@@ -104,43 +104,69 @@ def monte_carlo(values: Array, weighting: Weighting) -> dict[str, Array]:
     -------
     dict
         ``mcse_mean``, ``mcse_sd``, ``ess_bulk`` (of the normal scores of the ranks), ``ess_tail``
-        (the lesser of those for the 5% and 95% quantiles) and ``pareto_k``.
+        (the lesser of those for the 5% and 95% quantiles), ``pareto_k`` and ``pareto_k_sd``.
     """
     from scipy import stats  # heavy
 
     flat = values.reshape(-1, values.shape[-1])
     size = len(flat)
-    _, point = np.unique(weighting.point.ravel(), return_inverse=True)
-    gather = sparse.csr_array((np.ones(size), (point, np.arange(size))))
-
-    def error(quantity: Array) -> Array:
-        sums = gather @ (quantity - quantity.mean(axis=0))
-        return np.sqrt((sums**2).sum(axis=0)) / size
-
-    def effective(quantity: Array) -> Array:
-        with np.errstate(invalid="ignore", divide="ignore"):  # constant quantities
-            return np.minimum(quantity.var(axis=0) / error(quantity) ** 2, size)
-
+    points = _Points(weighting)
     sd = flat.std(axis=0, ddof=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mcse_sd = error((flat - flat.mean(axis=0)) ** 2) / (2 * sd)
-    tails = [effective(1.0 * (flat <= q)) for q in np.quantile(flat, [0.05, 0.95], axis=0)]
+        mcse_sd = points.error((flat - flat.mean(axis=0)) ** 2) / (2 * sd)
+    tails = [points.effective(1.0 * (flat <= q)) for q in np.quantile(flat, [0.05, 0.95], axis=0)]
     scores = stats.norm.ppf((stats.rankdata(flat, axis=0) - 0.375) / (size + 0.25))
     return {
-        "mcse_mean": error(flat),
+        "mcse_mean": points.error(flat),
         "mcse_sd": mcse_sd,
-        "ess_bulk": effective(scores),
-        "ess_tail": np.fmin(*tails),
+        "ess_bulk": points.effective(scores),
+        "ess_tail": np.minimum(*tails),
         "pareto_k": pareto_k(flat, weighting),
+        "pareto_k_sd": pareto_k(flat, weighting, power=2),
     }
 
 
-def pareto_k(flat: Array, weighting: Weighting) -> Array:
-    """Return the tail shape of weight times distance from the mean, for values (N, K)."""
+def effective_shares(holds: Array, weighting: Weighting) -> Array:
+    """Return effective sample sizes of shares of draws, shape (K,).
+
+    Parameters
+    ----------
+    holds : ndarray of bool, shape (H, D, K)
+        One that is the same in every draw has their number.
+    weighting : Weighting
+    """
+    flat = holds.reshape(-1, holds.shape[-1]).astype(float)
+    return np.nan_to_num(_Points(weighting).effective(flat), nan=len(flat))
+
+
+class _Points:
+    """Sums over the draws of each point; draws of different points are independent."""
+
+    def __init__(self, weighting: Weighting) -> None:
+        self._size = weighting.point.size
+        _, point = np.unique(weighting.point.ravel(), return_inverse=True)
+        self._gather = sparse.csr_array((np.ones(self._size), (point, np.arange(self._size))))
+
+    def error(self, values: Array) -> Array:
+        """Return the Monte Carlo errors of the means of values (N, K), shape (K,)."""
+        sums = self._gather @ (values - values.mean(axis=0))
+        return np.sqrt((sums**2).sum(axis=0)) / self._size
+
+    def effective(self, values: Array) -> Array:
+        """Return effective sample sizes, NaN for constants, shape (K,)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.minimum(values.var(axis=0) / self.error(values) ** 2, self._size)
+
+
+def pareto_k(flat: Array, weighting: Weighting, power: int = 1) -> Array:
+    """Return the tail shape of weight times distance from the mean, for values (N, K).
+
+    With a ``power`` of 2, of weight times squared distance, on which the sd rests.
+    """
     _, first = np.unique(weighting.proposal.ravel(), return_index=True)
     log_weight = weighting.log_weight.ravel()[first]
     weight = np.exp(log_weight - log_weight.max())
-    distance = np.abs(flat[first] - flat.mean(axis=0))
+    distance = np.abs(flat[first] - flat.mean(axis=0)) ** power
     return tail_shapes(weight[:, None] * distance, "right")
 
 

@@ -1,16 +1,20 @@
 """Diagnostics -> verdicts, for a fit and for every quantity that it reports.
 
 The promise is one-sided: a trusted quantity is within 0.15 posterior sd of the truth in mean and
-within 15% in sd.  Chains are judged as in Vehtari et al. (2021, doi:10.1214/20-BA1221): R-hat of
-split, rank-normalised draws at most 1.01, bulk and tail effective sample sizes of at least 400.
-Importance-weighted draws must have Monte Carlo errors of mean and sd so small that the promise
-holds nearly four times over, and weights whose tail lets these errors be believed: Pareto k at
-most 0.7 (Vehtari et al. 2024, arXiv:1507.02646).  A quantity whose own draws have a tail of
-k > 0.7 has no mean to speak of, whatever the method.
+within 15% in sd.  Whatever the method, Monte Carlo errors of mean and sd must be so small that the
+promise holds nearly four times over, and effective sample sizes of bulk and tails at least 400
+(Vehtari et al. 2021, doi:10.1214/20-BA1221); bounds of intervals may be no less sure than the
+promise.  Chains must agree as well: R-hat of split, rank-normalised draws at most 1.01.
+
+That errors can be believed, tails must allow: those of what is averaged, in the draws and with
+their weights, must have a Pareto k of at most 0.7 for the mean to settle (Vehtari et al. 2024,
+arXiv:1507.02646).  The sd is made of squared distances from the mean, whose k is twice that of
+the draws: of a quantity without a variance any finite sample shows an sd.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +30,8 @@ MIN_ESS = 400
 MAX_PARETO_K = 0.7
 #: Monte Carlo error of mean and sd, in posterior sds.
 MAX_ERROR = 0.04
+#: Monte Carlo error of an interval's bounds, in posterior sds.
+MAX_BOUND_ERROR = PROMISE
 #: Monte Carlo error of a share of draws: that of an even chance at 400 effective draws.
 MAX_SHARE_ERROR = 0.5 / MIN_ESS**0.5
 
@@ -73,15 +79,22 @@ class Verdict:
     ----------
     reasons : tuple of str
         What is wrong, in words; empty if nothing is.
+    reservations : tuple of str
+        What is wrong with parameters that tables of effects do not report, such as a sigma: the
+        rest may be trusted.
 
     Examples
     --------
     >>> verdict = Verdict(("Pareto k 0.91 (above 0.7)",))
     >>> verdict.trusted, verdict
     (False, not trusted: Pareto k 0.91 (above 0.7))
+    >>> verdict = Verdict(reservations=("R-hat up to 1.013 (above 1.01) for 1|A_sigma",))
+    >>> verdict.trusted, verdict
+    (True, trusted, but: R-hat up to 1.013 (above 1.01) for 1|A_sigma)
     """
 
     reasons: tuple[str, ...] = ()
+    reservations: tuple[str, ...] = ()
 
     @property
     def trusted(self) -> bool:
@@ -92,11 +105,12 @@ class Verdict:
         return "trusted" if self.trusted else "not trusted"
 
     def __repr__(self) -> str:
-        return str(self) if self.trusted else f"{self}: {'; '.join(self.reasons)}"
+        words = "; ".join([*self.reasons, *self.reservations])
+        return f"{self}{', but' if self.trusted else ''}: {words}" if words else str(self)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Verdict):
-            return self.reasons == other.reasons
+            return (self.reasons, self.reservations) == (other.reasons, other.reservations)
         return str(self) == other if isinstance(other, str) else NotImplemented
 
     def __hash__(self) -> int:
@@ -109,8 +123,8 @@ def is_trusted(summary: pd.DataFrame, sampling: Sampling) -> np.ndarray:
     Parameters
     ----------
     summary : pandas.DataFrame
-        With columns ``sd``, ``r_hat``, ``ess_bulk`` and ``ess_tail``; for importance-weighted
-        draws also ``mcse_mean``, ``mcse_sd`` and ``pareto_k``.
+        With the columns of ``summary.diagnose``; ``r_hat`` is not looked at for
+        importance-weighted draws.
     sampling : Sampling
 
     Returns
@@ -121,8 +135,10 @@ def is_trusted(summary: pd.DataFrame, sampling: Sampling) -> np.ndarray:
 
     Examples
     --------
-    >>> table = pd.DataFrame({"sd": [1, 1], "r_hat": [1.0, 1.2], "ess_bulk": 900, "ess_tail": 900})
-    >>> is_trusted(table, Sampling("nutpie", divergences=0, seconds=1.0)).tolist()
+    >>> from bambi_anova.posterior.summary import diagnose
+    >>> draws = np.random.default_rng(1).normal(size=(4, 1000, 2))
+    >>> draws[0, :, 1] += 1  # a chain of its own
+    >>> is_trusted(diagnose(draws), Sampling("nutpie", divergences=0, seconds=1.0)).tolist()
     [True, False]
     """
     constant = summary["sd"] == 0
@@ -134,7 +150,9 @@ def is_trusted(summary: pd.DataFrame, sampling: Sampling) -> np.ndarray:
     return np.asarray(good, dtype=bool)
 
 
-def judge(summary: pd.DataFrame, sampling: Sampling) -> Verdict:
+def judge(
+    summary: pd.DataFrame, sampling: Sampling, nuisance: Collection[str] = frozenset()
+) -> Verdict:
     """Judge a fit by all of its quantities, and say in words what is wrong with it.
 
     Parameters
@@ -142,6 +160,9 @@ def judge(summary: pd.DataFrame, sampling: Sampling) -> Verdict:
     summary : pandas.DataFrame
         As for ``is_trusted``, with the quantities' names as index.
     sampling : Sampling
+    nuisance : collection of str
+        Names of quantities that are reported only as such: what is wrong with them alone is a
+        reservation.
     """
     found = []
     if sampling.divergences:
@@ -155,26 +176,35 @@ def judge(summary: pd.DataFrame, sampling: Sampling) -> Verdict:
             f"{MAX_PARETO_K}): the approximation misses part of the posterior; confirm with "
             "inference_method='nuts'"
         )
+    apart = summary.index.isin(list(nuisance))
+    found += _complaints(summary[~apart], sampling)
+    return Verdict(tuple(found), tuple(_complaints(summary[apart], sampling)))
+
+
+def _complaints(summary: pd.DataFrame, sampling: Sampling) -> list[str]:
+    """Say which quantities miss which threshold."""
     moving = summary["sd"] != 0
-    for name, failed in _failures(summary, sampling).items():
-        rows = summary[failed & moving]
-        if len(rows):
-            found.append(_WORDS[name](rows, sampling))
-    return Verdict(tuple(found))
+    failures = {name: failed & moving for name, failed in _failures(summary, sampling).items()}
+    return [
+        _WORDS[name](summary[failed], sampling) for name, failed in failures.items() if failed.any()
+    ]
 
 
 def _failures(summary: pd.DataFrame, sampling: Sampling) -> dict[str, pd.Series]:
     """Return for each threshold which rows miss it; missing values count as missed."""
-    weighted = sampling.weighting is not None
-    few = ~((summary["ess_bulk"] >= MIN_ESS) & (summary["ess_tail"] >= MIN_ESS))
-    # Parts of one weighted sample share their proposal: what sets them apart is in the errors.
-    failures = {"few": few} if weighted else {"slow": ~(summary["r_hat"] <= MAX_R_HAT), "few": few}
-    if weighted:
-        error = summary[["mcse_mean", "mcse_sd"]].max(axis=1, skipna=False)
-        failures["noisy"] = ~(error <= MAX_ERROR * summary["sd"])
-    if "pareto_k" in summary:
-        failures["heavy"] = ~(summary["pareto_k"] <= MAX_PARETO_K)
-    return failures
+    error = summary[["mcse_mean", "mcse_sd"]].max(axis=1, skipna=False)
+    tested = {
+        "slow": summary["r_hat"] <= MAX_R_HAT,
+        "few": (summary["ess_bulk"] >= MIN_ESS) & (summary["ess_tail"] >= MIN_ESS),
+        "noisy": error <= MAX_ERROR * summary["sd"],
+        "loose": summary["mcse_bounds"] <= MAX_BOUND_ERROR * summary["sd"],
+        "heavy": summary["pareto_k"] <= MAX_PARETO_K,
+        "endless": summary["pareto_k_sd"] <= MAX_PARETO_K,
+    }
+    if sampling.weighting is not None:
+        # Parts of one weighted sample share their proposal: what sets them apart is in the errors.
+        del tested["slow"]
+    return {name: ~good for name, good in tested.items()}
 
 
 def _slow(rows: pd.DataFrame, sampling: Sampling) -> str:
@@ -186,18 +216,25 @@ def _slow(rows: pd.DataFrame, sampling: Sampling) -> str:
 
 def _few(rows: pd.DataFrame, sampling: Sampling) -> str:
     least = float(rows[["ess_bulk", "ess_tail"]].to_numpy().min())
-    remedy = "raise draws" if sampling.weighting is None else "confirm with NUTS or raise draws"
     return (
         f"effective sample size down to {least:.0f} (below {MIN_ESS}) for "
-        f"{listing(rows.index)}: {remedy}"
+        f"{listing(rows.index)}: {_remedy(sampling)}"
     )
 
 
 def _noisy(rows: pd.DataFrame, sampling: Sampling) -> str:
     error = rows[["mcse_mean", "mcse_sd"]].max(axis=1) / rows["sd"]
     return (
-        f"Monte Carlo error up to {error.max():.2f} sd (above {MAX_ERROR}) for "
-        f"{listing(rows.index)}: confirm with NUTS or raise draws"
+        f"Monte Carlo error up to {error.max():.2g} sd (above {MAX_ERROR}) for "
+        f"{listing(rows.index)}: {_remedy(sampling)}"
+    )
+
+
+def _loose(rows: pd.DataFrame, sampling: Sampling) -> str:
+    error = rows["mcse_bounds"] / rows["sd"]
+    return (
+        f"Monte Carlo error of interval bounds up to {error.max():.2g} sd (above "
+        f"{MAX_BOUND_ERROR}) for {listing(rows.index)}: {_remedy(sampling)}"
     )
 
 
@@ -208,4 +245,22 @@ def _heavy(rows: pd.DataFrame, sampling: Sampling) -> str:
     )
 
 
-_WORDS = {"slow": _slow, "few": _few, "noisy": _noisy, "heavy": _heavy}
+def _endless(rows: pd.DataFrame, sampling: Sampling) -> str:
+    return (
+        f"Pareto k of squared distances up to {rows['pareto_k_sd'].max():.3g} (above "
+        f"{MAX_PARETO_K}) for {listing(rows.index)}: tails too heavy for an sd to settle"
+    )
+
+
+def _remedy(sampling: Sampling) -> str:
+    return "raise draws" if sampling.weighting is None else "confirm with NUTS or raise draws"
+
+
+_WORDS = {
+    "slow": _slow,
+    "few": _few,
+    "noisy": _noisy,
+    "loose": _loose,
+    "heavy": _heavy,
+    "endless": _endless,
+}

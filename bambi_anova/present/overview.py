@@ -62,7 +62,7 @@ def result_text(posterior: Posterior) -> str:
 def result_html(posterior: Posterior) -> str:
     """Return what was fitted, the verdict with its reasons, and the ANOVA table."""
     found, missed = verdict(posterior), misfit_text(posterior)
-    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in found.reasons)
+    reasons = "".join(f"<li>{escape(word)}</li>" for word in (*found.reasons, *found.reservations))
     return (
         f"<div><div><b>{escape(_title(posterior))}</b></div>"
         f"<div>{escape(_method(posterior))}</div>"

@@ -63,7 +63,9 @@ _BESIDE_FACTORS = (
     Column("ess_tail", DIAGNOSTIC, "effective sample size of the tails", "Tail ESS"),
     Column("r_hat", DIAGNOSTIC, "R-hat of chains", "R-hat"),
     Column("mcse_sd", ERROR, "Monte Carlo error of the sd", "MCSE of SD"),
+    Column("mcse_bounds", ERROR, "larger Monte Carlo error of the interval's bounds"),
     Column("pareto_k", DIAGNOSTIC, "tail shape of draws or of importance weights", "Pareto k"),
+    Column("pareto_k_sd", DIAGNOSTIC, "tail shape of squared distances from the mean"),
     Column("probability", SHARE, "share of the posterior in which a statement holds"),
     Column("mcse", ERROR, "Monte Carlo error of the probability"),
     Column("supported", JUDGEMENT, "whether it needs no cell without data"),
@@ -150,10 +152,11 @@ RESERVED = frozenset(column.name for column in _BESIDE_FACTORS) | {
 }
 #: Diagnostics of every table of quantities, and those that verdicts need besides.
 DIAGNOSTICS = ("mcse_mean", "ess_bulk", "ess_tail", "r_hat")
-FOR_VERDICTS = ("mcse_sd", "pareto_k")
+FOR_VERDICTS = ("mcse_sd", "mcse_bounds", "pareto_k", "pareto_k_sd")
 #: Tables whose columns have one order.
 TRUST = (
-    "quantity population mean sd mcse_mean mcse_sd ess_bulk ess_tail r_hat pareto_k trusted".split()
+    "quantity population mean sd mcse_mean mcse_sd mcse_bounds ess_bulk ess_tail r_hat pareto_k "
+    "pareto_k_sd trusted".split()
 )
 KRUSCHKE = (
     "Mean Median Mode ESS HDImass HDIlow HDIhigh CompVal PcntGtCompVal ROPElow ROPEhigh "

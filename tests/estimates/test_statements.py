@@ -135,9 +135,14 @@ def test_orders_list_the_likeliest():
 # -- Shares ------------------------------------------------------------------------------------
 
 
+def about(size, r_hat=1.0, sd=1.0):
+    """The diagnostics of one quantity."""
+    return pd.DataFrame({"sd": [sd], "ess_bulk": size, "ess_tail": size, "r_hat": r_hat})
+
+
 def test_the_error_of_a_share_is_that_of_independent_draws():
     holds_here = RNG.random((4, 1000, 3)) < np.array([0.5, 0.1, 0.01])
-    table = shares(holds_here, GOOD, 4000)
+    table = shares(holds_here, GOOD, pd.concat([about(4000)] * 3))
     p = holds_here.mean(axis=(0, 1))
     np.testing.assert_allclose(table["mcse"], np.sqrt(p * (1 - p) / 4000), rtol=0.25)
     assert table["trusted"].all()
@@ -147,7 +152,7 @@ def test_errors_cover_the_truth():
     errors = []
     for seed in range(200):
         draws = np.random.default_rng(seed).random((4, 250, 1)) < 0.3
-        row = shares(draws, GOOD, 1000).iloc[0]
+        row = shares(draws, GOOD, about(1000)).iloc[0]
         errors.append((row["share"] - 0.3) / row["mcse"])
     assert 0.85 < np.std(errors) < 1.15
 
@@ -155,7 +160,7 @@ def test_errors_cover_the_truth():
 def test_sticky_chains_have_larger_errors():
     fast = RNG.random((4, 1000, 1)) < 0.5
     slow = np.repeat(RNG.random((4, 50, 1)) < 0.5, 20, axis=1)
-    a, b = (shares(draws, GOOD, 4000).iloc[0] for draws in (fast, slow))
+    a, b = (shares(draws, GOOD, about(4000)).iloc[0] for draws in (fast, slow))
     assert b["mcse"] > 3 * a["mcse"]
     assert a["trusted"]
     assert not b["trusted"]
@@ -165,17 +170,53 @@ def test_chains_that_disagree_are_not_trusted():
     apart = np.zeros((4, 1000, 1), dtype=bool)
     apart[0] = RNG.random((1000, 1)) < 0.9
     apart[1:] = RNG.random((3, 1000, 1)) < 0.1
-    assert not shares(apart, GOOD, 4000)["trusted"][0]
+    assert not shares(apart, GOOD, about(4000))["trusted"][0]
 
 
 def test_what_always_holds_has_the_error_of_one_draw():
     always = np.ones((4, 1000, 1), dtype=bool)
-    table = shares(always, GOOD, 998.0)
+    table = shares(always, GOOD, about(998.0))
     assert table["mcse"][0] == pytest.approx(0.001)
     assert table["trusted"][0]
-    assert not shares(always, GOOD, 10.0)["trusted"][0]
-    assert not shares(always, GOOD, np.nan)["trusted"][0]
-    assert not shares(always, Sampling("none", 1, 1.0), 998.0)["trusted"][0]
+    assert not shares(always, GOOD, about(10.0))["trusted"][0]
+    assert not shares(always, GOOD, about(np.nan))["trusted"][0]
+    assert not shares(always, Sampling("none", 1, 1.0), about(998.0))["trusted"][0]
+
+
+def test_what_hardly_ever_holds_is_known_no_better_than_to_one_draw():
+    hardly = np.zeros((4, 1000, 1), dtype=bool)
+    hardly[0, 3] = True
+    assert shares(hardly, GOOD, about(498.0))["mcse"][0] == pytest.approx(1 / 500)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_shares_of_what_chains_disagree_about_are_not_trusted(share):
+    fine = RNG.random((4, 1000, 1)) < share
+    assert shares(fine, GOOD, about(4000))["trusted"][0]
+    assert not shares(fine, GOOD, about(4000, r_hat=1.03))["trusted"][0]
+    assert not shares(fine, GOOD, about(4000, r_hat=np.nan))["trusted"][0]
+
+
+def test_what_is_constant_is_known():
+    table = shares(np.ones((4, 1000, 1), dtype=bool), GOOD, about(np.nan, np.nan, sd=0.0))
+    assert table["mcse"][0] == 0
+    assert table["trusted"][0]
+
+
+def test_statements_rest_on_the_least_known_of_their_means():
+    """All draws agree that a > b, but one chain has another a."""
+    draws = RNG.normal(size=(4, 500, 2)) + np.array([20.0, 0.0])
+    labels = pd.DataFrame({"A": ["a", "b"]})
+
+    def table(draws):
+        means = Quantities(labels, draws, np.ones(2, dtype=bool), "super", "link")
+        return probability_table(means, [], "a > b", GOOD).iloc[0]
+
+    assert table(draws)["trusted"]
+    draws[0, :, 0] += 2
+    assert table(draws)["probability"] == 1
+    assert not table(draws)["trusted"]
+    assert table(draws)["mcse"] > 0.01
 
 
 def weighting(setting, pareto_k=0.2, log_weight=None):
@@ -190,7 +231,7 @@ def test_weighted_shares_add_up_settings():
     whole = (RNG.random(400) < 0.4)[setting][..., None]
     single = RNG.random((4, 1000, 1)) < 0.4
     sampling = Sampling("laplace", 0, 1.0, weighting=weighting(setting))
-    a, b = (shares(draws, sampling, 4000).iloc[0] for draws in (single, whole))
+    a, b = (shares(draws, sampling, about(4000)).iloc[0] for draws in (single, whole))
     assert a["mcse"] == pytest.approx(np.sqrt(0.24 / 4000), rel=0.2)
     assert b["mcse"] == pytest.approx(np.sqrt(0.24 / 400), rel=0.2)
 
@@ -201,9 +242,9 @@ def test_weights_without_a_mean_are_not_trusted():
     heavy = np.where(event[..., 0], RNG.pareto(0.8, size=(4, 1000)) + 1, 1.0)
     for values, trusted in ((np.ones((4, 1000)), True), (heavy, False)):
         known = Sampling("laplace", 0, 1.0, weighting=weighting(setting, 0.2, np.log(values)))
-        assert shares(event, known, 4000)["trusted"][0] == trusted
+        assert shares(event, known, about(4000))["trusted"][0] == trusted
     overall = Sampling("laplace", 0, 1.0, weighting=weighting(setting, 0.9))
-    assert not shares(event, overall, 4000)["trusted"][0]
+    assert not shares(event, overall, about(4000))["trusted"][0]
 
 
 def test_statements_without_a_level_are_refused():

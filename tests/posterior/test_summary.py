@@ -5,12 +5,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy import stats
 
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import quantity_table
-from bambi_anova.posterior.summary import summarise
-from bambi_anova.posterior.trust import MAX_R_HAT, MIN_ESS, Sampling, is_trusted, judge
+from bambi_anova.posterior.summary import diagnose, summarise
+from bambi_anova.posterior.trust import (
+    MAX_BOUND_ERROR,
+    MAX_ERROR,
+    MAX_PARETO_K,
+    MAX_R_HAT,
+    MIN_ESS,
+    Sampling,
+    is_trusted,
+    judge,
+)
 from bambi_anova.tables.interval import Interval
 
 GOOD = Sampling("nutpie", divergences=0, seconds=2.0)
@@ -85,6 +95,38 @@ def test_diagnostics_are_those_of_arviz():
         np.testing.assert_allclose(table[name], value["q"], rtol=1e-10, err_msg=name)
 
 
+def test_the_tail_is_worth_no_more_than_the_draws():
+    """Chains that swing from side to side know the middle better than independent draws."""
+    rng = np.random.default_rng(5)
+    draws = rng.normal(size=(4, 500, 1))
+    draws[:, 1::2] = -draws[:, ::2] + 0.1 * rng.normal(size=(4, 250, 1))
+    assert arviz_stats.ess(draws[..., 0], method="tail", prob=(0.05, 0.95)) > 2000
+    assert diagnose(draws)["ess_tail"][0] <= 2000
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [(f, k) for f in ("normal", "exponential", "standard_gamma") for k in ("hdi", "eti")],
+)
+def test_bounds_are_as_unsure_as_they_say(family, kind):
+    rng = np.random.default_rng(6)
+    shape = {"shape": 2.0} if family == "standard_gamma" else {}
+    draws = getattr(rng, family)(size=(4, 500, 200), **shape)
+    table = diagnose(draws, None, Interval(0.95, kind))
+    bounds = table[[f"{kind}95_lb", f"{kind}95_ub"]].to_numpy()
+    claimed = np.median(table["mcse_bounds"])
+    # Where a highest-density interval stands is less sure than the quantiles that it ends at.
+    assert 0.55 < claimed / bounds.std(axis=0).max() < 1.4
+
+
+def test_bounds_of_chains_that_stick_are_less_sure():
+    rng = np.random.default_rng(7)
+    fast = rng.normal(size=(4, 1000, 5))
+    slow = np.repeat(rng.normal(size=(4, 100, 5)), 10, axis=1)
+    a, b = diagnose(fast)["mcse_bounds"].mean(), diagnose(slow)["mcse_bounds"].mean()
+    assert 2 < b / a < 5
+
+
 def test_the_probability_of_direction_is_the_larger_side():
     draws = np.full((2, 50, 3), -1.0)
     draws[:, :10, 0] = 1.0
@@ -107,7 +149,9 @@ def test_columns_stand_in_a_fixed_order():
             "ess_tail",
             "r_hat",
             "mcse_sd",
+            "mcse_bounds",
             "pareto_k",
+            "pareto_k_sd",
         ]
 
 
@@ -175,8 +219,18 @@ def test_labels_stand_in_front_and_verdicts_behind():
 
 def a_summary(**changes):
     """One row that just meets every threshold, with some values changed."""
-    row = {"sd": 1.0, "r_hat": MAX_R_HAT, "ess_bulk": MIN_ESS, "ess_tail": MIN_ESS, **changes}
-    return pd.DataFrame([row], index=["q"])
+    row = {
+        "sd": 2.0,
+        "r_hat": MAX_R_HAT,
+        "ess_bulk": MIN_ESS,
+        "ess_tail": MIN_ESS,
+        "mcse_mean": 2 * MAX_ERROR,
+        "mcse_sd": 2 * MAX_ERROR,
+        "mcse_bounds": 2 * MAX_BOUND_ERROR,
+        "pareto_k": MAX_PARETO_K,
+        "pareto_k_sd": MAX_PARETO_K,
+    }
+    return pd.DataFrame([row | changes], index=["q"])
 
 
 def test_the_thresholds_are_those_of_vehtari_and_colleagues():
@@ -194,6 +248,11 @@ def test_a_row_that_meets_every_threshold_is_trusted():
         ({"r_hat": 1.0101}, GOOD, "R-hat"),
         ({"ess_bulk": 399.0}, GOOD, "effective sample size down to 399 "),
         ({"ess_tail": 12.0}, GOOD, "effective sample size down to 12 "),
+        ({"mcse_mean": 0.081}, GOOD, "Monte Carlo error up to 0.041 sd"),
+        ({"mcse_sd": 0.081}, GOOD, "Monte Carlo error up to 0.041 sd"),
+        ({"mcse_bounds": 0.31}, GOOD, "Monte Carlo error of interval bounds up to 0.15 sd"),
+        ({"pareto_k": 0.71}, GOOD, "too heavy for a mean"),
+        ({"pareto_k_sd": 0.71}, GOOD, "too heavy for an sd"),
         ({}, DIVERGENT, "3 divergent transitions"),
     ],
 )
@@ -204,7 +263,7 @@ def test_each_threshold_alone_withdraws_trust_and_is_complained_about(changes, s
     assert words in complaint
 
 
-@pytest.mark.parametrize("name", ["r_hat", "ess_bulk", "ess_tail"])
+@pytest.mark.parametrize("name", [name for name in a_summary() if name != "sd"])
 def test_an_unknown_diagnostic_is_not_trusted(name):
     assert not is_trusted(a_summary(**{name: np.nan}), GOOD).any()
 
@@ -255,3 +314,21 @@ def test_chains_that_disagree_are_not_trusted():
 def test_few_draws_are_not_trusted():
     draws = np.random.default_rng(1).normal(size=(4, 60, 1))
     assert is_trusted(summarise(draws), GOOD).tolist() == [False]
+
+
+@pytest.mark.parametrize("shape", [0.55, 0.6, 0.65])
+def test_an_sd_that_does_not_exist_is_not_trusted(shape):
+    """Pareto tails of shape above 1/2 have a mean and no variance, whatever the draws' sd is."""
+    tails = stats.genpareto.rvs(shape, size=(4, 1000, 50), random_state=8)
+    table = diagnose(tails)
+    assert not is_trusted(table, GOOD).any()
+    assert (table["pareto_k"] < 0.7).mean() > 0.5
+
+
+def test_an_sd_that_has_not_settled_is_not_trusted():
+    """The sd of few draws of a t with 5 degrees of freedom is off by more than a tenth at times."""
+    draws = np.random.default_rng(9).standard_t(5, size=(4, 200, 200))
+    off = np.abs(draws.std(axis=(0, 1)) / np.sqrt(5 / 3) - 1) > 0.15
+    trusted = is_trusted(diagnose(draws), GOOD)
+    assert off.any()
+    assert not (trusted & off).any()

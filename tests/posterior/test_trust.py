@@ -6,7 +6,14 @@ import pytest
 
 import bambi_anova as ba
 from bambi_anova.posterior.importance import Weighting
-from bambi_anova.posterior.trust import MAX_ERROR, Sampling, Verdict, is_trusted, judge
+from bambi_anova.posterior.trust import (
+    MAX_BOUND_ERROR,
+    MAX_ERROR,
+    Sampling,
+    Verdict,
+    is_trusted,
+    judge,
+)
 from benchmarks.corpus.designs import DESIGNS as CORPUS
 from benchmarks.corpus.quantities import quantities
 from benchmarks.trust.reference import read_reference
@@ -26,10 +33,12 @@ def row(**changes):
         "sd": 2.0,
         "mcse_mean": 0.02,
         "mcse_sd": 0.02,
+        "mcse_bounds": 0.1,
         "ess_bulk": 3000.0,
         "ess_tail": 2000.0,
         "r_hat": np.nan,
         "pareto_k": 0.2,
+        "pareto_k_sd": 0.3,
     }
     return pd.DataFrame([good | changes], index=["x"])
 
@@ -47,7 +56,9 @@ def test_good_weighted_draws_are_trusted():
         ({"mcse_sd": np.nan}, "Monte Carlo error"),
         ({"ess_bulk": 399.0}, "effective sample size"),
         ({"ess_tail": 399.0}, "effective sample size"),
+        ({"mcse_bounds": 2.0 * MAX_BOUND_ERROR * 1.01}, "interval bounds"),
         ({"pareto_k": 0.71}, "Pareto k"),
+        ({"pareto_k_sd": 0.71}, "Pareto k of squared distances"),
     ],
 )
 def test_each_threshold_can_fail_by_itself(changes, word):
@@ -79,6 +90,19 @@ def test_a_verdict_is_a_word_with_reasons():
     assert repr(bad) == "not trusted: one thing; another"
 
 
+def test_what_is_wrong_with_a_sigma_alone_is_a_reservation():
+    table = pd.concat([row(), row(mcse_sd=0.2).rename(index={"x": "1|A_sigma"})])
+    verdict = judge(table, quick(), {"1|A_sigma"})
+    assert verdict == "trusted"
+    (words,) = verdict.reservations
+    assert "1|A_sigma" in words
+    assert repr(verdict) == f"trusted, but: {words}"
+    assert is_trusted(table, quick()).tolist() == [True, False]
+    assert not judge(table, quick()).trusted
+    assert judge(table, quick()) != verdict
+    assert not judge(table, quick(k=0.8), {"1|A_sigma"}).trusted
+
+
 def test_tables_say_what_is_trusted_for_each_quantity():
     model = ba.Model("yield ~ variety * nitrogen + Error(block/variety)", ba.load_data("oats"))
     result = model.fit("laplace", random_seed=1, progressbar=False)
@@ -91,7 +115,8 @@ def test_tables_say_what_is_trusted_for_each_quantity():
     ):
         assert table["trusted"].dtype == bool
     trust = result.trust()
-    assert result.verdict == ("trusted" if trust["trusted"].all() else "not trusted")
+    parameters = trust["population"] == ""
+    assert result.verdict == ("trusted" if trust["trusted"][~parameters].all() else "not trusted")
     assert {"pareto_k", "ess_bulk", "mcse_mean", "r_hat", "trusted"} <= set(trust)
     assert set(trust["population"]) == {"", "super", "finite"}
 
