@@ -97,7 +97,7 @@ DATASETS = {
     "memory": Dataset(
         _memory,
         4_100,
-        "simulated by data/simulate_memory.py",
+        "simulated by bambi_anova/datasets/simulate_memory.py",
         "split plot, binomial: 41 participants, condition between, trial_type within",
     ),
     "memory_grid": Dataset(

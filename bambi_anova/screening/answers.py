@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from bambi_anova.screening.informative import Dependence
+from bambi_anova.screening.dependence import Dependence
 from bambi_anova.screening.overdispersion import Dispersion
 from bambi_anova.tables.sections import sections
 

@@ -16,9 +16,9 @@ from bambi_anova.errors import (
 from bambi_anova.families.base import Family
 from bambi_anova.formula.expression import Expression, column
 from bambi_anova.screening.answers import DispersionCheck, NotChecked, TrialsCheck
-from bambi_anova.screening.informative import estimate_dependence, p_value
-from bambi_anova.screening.outcomes import Comparable, comparable_rows, repeated_rows, values_of
+from bambi_anova.screening.dependence import estimate_dependence, p_value
 from bambi_anova.screening.overdispersion import estimate_dispersion
+from bambi_anova.screening.rows import Comparable, comparable_rows, repeated_rows, values_of
 from bambi_anova.specification import Specification
 
 #: A model warns by itself only of what is clear and matters: p-value and log odds for one sd.
@@ -60,7 +60,7 @@ def check_trials(
 
     Notes
     -----
-    See ``bambi_anova.screening.informative`` for the method and its sources.
+    See ``bambi_anova.screening.dependence`` for the method and its sources.
 
     Examples
     --------

@@ -36,6 +36,12 @@ def memory():
 
 
 @pytest.fixture(scope="module")
+def literal():
+    options = {"family": "binomial", "parameterization": "overparameterized"}
+    return quiet(ba.Model, FORMULA, ba.load_data("memory"), **options)
+
+
+@pytest.fixture(scope="module")
 def table(memory):
     return quiet(ba.compare_analyses, memory, random_seed=1)
 
@@ -147,14 +153,7 @@ def test_deflected_and_sum_to_zero_effects_agree(table, contrast):
     assert (other.upper - other.lower) / (own.upper - own.lower) == pytest.approx(1, abs=0.15)
 
 
-def test_raw_coefficients_come_from_the_same_draws(memory):
-    literal = quiet(
-        ba.Model,
-        FORMULA,
-        ba.load_data("memory"),
-        family="binomial",
-        parameterization="overparameterized",
-    )
+def test_raw_coefficients_come_from_the_same_draws(memory, literal):
     fit = quiet(literal.fit, "laplace", random_seed=1, progressbar=False)
     raw = fit.idata["posterior"]["1|trial_type"].to_numpy()
     names = ["raw coefficients", LITERAL]
@@ -187,19 +186,12 @@ def test_single_trials_have_no_model_of_the_question(split_plot):
     assert "p(successes, trials)" in known.loc["as in the question", "reason"]
 
 
-def test_a_model_that_is_over_parameterized_is_compared_with_the_other(memory):
-    model = quiet(
-        ba.Model,
-        FORMULA,
-        ba.load_data("memory"),
-        family="binomial",
-        parameterization="overparameterized",
-    )
-    known = ba.applicable_analyses(model).set_index("analysis")
+def test_a_model_that_is_over_parameterized_is_compared_with_the_other(literal):
+    known = ba.applicable_analyses(literal).set_index("analysis")
     assert known.loc["Bayesian, sum-to-zero", "applies"]
     assert known.loc[LITERAL, "reason"] == "it is the model itself"
     names = [OWN, "raw coefficients", "Bayesian, sum-to-zero"]
-    found = quiet(ba.compare_analyses, model, "condition", names, random_seed=1)
+    found = quiet(ba.compare_analyses, literal, "condition", names, random_seed=1)
     assert len(set(found["seconds"])) == 2  # the raw coefficients are of the model's own fit
 
 

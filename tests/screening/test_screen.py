@@ -19,8 +19,7 @@ from bambi_anova.families.registry import get_family
 from bambi_anova.formula.parse import parse_formula
 from bambi_anova.screening.answers import NotChecked
 from bambi_anova.screening.clusters import Clusters, find_clusters, number, variance_of_sum
-from bambi_anova.screening.informative import Counts, estimate_dependence, p_value, score_at
-from bambi_anova.screening.outcomes import comparable_rows
+from bambi_anova.screening.dependence import Counts, estimate_dependence, p_value, score_at
 from bambi_anova.screening.overdispersion import (
     Repeats,
     chance_variance,
@@ -28,6 +27,7 @@ from bambi_anova.screening.overdispersion import (
     estimate_dispersion,
     expected_squares,
 )
+from bambi_anova.screening.rows import comparable_rows
 from bambi_anova.screening.screen import check_dispersion, check_trials, warn_of_trials
 from bambi_anova.specification import of_design
 

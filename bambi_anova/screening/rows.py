@@ -24,7 +24,7 @@ from bambi_anova.screening.clusters import (
     number,
     strata_from_finest,
 )
-from bambi_anova.screening.informative import Counts
+from bambi_anova.screening.dependence import Counts
 from bambi_anova.screening.overdispersion import Repeats
 
 Array = np.ndarray
