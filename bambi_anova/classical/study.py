@@ -131,14 +131,6 @@ class Study:
 def read_study(model: Model) -> Study:
     """Read the columns, levels, units and terms of a model; nothing else of it is used.
 
-    Parameters
-    ----------
-    model : bambi_anova.Model
-
-    Returns
-    -------
-    Study
-
     Examples
     --------
     >>> import bambi_anova as ba

@@ -36,17 +36,7 @@ FEW_VALUES = 5
 
 
 def check_design(design: Design, family: Family) -> list[AnovaWarning]:
-    """Return every warning that a design deserves.
-
-    Parameters
-    ----------
-    design : Design
-    family : Family
-
-    Returns
-    -------
-    list of AnovaWarning
-    """
+    """Return every warning that a design deserves."""
     return [
         *_guessed_success(design),
         *_similar_levels(design),

@@ -40,10 +40,6 @@ def build_design(formula: Formula, rows: Rows, family: Family) -> Design:
     family : Family
         Decides whether a unit term with one row a unit is the residual.
 
-    Returns
-    -------
-    Design
-
     Raises
     ------
     FormulaError

@@ -27,10 +27,6 @@ def make_priors(design: Design, family: Family, given: Mapping | None = None) ->
         By ``"Intercept"``, covariate, term (its scale), unit term (its scale), or auxiliary
         parameter of the family, such as ``"sigma"``.
 
-    Returns
-    -------
-    Priors
-
     Raises
     ------
     PriorError

@@ -23,10 +23,6 @@ def collapse_rows(design: Design, family: Family, collapse: bool = True) -> Coll
     family : Family
     collapse : bool
         With ``False`` every row stays by itself.
-
-    Returns
-    -------
-    Collapsed
     """
     response, offset = design.rows.response, design.rows.offset
     if not collapse:

@@ -144,10 +144,6 @@ def parse_formula(text: str) -> Formula:
     text : str
         ``response ~ terms``, with error strata as ``Error(s/(A*B))`` or ``(1|s) + (1|s:A)``.
 
-    Returns
-    -------
-    Formula
-
     Raises
     ------
     FormulaError
