@@ -68,6 +68,11 @@ class Model(Specification):
         the prior of its shape "lam"), "beta", "betabinomial" (rows with probabilities of their own,
         given by their mean) or "betabinomial_mode" (given by their mode, Kruschke's chapter 21:
         cell means on the response scale are modes, and the prior is of "kappa_minus_2").
+        For ratings, whole numbers or ordered categories: "cumulative" (a latent variable, its sd
+        one and the mean of all cells zero, cut by free thresholds; links "probit" and "logit") or
+        "thresholded_normal" (Kruschke's chapter 23: the end thresholds held half a point inside
+        the ends, so that the latent variable is on the ratings' own scale).  On the response
+        scale tables give mean ratings; see ``category_probabilities`` and ``superiority`` too.
     priors : mapping of str to bambi.Prior, optional
         By term (the prior of its standard deviation), unit term, covariate, ``"Intercept"`` or
         auxiliary parameter such as ``"sigma"``.  Kruschke's by default.
@@ -306,6 +311,8 @@ class Model(Specification):
             return self._run(full)
         if quick.verdict.trusted:
             return quick
+        if self.family.form((self.link,)).compiled is None:  # Bambi's samplers start by themselves
+            return self._run(full)
         full = replace(full, start=quick.idata["posterior"].to_dataset())
         return self._run(replace(full, tune=min(full.tune, TUNE_STARTED)))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bambi_anova.arguments import with_own_floats
 from bambi_anova.estimates.accuracy import complaints, diagnostics, trust, verdict
 from bambi_anova.estimates.anova import anova
+from bambi_anova.estimates.categories import category_probabilities, superiority
 from bambi_anova.estimates.contrasts import contrasts
 from bambi_anova.estimates.deflections import deflections
 from bambi_anova.estimates.draws_of import draws_of
@@ -68,6 +69,8 @@ class Result(Posterior):
     contrasts = contrasts
     slopes = slopes
     unit_slopes = unit_slopes
+    category_probabilities = category_probabilities
+    superiority = superiority
     anova = anova
     probability = probability
     orders = orders

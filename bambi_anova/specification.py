@@ -171,6 +171,10 @@ class Specification:
         predictors = {**self.predictors, parent.name: parent}
         return Specification(self.family, predictors, self.priors, self.options)
 
+    def with_family(self, family: Family) -> Specification:
+        """Return the same model with another family of the same parameters."""
+        return Specification(family, self.predictors, self.priors, self.options)
+
     @cached_property
     def coordinates(self) -> tuple[Coordinates, ...]:
         """The coordinates of the intercept, the slopes and the factor terms, term by term."""
@@ -194,8 +198,11 @@ class Specification:
                 for levels in [int(np.prod(term_shape(t.factors, self.design)))]
             ]
         # Variances add up only if the common part is normal as well.
-        normal = prior is not None and is_normal(prior)
+        normal = prior is None or is_normal(prior)
         margins = design_margins(self.design, covariate, self.options.priors_on, normal)
+        if covariate is None and not self.family.intercept:
+            # Thresholds take the grand mean's part, with what effects share of it.
+            margins = [margin for margin in margins if margin.factors]
         return (alone if prior is not None and not normal else []) + [
             Coordinates(
                 common if m.home is None else m.home,
@@ -281,8 +288,19 @@ def specify(
     chosen = known.link(link)
     rows = read_rows(parsed, data, known, categorical or (), dropna, options.namespace)
     rows = replace(rows, left_out=rows.left_out + left_out)
+    known = known.suited_to(rows.response, chosen)
+    _require_parameterization(known, options)
     design = build_design(parsed, rows, known)
     return of_design(design, known, chosen, make_priors(design, known, priors), options)
+
+
+def _require_parameterization(family: Family, options: Options) -> None:
+    if options.parameterization == OVERPARAMETERIZED and not family.intercept:
+        raise ArgumentError(
+            f"parameterization={OVERPARAMETERIZED!r}: the thresholds of family={family.name!r} "
+            f"lie about a mean of all cells of zero, which a free effect of every level has not; "
+            f"use parameterization={IDENTIFIED!r}"
+        )
 
 
 def of_design(

@@ -8,17 +8,36 @@ import pandas as pd
 from bambi_anova.errors import DataError
 from bambi_anova.families.registry import FAMILIES, get_family
 from bambi_anova.families.sufficient import unmerged
+from bambi_anova.families.values import ResponseValues
 
 #: Every family under every link that it may have.
 FAMILY_LINKS = [(name, link) for name, family in FAMILIES.items() for (link,) in family.likelihoods]
 TRIALS = 6
+#: The categories of ratings.
+RATINGS = np.arange(1.0, 6.0)
+
+
+def family_of(name, link=None):
+    """A family; of ratings, that of five categories."""
+    family = get_family(name)
+    return family.suited_to(ResponseValues("y", RATINGS), family.link(link))
+
+
+def middle_of(family):
+    """Where the linear predictor of the middle of the data lies."""
+    return RATINGS.mean() if family.response.ordered and family.intercept else 0.0
 
 
 def auxiliary_of(family, size=None, rng=None):
     """Values of the further parameters, of the given shape: small residuals, not much scatter."""
     values = {}
     for one in family.auxiliary:
-        value = 0.5 if one.name == family.residual else 3.0
+        if one.name in family.thresholds:
+            value = one.prior(None).args["mu"]
+            values[one.name] = value if rng is None else value + rng.uniform(-0.1, 0.1, size)
+            continue
+        residual = 1.5 if family.thresholds else 0.5
+        value = residual if one.name == family.residual else 3.0
         values[one.name] = value if rng is None else value * rng.uniform(0.7, 1.4, size)
     return values
 
@@ -44,7 +63,7 @@ def generated(name, link, seed=0, units=6):
 
     Columns: s, group, task, item (one for each attempt), dose, area, n and y.
     """
-    family = get_family(name)
+    family = family_of(name, link)
     link = family.link(link)
     for attempt in range(20):
         rng = np.random.default_rng([seed, attempt])
@@ -61,6 +80,7 @@ def generated(name, link, seed=0, units=6):
             n=rng.integers(2, TRIALS + 1, size),
         )
         eta = 0.5 * rng.normal(size=units)[frame["s"]] + 0.5 * (frame["task"] == "x")
+        eta = eta + middle_of(family)
         if family.response.counts:
             eta = eta + np.log(frame["area"])
         n = frame["n"].to_numpy(float) if family.response.trials else np.ones(size)
@@ -74,6 +94,8 @@ def generated(name, link, seed=0, units=6):
         try:
             family.read("y", frame["y"], frame["n"] if family.response.trials else None, None)
         except DataError:  # such as a proportion that rounds to one
+            continue
+        if family.response.ordered and frame["y"].nunique() < len(RATINGS):
             continue
         return frame
     raise AssertionError(f"{name} draws nothing that it can read")

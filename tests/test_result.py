@@ -10,6 +10,7 @@ from bambi_anova.posterior.posterior import Posterior
 
 METHODS = (
     "means deflections contrasts slopes unit_slopes anova probability orders kruschke draws_of "
+    "category_probabilities superiority "
     "summary trust predict posterior_predictive predictive_check prior_predictive loo misfit "
     "sensitivity save plot plot_priors table to_markdown to_latex report".split()
 )

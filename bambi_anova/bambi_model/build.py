@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 
 import bambi as bmb
 import formulae
+import numpy as np
+import pymc as pm
 from bambi.backend.utils import get_distribution_from_prior
 
 from bambi_anova.bambi_model.effects import CommonEffect, Scale
@@ -20,8 +22,9 @@ from bambi_anova.bambi_model.frame import BambiFrame, centred_call, centring, ma
 from bambi_anova.bambi_model.groups import Group, make_groups, variance_of
 from bambi_anova.bambi_model.weights import bambi_family
 from bambi_anova.design.design import Design, FixedTerm
+from bambi_anova.families.base import THRESHOLD
 from bambi_anova.names import INTERCEPT, scaled_terms, sigma_name
-from bambi_anova.priors.distributions import Prior
+from bambi_anova.priors.distributions import Prior, normal_of
 from bambi_anova.specification import Coordinates, Specification
 
 _BUILT: WeakKeyDictionary[Specification, bmb.Model] = WeakKeyDictionary()
@@ -56,13 +59,16 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
     covariates = [t.covariate for t in design.terms if t.covariate and not t.factors]
     # Plain columns first: the order of the parameters decides which random numbers they get.
     covariates.sort(key=lambda name: "(" in name)
-    text = _formula(frame, [centred_call(name, design.rows) for name in covariates], groups)
+    calls = [centred_call(name, design.rows) for name in covariates]
+    text = _formula(frame, ["1" if family.intercept else "0", *calls], groups)
 
     # formulae writes calls its own way, and Bambi takes priors by that name.
     described = formulae.model_description(text)
     slopes = [term.name for term in described.common_terms if term.name.startswith("centred_")]
     names = [group.name for group in described.group_terms]
-    bambi_priors = {INTERCEPT: _common_prior(common[INTERCEPT], design, scales)}
+    bambi_priors = {
+        name: _common_prior(common[name], design, scales) for name in common if name == INTERCEPT
+    }
     aliases = {}
     for slope, name in zip(slopes, covariates, strict=True):
         bambi_priors[slope] = _common_prior(common[name], design, scales)
@@ -72,14 +78,14 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
         bambi_priors[name] = _group_prior(group, sigma, scale, specification.overparameterized)
         if name != group.name:
             aliases[name] = group.name
-    bambi_priors |= {name: _to_bambi(prior) for name, prior in priors.auxiliary.items()}
+    bambi_priors |= _auxiliary_priors(specification)
 
     model = _call_alone(
         bmb.Model,
         text,
         frame.data,
         family=bambi_family(family, collapsed),
-        link=specification.link.name,
+        link=specification.link.bambi or specification.link.name,
         priors=bambi_priors,
         auto_scale=False,
         center_predictors=False,
@@ -100,9 +106,20 @@ def _call(*_: Any, **__: Any) -> Any:
 _call_alone = FunctionType(_call.__code__, {})
 
 
-def _formula(frame: BambiFrame, covariates: list[str], groups: list[Group]) -> str:
+def _auxiliary_priors(specification: Specification) -> dict[str, Any]:
+    """Return the priors of further parameters; thresholds are one ordered vector to Bambi."""
+    own, names = specification.priors.auxiliary, specification.family.thresholds
+    found = {name: _to_bambi(prior) for name, prior in own.items() if name not in names}
+    if names:
+        means, sds = np.array([normal_of(own[name]) for name in names]).T
+        ordered = pm.distributions.transforms.ordered
+        found[THRESHOLD] = bmb.Prior("Normal", mu=means, sigma=sds, transform=ordered)
+    return found
+
+
+def _formula(frame: BambiFrame, common: list[str], groups: list[Group]) -> str:
     offset = [f"offset({frame.offset})"] if frame.offset else []
-    parts = ["1", *covariates, *offset, *(group.text for group in groups)]
+    parts = [*common, *offset, *(group.text for group in groups)]
     return f"{frame.response} ~ {' + '.join(parts)}"
 
 

@@ -69,7 +69,7 @@ def _add_response(data: pd.DataFrame, design: Design, collapsed: Collapsed, fami
     read = {name for own in design.rows.covariates.values() for name in own.columns}
     predictors = {*design.rows.factors, *design.rows.groupings}
 
-    def add(name: str, values: np.ndarray) -> str:
+    def add(name: str, values: np.ndarray | pd.Categorical) -> str:
         own = name.isidentifier()
         column = name if own else "response"
         if column in predictors or column in read or (column in data and not own):
@@ -84,6 +84,8 @@ def _add_response(data: pd.DataFrame, design: Design, collapsed: Collapsed, fami
         trials = str(response.trials)
         trials = trials if trials in data else _free("trials", data)
         return f"p({successes}, {add(trials, collapsed.trials.astype(int))})"
+    if family.response.ordered:
+        return add(str(response.outcome), pd.Categorical(collapsed.values, ordered=True))
     whole = family.response.counts
     return add(str(response.outcome), collapsed.values.astype(int) if whole else collapsed.values)
 

@@ -143,7 +143,7 @@ def _anchored(unit: Unit, design: Design, family: Family) -> tuple[Array, list[A
     codes, first = design.rows.codes(_factors_of(terms))
     location = link_means(codes, design, family)
     anchors = [_anchor(term, design, first) for term in terms]
-    if unit is _intercept_unit(design):
+    if unit is _intercept_unit(design) and family.intercept:
         anchors = [Anchor(INTERCEPT, None), *anchors]
     else:
         location = location - location.mean()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import bambi as bmb
 import numpy as np
 import pymc as pm
+from bambi.backend.utils import get_distribution_from_likelihood
 
 from bambi_anova.families.base import Family
 from bambi_anova.families.sufficient import Collapsed
@@ -64,7 +65,7 @@ def _weighted(plain: bmb.Family, n: np.ndarray) -> bmb.Family:
             values = super().log_likelihood(model, posterior, data, **kwargs)
             return values * n if data is None else values
 
-    plain_distribution = plain.likelihood.dist or getattr(pm, plain.likelihood.name)
+    plain_distribution = get_distribution_from_likelihood(plain.likelihood)
     distribution = WeightedDistribution(plain_distribution, n)
     likelihood = bmb.Likelihood(
         plain.likelihood.name, plain.likelihood.params, plain.likelihood.parent, distribution

@@ -73,7 +73,8 @@ def build_design(formula: Formula, rows: Rows, family: Family) -> Design:
 def one_draw(rows: Rows, family: Family) -> bool:
     """Whether a unit term with one row a unit cannot be told from the chance in that row."""
     trials = rows.response.trials
-    return bool(family.residual) or (trials is not None and bool(np.all(trials <= 1)))
+    single = family.response.ordered or (trials is not None and bool(np.all(trials <= 1)))
+    return bool(family.residual) or single
 
 
 def _require_few_cells(rows: Rows) -> None:

@@ -51,7 +51,9 @@ def make_priors(design: Design, family: Family, given: Mapping | None = None) ->
         sigmas[slope.name] = scale.sigma(rows.covariates[slope.covariate].sd)
     auxiliary = {one.name: one.prior(response) for one in family.auxiliary}
     refused = {one.derived.name: one.derived.refusal for one in family.auxiliary if one.derived}
-    return assign(Priors(scale.intercept, covariates, sigmas, auxiliary), given, refused)
+    intercept = scale.intercept if family.intercept else None
+    defaults = Priors(intercept, covariates, sigmas, auxiliary)
+    return assign(defaults, given, refused, family.thresholds)
 
 
 def check_priors(priors: Priors, family: Family) -> Iterator[ConcentrationWarning]:

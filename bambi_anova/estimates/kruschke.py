@@ -161,8 +161,11 @@ def parameter_quantities(posterior: Posterior, population: str = "super") -> Qua
     These are the b0, b1, b2, b1b2, ... and the sigmas of Kruschke's scripts.
     """
     points = reference_grid(posterior, population)
-    baseline = points.quantities(mean_effects(points.grid, []))
-    names, draws, support = ["baseline"], [baseline.draws], [baseline.supported]
+    names: list[str] = []
+    draws, support = [], []
+    if posterior.family.intercept:
+        baseline = points.quantities(mean_effects(points.grid, []))
+        names, draws, support = ["baseline"], [baseline.draws], [baseline.supported]
     if posterior.design.factor_terms:
         effects = deflection_quantities(posterior, None, population)
         names += (effects.labels["term"] + " " + effects.labels["level"]).tolist()

@@ -8,10 +8,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bambi_anova.families.base import THRESHOLD
 from bambi_anova.names import parameter_names
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import summarise
 from bambi_anova.posterior.trust import is_trusted
+from bambi_anova.posterior.variables import read_parameter
 from bambi_anova.tables.columns import DIAGNOSTICS
 from bambi_anova.tables.interval import Interval
 from bambi_anova.tables.printing import Table
@@ -43,14 +45,18 @@ def summary(posterior: Posterior, ci_prob: float = 0.95, ci_kind: str = "hdi") -
     interval = Interval(ci_prob, ci_kind)
     variables = posterior.idata["posterior"].to_dataset()
     names = [str(name) for name in variables if set(variables[name].dims) == {"chain", "draw"}]
+    names += posterior.family.thresholds
     called = parameter_names(posterior.design)
-    draws = np.stack(
-        [variables[name].transpose("chain", "draw").to_numpy() for name in names], axis=-1
-    )
+    draws = np.stack([read_parameter(variables, posterior.family, name) for name in names], axis=-1)
     found = summarise(draws, interval, posterior.sampling.weighting)
     shown = ["mean", "median", "sd", *interval.bounds, *DIAGNOSTICS]
     labels = pd.DataFrame(
-        {"parameter": [called.get(name, name) for name in names], "variable": names}
+        {
+            "parameter": [called.get(name, name) for name in names],
+            "variable": [
+                THRESHOLD if name in posterior.family.thresholds else name for name in names
+            ],
+        }
     )
     trusted = is_trusted(found, posterior.sampling)
     return Table(pd.concat([labels, found[shown]], axis=1).assign(trusted=trusted))

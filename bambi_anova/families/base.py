@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     import bambi as bmb
 
 Array = np.ndarray
+#: What draws call the vector of a family's thresholds.
+THRESHOLD = "threshold"
 #: Further parameters that compiled rows have arguments for.
 MOST_COMPILED = 2
 #: (data) -> log-likelihood and derivatives, both functions of (eta, auxiliary).
@@ -59,12 +61,75 @@ class ResponseScale:
         effects as that is.
     mean : callable, optional
         The mean of the response, where ``value`` is something else, such as a mode.
+    averaged : callable, optional
+        (mean, sd, auxiliary) -> ``value`` averaged over a normal first predictor, where that has a
+        form of its own.
     """
 
     value: Callable[[Parameters], Array]
     word: str = "mean"
     affine: bool = True
     mean: Callable[[Parameters], Array] | None = None
+    averaged: Callable[[Array, Array, Auxiliary], Array] | None = None
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A predictor of rows that is linear in the first one and in further parameters.
+
+    Attributes
+    ----------
+    offset : ndarray, shape (M,)
+    of_parent : ndarray, shape (M,)
+        What the first predictor is multiplied by.
+    of_auxiliary : mapping of str to ndarray, each of shape (M,)
+        What further parameters are multiplied by.
+    """
+
+    offset: Array
+    of_parent: Array
+    of_auxiliary: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Joint:
+    """The same likelihood in predictors that take in further parameters with normal priors.
+
+    Attributes
+    ----------
+    predictors : callable
+        Observed -> the K predictors of each row, by name.
+    make : callable
+        As of ``RowLikelihood``, for predictors of shape (K, M, G).
+    start : callable
+        Observed -> the predictors that suit each row best, about, shape (K, M, 1).
+    unit : callable
+        As of ``Likelihood``.
+    """
+
+    predictors: Callable[[Observed], Mapping[str, Combination]]
+    make: MakeRows
+    start: Callable[[Observed], Array]
+    unit: Callable[[Auxiliary], Array | float] = lambda auxiliary: 1.0
+
+    def likelihood(self, data: Observed, auxiliary: tuple[Further, ...]) -> Likelihood:
+        """Return the likelihood of some rows."""
+        log, derivatives = self.make(data)
+        start = self.start(data)
+        count, rows = start.shape[:2]
+
+        def stacked(eta: Array) -> Array:
+            return eta.reshape(count, rows, eta.shape[1])
+
+        return Likelihood(
+            data,
+            lambda eta, aux: log(stacked(eta), aux),
+            lambda eta, aux: derivatives(stacked(eta), aux),
+            lambda: start.reshape(count * rows, 1),
+            auxiliary,
+            unit=self.unit,
+            predictors=count,
+        )
 
 
 @dataclass(frozen=True)
@@ -81,12 +146,15 @@ class RowLikelihood:
         Whether the log-likelihood is quadratic in the predictor.
     unit : callable
         As of ``Likelihood``.
+    joint : Joint, optional
+        The form that quick fits use where thresholds are normal a priori.
     """
 
     make: MakeRows
     compiled: MakeCompiled | None = None
     quadratic: bool = False
     unit: Callable[[Auxiliary], Array | float] = lambda auxiliary: 1.0
+    joint: Joint | None = None
 
 
 def columns(rows: Collapsed, sets: Array | None) -> Observed:
@@ -151,8 +219,17 @@ class Family:
         Whether a row is one yes or no of a latent variable, or several of equal probability.
     overdispersed : str
         For rows that vary by chance alone: the family of rows that vary more.
+    thresholds : tuple of str
+        The auxiliary parameters that are ordered thresholds, in order; draws hold them as one
+        vector.
+    intercept : bool
+        Whether the first predictor has an intercept; where it has none thresholds take its part.
     refuse : callable, optional
         Raises for a response that leaves a parameter without data.
+    suited : callable, optional
+        (response, link) -> the family for ratings with such categories.
+    categories : callable, optional
+        From the number of a category to its probability as what stands on the response scale.
     columns : callable
         (rows, sets) -> the columns of the likelihood.
     tails : callable, optional
@@ -177,7 +254,11 @@ class Family:
     normal: bool = False
     latent: bool = False
     overdispersed: str = ""
+    thresholds: tuple[str, ...] = ()
+    intercept: bool = True
     refuse: Callable[[Family, ResponseValues], None] | None = None
+    suited: Callable[[ResponseValues, Link], Family] | None = None
+    categories: Callable[[int], ResponseScale] | None = None
     columns: Callable[[Collapsed, Array | None], Observed] = columns
     tails: Callable[[Parameters, Collapsed], tuple[Array, Array]] | None = None
     instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -264,7 +345,7 @@ class Family:
         sets : ndarray of int, shape (number of sufficient rows,), optional
             Sets that share every predictor, where such rows become one in the likelihood.
         """
-        form, data = self.likelihoods[tuple(link.name for link in links)], self.columns(rows, sets)
+        form, data = self.form(links), self.columns(rows, sets)
         log, derivatives = form.make(data)
         return Likelihood(
             data,
@@ -276,6 +357,14 @@ class Family:
             form.quadratic,
             form.unit,
         )
+
+    def form(self, links: Sequence[Link]) -> RowLikelihood:
+        """Return the likelihood of rows under some links."""
+        return self.likelihoods[tuple(link.name for link in links)]
+
+    def suited_to(self, response: ResponseValues, link: Link) -> Family:
+        """Return the family for the categories of a response; itself where there are none."""
+        return self if self.suited is None else self.suited(response, link)
 
     def _own(self, links: Sequence[Link], data: Observed) -> Array:
         return links[0].forward(self.response.middle(data))
@@ -320,6 +409,8 @@ class Family:
         >>> family.average_mean(family.link("log"), zero, zero + 1, {}).round(3).tolist()
         [1.649]
         """
+        if self.scale.averaged is not None:
+            return self.scale.averaged(mean, sd, auxiliary)
         if self.scale.affine:
             averaged = link.mean_over_normal(mean, sd)
             return self.scale.value({**auxiliary, self.parent.name: averaged})
@@ -379,6 +470,8 @@ def _complaints(family: Family):
         one.compiled for one in family.likelihoods.values()
     ):
         yield f"auxiliary: expected at most {MOST_COMPILED} with a compiled likelihood"
+    if not set(family.thresholds) <= {one.name for one in family.auxiliary}:
+        yield f"thresholds: expected names of its auxiliary parameters, got {family.thresholds}"
     if family.residual and family.residual not in names:
         yield f"residual: {family.residual!r} is not among its parameters {names}"
     if family.latent and any(link.latent is None for link in family.parent.links):

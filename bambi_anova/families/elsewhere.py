@@ -23,6 +23,7 @@ _ZEROS = (
     "extra zeros have no parameter of their own here: 'negativebinomial' takes counts that vary "
     "more than Poisson ones; for such models use Bambi or brms"
 )
+_RATINGS = "it is called 'cumulative' here"
 _CATEGORIES = "responses of several categories are not modelled here; use Bambi or brms"
 
 #: By the name in small letters without blanks, dots, dashes and underscores.
@@ -37,6 +38,7 @@ ELSEWHERE = {
     **dict.fromkeys(("student", "studentt", "tfamily", "robust"), "it is called 't' here"),
     **dict.fromkeys(("inversegaussian", "igauss", "ig"), "it is called 'wald' here"),
     **dict.fromkeys(("exgaussian", "shiftedlognormal", "weibull", "exponential"), _TIMES),
+    **dict.fromkeys(("ordinal", "ordered", "clm", "clmm", "polr", "ocat", "likert"), _RATINGS),
     "skewnormal": "use 'lognormal' for skewed positive responses, 't' for outliers",
     **dict.fromkeys(("betafamily", "betareg"), "it is called 'beta' here"),
     **dict.fromkeys(("ordbeta", "zeroinflatedbeta", "zeroonebeta"), "'beta' takes 0 < y < 1"),

@@ -86,6 +86,13 @@ def metric_geometry(transform: Callable[[Array], Array]) -> Geometry:
     return Geometry(information, group_information, link_means)
 
 
+def _normal_scores(values: Array) -> Array:
+    """Return the quantiles of a normal that ratings of shape (N,) have in their middle."""
+    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middle = (np.cumsum(counts) - counts / 2) / len(values)
+    return special.ndtri(middle)[codes]
+
+
 BINOMIAL = Geometry(_binomial_information, _binomial_groups, _binomial_means)
 COUNTS = Geometry(
     lambda response, groups: float(response.values.sum()),
@@ -94,4 +101,5 @@ COUNTS = Geometry(
 )
 METRIC = metric_geometry(lambda y: y)
 LOG_METRIC = metric_geometry(np.log)
+RATING_SCORES = metric_geometry(_normal_scores)
 LOGIT_METRIC = metric_geometry(special.logit)

@@ -1,9 +1,9 @@
 """What a likelihood of sufficient rows is: the log-likelihood and its derivatives.
 
-A likelihood equals that of the Bambi model, a constant apart.  A row has K linear predictors
-(today one; a family that gives scale or zeros a predictor of their own has more): ``gradient``
-and ``curvature`` hold a number for each of them and for each pair, and the predictors of K > 1
-come stacked, in an array of shape (K, M, G).
+A likelihood equals that of the Bambi model, a constant apart.  A row has K linear predictors: one,
+or more where thresholds, the scale or zeros have a predictor of their own.  Predictors of K > 1
+stand one after the other, in an array of shape (K M, G); the gradient holds a number for each of
+them and the information one for each pair.
 
 Letters: M sufficient rows, G columns (settings of the hyperparameters, or draws), K linear
 predictors a row.
@@ -103,6 +103,34 @@ class Derivatives:
         return np.maximum(self.observed, LEAST * self.curvature)
 
     @property
+    def weights(self) -> Array:
+        """The information about each pair of predictors k <= l, shape (K (K + 1) / 2 M, G)."""
+        if len(self.gradient) == 1:
+            return self.information[0, 0]
+        return np.concatenate([self.information[k, j] for k, j in pairs(len(self.gradient))])
+
+    def working(self, gap: Array) -> Array:
+        """Return the information times a gap, and the gradient, both of shape (K M, G)."""
+        if len(self.gradient) == 1:
+            return self.information[0, 0] * gap + self.gradient[0]
+        moved = np.einsum("kjmg,jmg->kmg", self.information, gap.reshape(self.gradient.shape))
+        return (moved + self.gradient).reshape(gap.shape)
+
+    def along(self, step: Array) -> Array:
+        """Return the curvature along a step of shape (K M, G), times its square; shape (M, G)."""
+        if len(self.gradient) == 1:
+            return self.information[0, 0] * step**2
+        step = step.reshape(self.gradient.shape)
+        return np.einsum("kjmg,kmg,jmg->mg", self.information, step, step)
+
+    @property
+    def own(self) -> Array:
+        """The information about each predictor by itself, shape (K M, G)."""
+        if len(self.gradient) == 1:
+            return self.information[0, 0]
+        return np.concatenate([self.information[k, k] for k in range(len(self.gradient))])
+
+    @property
     def slope(self) -> Array:
         """The gradient in the first predictor, shape (M, G)."""
         return self.gradient[0]
@@ -121,11 +149,12 @@ class Likelihood:
     ----------
     data : Observed
     log : callable
-        (eta, auxiliary) -> log-likelihood of each row, shape (M, G), a constant apart.
+        (eta, auxiliary) -> log-likelihood of each row, shape (M, G), a constant apart; ``eta`` has
+        shape (K M, G).
     derivatives : callable
         (eta, auxiliary) -> Derivatives.
     own_predictor : callable
-        () -> the linear predictor that suits each row best, about, shape (M, 1).  Newton's
+        () -> the predictors that suit each row best, about, shape (K M, 1).  Newton's
         method goes astray from afar where rows differ by orders of magnitude.
     auxiliary : tuple of Further
         Its further parameters.
@@ -136,6 +165,8 @@ class Likelihood:
     unit : callable
         (auxiliary) -> what counts as one in the predictor: by how much it has to change for a row
         to notice.
+    predictors : int
+        K.
     """
 
     data: Observed
@@ -146,6 +177,12 @@ class Likelihood:
     compiled: MakeCompiled | None = None
     quadratic: bool = False
     unit: Callable[[Auxiliary], Array | float] = lambda auxiliary: 1.0
+    predictors: int = 1
+
+
+def pairs(predictors: int) -> list[tuple[int, int]]:
+    """Return the pairs k <= l of K predictors, in the order in which they are stored."""
+    return [(k, j) for k in range(predictors) for j in range(k, predictors)]
 
 
 def softplus(eta: Array) -> Array:

@@ -32,6 +32,8 @@ class Link:
         (mean, sd) -> the mean of the inverse link over N(mean, sd), where it has a closed form.
     latent : tuple of float and str, optional
         Sd of the latent variable whose sign is a yes or no, and its distribution in words.
+    bambi : str
+        What Bambi calls it, if not by its name.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Link:
     inverse: Callable[[Array], Array]
     normal_mean: Callable[[Array, Array], Array] | None = None
     latent: tuple[float, str] | None = None
+    bambi: str = ""
 
     def mean_over_normal(self, mean: Array, sd: Array) -> Array:
         """Return the mean of the inverse link over N(mean, sd), elementwise.

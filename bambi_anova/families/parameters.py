@@ -52,7 +52,7 @@ class Derived:
 
 @dataclass(frozen=True)
 class Further:
-    """A further parameter: positive, and the same for all rows.
+    """A further parameter: the same for all rows, and positive unless it is a threshold.
 
     Attributes
     ----------

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families.base import Family
+from bambi_anova.families.base import THRESHOLD, Family
 from bambi_anova.families.beta import BETA
 from bambi_anova.families.betabinomial import BETA_BINOMIAL, BETA_BINOMIAL_MODE
 from bambi_anova.families.binomial import BERNOULLI, BINOMIAL
+from bambi_anova.families.cumulative import CUMULATIVE, THRESHOLDED_NORMAL
 from bambi_anova.families.elsewhere import advice, plain
 from bambi_anova.families.gamma import GAMMA
 from bambi_anova.families.gaussian import GAUSSIAN
@@ -73,7 +74,8 @@ def compiled_rows() -> tuple[MakeCompiled, ...]:
 
 def parameter_names() -> frozenset[str]:
     """Return the names of all parameters of all families."""
-    return frozenset(name for family in FAMILIES.values() for name in family.parameters)
+    names = {name for family in FAMILIES.values() for name in family.parameters}
+    return frozenset(names | {THRESHOLD})
 
 
 register(GAUSSIAN)
@@ -88,3 +90,5 @@ register(WALD)
 register(BETA)
 register(BETA_BINOMIAL)
 register(BETA_BINOMIAL_MODE)
+register(CUMULATIVE)
+register(THRESHOLDED_NORMAL)

@@ -18,6 +18,7 @@ from bambi_anova.families.geometry import (
     LOG_METRIC,
     LOGIT_METRIC,
     METRIC,
+    RATING_SCORES,
     Geometry,
 )
 from bambi_anova.families.likelihood import Observed
@@ -31,6 +32,8 @@ from bambi_anova.priors.kruschke import (
 
 Array = np.ndarray
 
+#: How many categories a rating may have.
+FEWEST_CATEGORIES, MOST_CATEGORIES = 3, 20
 #: (name, values, trials, success level) -> the response as numbers, or a ``DataError``.
 Read = Callable[[str, pd.Series, pd.Series | None, str | None], ResponseValues]
 #: (response, exposure, cells) -> default priors.
@@ -57,6 +60,8 @@ class Response:
         Whether it is a yes or no, with a level that counts as a success.
     counts : bool
         Whether it is a count, and an offset so the log of an exposure.
+    ordered : bool
+        Whether its values are ordered categories.
     """
 
     read: Read
@@ -66,6 +71,7 @@ class Response:
     trials: bool = False
     binary: bool = False
     counts: bool = False
+    ordered: bool = False
 
 
 def _numbers(name: str, column: pd.Series) -> Array:
@@ -179,6 +185,32 @@ def _reader(check: Callable[[str, Array, pd.Index], None] | None = None) -> Read
     return read
 
 
+def _read_rating(
+    name: str, column: pd.Series, trials: pd.Series | None, success: str | None
+) -> ResponseValues:
+    """Read ratings in numbers as they are, and ordered categories as 1, 2, ..."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        if not column.cat.ordered:
+            raise DataError(
+                f"response {name!r}: expected ordered categories or whole numbers, found "
+                f"categories without an order; use pd.Categorical(..., ordered=True)"
+            )
+        used = column.cat.remove_unused_categories()
+        values, names = used.cat.codes.to_numpy(dtype=float) + 1, list(used.cat.categories)
+    else:
+        values = _numbers(name, column)
+        whole = values == np.round(values)
+        _require(whole, name, column.index, "ratings: whole numbers, or ordered categories", values)
+        names = [f"{value:g}" for value in np.unique(values)]
+    if not FEWEST_CATEGORIES <= len(names) <= MOST_CATEGORIES:
+        remedy = "bernoulli" if len(names) < FEWEST_CATEGORIES else "gaussian"
+        raise DataError(
+            f"response {name!r}: expected ratings with {FEWEST_CATEGORIES} to {MOST_CATEGORIES} "
+            f"distinct values, found {len(names)}; use family={remedy!r}"
+        )
+    return ResponseValues(name, values, categories=tuple(map(str, names)))
+
+
 def _rate(data: Observed) -> Array:
     return (data.y + 0.5) / (data.trials + 1)
 
@@ -206,4 +238,16 @@ COUNT = Response(
     counts=True,
 )
 BINARY = Response(_read_binary, _probability, BINOMIAL, _rate, binary=True)
+#: Of a latent variable with thresholds, whose own scale is the unit.
+RATING = Response(
+    _read_rating,
+    _probability,
+    RATING_SCORES,
+    lambda data: np.zeros_like(data.y),
+    ordered=True,
+)
+#: Of a latent variable on the scale of the ratings themselves.
+METRIC_RATING = Response(
+    _read_rating, _metric(lambda y: y), METRIC, lambda data: data.y, ordered=True
+)
 PROPORTION = Response(_read_proportion, _probability, BINOMIAL, _rate, trials=True)

@@ -31,6 +31,8 @@ class ResponseValues:
         The level that counts as a success, for a categorical binary response.
     guessed : bool
         Whether that level had to be guessed.
+    categories : tuple of str
+        What the distinct values of a rating are called, in order.
     """
 
     name: str
@@ -38,3 +40,4 @@ class ResponseValues:
     trials: Array | None = None
     success: object = None
     guessed: bool = False
+    categories: tuple[str, ...] = ()

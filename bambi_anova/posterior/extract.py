@@ -14,6 +14,7 @@ from bambi_anova.names import INTERCEPT, effects_name, scaled_terms, sigma_name
 from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.populations import cell_means
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.variables import read_parameter, read_variable
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 
@@ -25,11 +26,13 @@ def extract_draws(posterior: xr.Dataset, specification: Specification) -> Draws:
     design, priors = specification.design, specification.priors
 
     def values(name: str) -> Array:
-        return posterior[name].transpose("chain", "draw", ...).to_numpy()
+        return read_variable(posterior, name)
 
     sample_shape = values(INTERCEPT).shape
     auxiliary = {
-        name: values(name) if isinstance(prior, Prior) else np.full(sample_shape, prior)
+        name: read_parameter(posterior, specification.family, name)
+        if isinstance(prior, Prior)
+        else np.full(sample_shape, prior)
         for name, prior in priors.auxiliary.items()
     }
     return Draws(

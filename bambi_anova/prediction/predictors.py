@@ -19,6 +19,7 @@ from bambi_anova.design.design import Unit
 from bambi_anova.design.margins import row_levels
 from bambi_anova.names import INTERCEPT, ModelTerm, effects_name, sigma_name
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.variables import read_parameter, read_variable
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 
@@ -156,7 +157,9 @@ def read_predictor(posterior: xr.Dataset, model: Specification) -> Predictor:
     design = model.design
 
     def values(name: str) -> Array:
-        array = posterior[name].transpose("chain", "draw", ...).to_numpy()
+        return flat(read_variable(posterior, name))
+
+    def flat(array: Array) -> Array:
         return array.reshape(array.shape[0] * array.shape[1], -1)
 
     size = len(design.rows.data)
@@ -168,7 +171,7 @@ def read_predictor(posterior: xr.Dataset, model: Specification) -> Predictor:
         covariate = design.rows.covariates[name]
         return covariate.values - covariate.mean
 
-    intercept = posterior[INTERCEPT].transpose("chain", "draw")
+    intercept = read_variable(posterior, INTERCEPT)
     fixed = [FixedPart(same, ones, values(INTERCEPT))]
     for term in design.terms:
         codes = row_levels(term.factors, design) if term.factors else same
@@ -187,7 +190,9 @@ def read_predictor(posterior: xr.Dataset, model: Specification) -> Predictor:
     ]
     draws = intercept.size
     auxiliary = {
-        name: values(name) if isinstance(prior, Prior) else np.full((draws, 1), float(prior))
+        name: flat(read_parameter(posterior, model.family, name))
+        if isinstance(prior, Prior)
+        else np.full((draws, 1), float(prior))
         for name, prior in model.priors.auxiliary.items()
     }
     chains, each = intercept.shape

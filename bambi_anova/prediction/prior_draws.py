@@ -15,8 +15,10 @@ import numpy as np
 
 from bambi_anova.bambi_model.any_prior import distribution_of
 from bambi_anova.design.design import FixedTerm, Slope
+from bambi_anova.families.base import THRESHOLD
 from bambi_anova.names import effects_name, scaled_terms, sigma_name
 from bambi_anova.priors.distributions import Prior
+from bambi_anova.priors.ordered import OrderedNormals
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def draw_prior(specification: Specification, draws: int, rng: np.random.Generato
     import xarray as xr
 
     design, priors = specification.design, specification.priors
+    thresholds = specification.family.thresholds
     variables: dict[str, Array] = {}
 
     def add(name: str, prior: Prior) -> Array:
@@ -50,8 +53,11 @@ def draw_prior(specification: Specification, draws: int, rng: np.random.Generato
         return variables[name]
 
     for name, own in priors.auxiliary.items():
-        if isinstance(own, Prior):
+        if isinstance(own, Prior) and name not in thresholds:
             add(name, own)
+    if thresholds:
+        ordered = OrderedNormals.of([priors.auxiliary[name] for name in thresholds])
+        variables[THRESHOLD] = ordered.draw(rng, draws).T
     for key, term in scaled_terms(design).items():
         sigma = add(sigma_name(term), priors.sigmas[key])
         if not isinstance(term, FixedTerm):

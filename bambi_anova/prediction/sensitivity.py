@@ -24,6 +24,7 @@ from bambi_anova.estimates.deflections import deflection_quantities
 from bambi_anova.names import SD_OF, SLOPE_OF, parameter_names, scaled_terms, sigma_name
 from bambi_anova.posterior.populations import check_population
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.variables import read_parameter
 from bambi_anova.prediction.predictors import predictor_of
 from bambi_anova.prediction.rows import total_log_likelihood
 from bambi_anova.priors.distributions import Prior
@@ -127,7 +128,7 @@ def log_priors(posterior: xr.Dataset, model: Specification) -> dict[str, Array]:
             names[name] = (name, own)
 
     def draws(variable: str) -> Array:
-        return posterior[variable].transpose("chain", "draw").to_numpy()
+        return read_parameter(posterior, model.family, variable)
 
     found, called = {}, parameter_names(model.design)
     for one in model.coordinates:

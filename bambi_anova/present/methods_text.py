@@ -156,7 +156,9 @@ def describe_priors(posterior: Posterior) -> str:
 
 def _parameters(posterior: Posterior) -> dict[str, Prior | float]:
     priors = posterior.priors
-    named: dict[str, Prior | float] = {"the intercept": priors.intercept}
+    named: dict[str, Prior | float] = {}
+    if priors.intercept is not None:
+        named["the intercept"] = priors.intercept
     named |= {f"the slope of {name}": prior for name, prior in priors.covariates.items()}
     named |= {f"the sd of {joined(name.split(':'))}": p for name, p in priors.sigmas.items()}
     words = {one.name: one.word or one.name for one in posterior.family.auxiliary}

@@ -15,6 +15,7 @@ from bambi_anova.present.journal_table import journal_table
 from bambi_anova.present.markup import to_html
 from bambi_anova.specification import Specification
 
+_RATINGS = "          category_probabilities(term), superiority(term)\n"
 NO_MISFIT = "none found"
 _HEAD = "padding:2px 12px 2px 0;border:0;text-align:left;vertical-align:top;background:none"
 _BODY = "padding:2px 0;border:0;text-align:left;background:none;font-family:monospace"
@@ -55,6 +56,7 @@ def result_text(posterior: Posterior) -> str:
         f"  misfit: {misfit_text(posterior) or NO_MISFIT}\n"
         "  tables: means(), deflections(), contrasts(term), slopes(column), anova(),\n"
         "          probability(statement, term), orders(term), kruschke(), trust()\n"
+        f"{_RATINGS if posterior.family.categories else ''}"
         "  draws: draws_of(table), idata"
     )
 

@@ -72,8 +72,9 @@ def describe_factor(posterior: Posterior, factor: str, reported: Reported) -> st
     texts = [f"{_estimate(row, places, reported)} at {row[factor]}" for row, places in _rows(table)]
     of = "of " if posterior.family.scale.word == "mean" else ""
     scale = scale_name(posterior, reported.scale)
+    what = scale if scale.startswith("mean ") else f"mean {of}{scale}"
     parts = [
-        f"The mean {of}{scale} was {listed(texts)}.",
+        f"The {what} was {listed(texts)}.",
         _sentence(reported.contrasts(posterior, factor), reported),
     ]
     if posterior.design.factor(factor).between and reported.population == "super":

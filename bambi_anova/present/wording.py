@@ -67,5 +67,7 @@ def scale_name(posterior: Posterior, scale: str) -> str:
     if scale == "response" or posterior.link.name == "identity":
         return response_name(posterior)
     word, about = posterior.family.parent.word, _about(posterior)
+    if posterior.family.response.ordered:
+        return f"{word} of {about}"
     what = f"mean {about}" if word == "mean" else f"the {word} of {about}"
     return f"{posterior.link.name} of {what}"

@@ -6,7 +6,7 @@ units alike, so that shrinkage takes the part of corrections for multiplicity.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from numbers import Real
@@ -14,7 +14,7 @@ from numbers import Real
 import numpy as np
 
 from bambi_anova.errors import PriorError, nearest
-from bambi_anova.priors.distributions import REAL_LINE, Prior
+from bambi_anova.priors.distributions import REAL_LINE, Prior, is_normal
 
 _IMPROPER = {"Flat", "HalfFlat"}
 #: Parameters that must be positive and finite in every distribution that has them.
@@ -27,7 +27,8 @@ class Priors:
 
     Attributes
     ----------
-    intercept : Prior
+    intercept : Prior or None
+        ``None`` where thresholds take its part.
     covariates : dict of str to Prior
         For the slope of each covariate.
     sigmas : dict of str to Prior
@@ -36,14 +37,15 @@ class Priors:
         For the likelihood's further parameters, such as ``sigma``.
     """
 
-    intercept: Prior
+    intercept: Prior | None
     covariates: Mapping[str, Prior]
     sigmas: Mapping[str, Prior]
     auxiliary: Mapping[str, Prior | float]
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield each parameter with its prior, as text."""
-        yield "Intercept", str(self.intercept)
+        if self.intercept is not None:
+            yield "Intercept", str(self.intercept)
         for name, prior in self.covariates.items():
             yield f"slope of {name}", str(prior)
         for name, prior in self.sigmas.items():
@@ -65,7 +67,10 @@ class Priors:
 
 
 def assign(
-    defaults: Priors, given: Mapping | None = None, refused: Mapping[str, str] | None = None
+    defaults: Priors,
+    given: Mapping | None = None,
+    refused: Mapping[str, str] | None = None,
+    thresholds: Sequence[str] = (),
 ) -> Priors:
     """Put the user's priors in the place of defaults; each must be used.
 
@@ -77,6 +82,8 @@ def assign(
         parameter such as ``"sigma"``; also as tables have them, ``"sd of A"``.
     refused : mapping of str to str, optional
         Parameters that have no prior of their own, and what to write instead.
+    thresholds : sequence of str
+        Auxiliary parameters that are thresholds; ``"threshold"`` is all of them.
 
     Raises
     ------
@@ -85,7 +92,9 @@ def assign(
     """
     given, refused = dict(given or {}), refused or {}
     intercept = defaults.intercept
-    if "Intercept" in given:
+    if "threshold" in given and thresholds:
+        given = dict.fromkeys(thresholds, given.pop("threshold")) | given
+    if "Intercept" in given and intercept is not None:
         intercept = _user_prior("Intercept", given.pop("Intercept"))
     covariates, sigmas = dict(defaults.covariates), dict(defaults.sigmas)
     auxiliary = dict(defaults.auxiliary)
@@ -95,12 +104,15 @@ def assign(
             sigmas[name] = _scale_prior(name, value)
         elif name in covariates:
             covariates[name] = _user_prior(name, value)
+        elif name in thresholds:
+            auxiliary[name] = _threshold_prior(name, value)
         elif name in auxiliary:
             auxiliary[name] = _auxiliary_prior(name, value)
         else:
             if name in refused:
                 raise PriorError(f"priors: {refused[name]}")
-            known = ["Intercept", *covariates, *sigmas, *auxiliary]
+            common = [] if intercept is None else ["Intercept"]
+            known = [*common, *covariates, *sigmas, *auxiliary]
             raise PriorError(
                 f"priors: {key!r} is not a parameter of this model{nearest(str(key), known)}"
             )
@@ -158,6 +170,16 @@ def _scale_prior(name: str, value: object) -> Prior:
         raise PriorError(
             f"priors[{name!r}] is the prior of this term's standard deviation, which cannot be "
             f"negative; got {prior}. Use for example bambi.Prior('HalfNormal', sigma=1)"
+        )
+    return prior
+
+
+def _threshold_prior(name: str, value: object) -> Prior:
+    prior = _user_prior(name, value)
+    if not is_normal(prior):
+        raise PriorError(
+            f"priors[{name!r}]: expected a Normal, as thresholds have here before they are put "
+            f"in order; got {prior}"
         )
     return prior
 

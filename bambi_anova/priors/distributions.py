@@ -97,6 +97,19 @@ def is_normal(prior: Prior) -> bool:
     return prior.name == "Normal" and getattr(prior.given, "dist", None) is None
 
 
+def normal_of(prior: Prior | float) -> tuple[float, float]:
+    """Return mean and sd of a normal prior.
+
+    Examples
+    --------
+    >>> normal_of(Prior("Normal", {"mu": 1.0, "tau": 4.0}))
+    (1.0, 0.5)
+    """
+    assert isinstance(prior, Prior)  # for the type checker: it is no held value
+    args = prior.args
+    return float(args.get("mu", 0.0)), float(_sd(args.get("sigma", 1.0), args.get("tau")))
+
+
 def distribution(prior: Prior) -> Distribution | None:
     """Return a prior's distribution, or ``None`` for one that is PyMC's alone.
 

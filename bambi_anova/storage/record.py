@@ -146,6 +146,8 @@ def _pack_priors(priors: Priors) -> dict[str, Any]:
     every = {"Intercept": priors.intercept, **priors.auxiliary, **priors.covariates}
     found: dict[str, Any] = {}
     for name, prior in (every | dict(priors.sigmas)).items():
+        if prior is None:
+            continue
         if not isinstance(prior, Prior):
             found[name] = prior
         elif getattr(prior.given, "dist", None) is not None:

@@ -79,6 +79,7 @@ _BESIDE_FACTORS = (
 #: Columns of tables without any of factors or units.
 _APART = (
     Column("level", LABEL, "levels of a term, joined by colons", "Level"),
+    Column("category", LABEL, "category of a rating", "Category"),
     Column("quantity", LABEL, "name of a quantity", "Quantity"),
     Column("parameter", LABEL, "name of a parameter", "Parameter"),
     Column("variable", LABEL, "its name in the Bambi model and its draws", "Variable"),

@@ -44,7 +44,7 @@ def test_inverse_links_of_probabilities_stay_between_0_and_1(name):
     ("name", "message"),
     [
         ("gausian", "family='gausian' is not supported; did you mean 'gaussian'"),
-        ("Poisson", "did you mean 'poisson'"),
+        ("Poissson", "did you mean 'poisson'"),
         ("zzz", "known: 'gaussian', 'bernoulli'"),
         (None, "family=None is not supported"),
         (["gaussian"], "is not supported"),

@@ -19,17 +19,20 @@ from scipy import stats
 import bambi_anova as ba
 from bambi_anova.design.priors import make_priors
 from bambi_anova.errors import DataError
-from bambi_anova.families.links import average_over_normal
+from bambi_anova.families.links import LINKS, average_over_normal
 from bambi_anova.families.registry import FAMILIES, compiled_rows, get_family
 from bambi_anova.families.sufficient import unmerged
 from bambi_anova.priors.distributions import distribution
 from tests.generated import (
     FAMILY_LINKS,
+    RATINGS,
     TRIALS,
     auxiliary_of,
+    family_of,
     generated,
     has_trials,
     left_hand_side,
+    middle_of,
 )
 
 EACH = pytest.mark.parametrize("name", FAMILIES)
@@ -52,7 +55,7 @@ def model_of(name, link, data=None, **options):
 
 def single_rows(name, link):
     """The likelihood of the rows of the data one by one, and the rows."""
-    family, rows = get_family(name), model_of(name, link, collapse=False).collapsed
+    family, rows = family_of(name, link), model_of(name, link, collapse=False).collapsed
     return family.likelihood((family.link(link),), rows), rows
 
 
@@ -63,6 +66,7 @@ def trials_of(rows):
 def random_point(family, rows, rng, columns=1):
     """Linear predictors (M, G) about where the rows are, and further parameters (G,)."""
     eta = rng.normal(0.2, 0.8, (len(rows.values), columns)) + rows.offsets[:, None]
+    eta += middle_of(family)
     aux = auxiliary_of(family, columns, rng)
     return eta, {key: np.asarray(value) for key, value in aux.items()}
 
@@ -88,11 +92,13 @@ def test_it_has_words_and_names_that_lead_somewhere(name):
 @EACH_LINK
 def test_rows_have_the_log_density_that_the_bambi_model_gives_them(name, link):
     """The definition of the likelihood, constants and all."""
-    family, model = get_family(name), model_of(name, link, collapse=False)
+    family, model = family_of(name, link), model_of(name, link, collapse=False)
     built = model.bambi_model
     backend, parent = built.backend.model, built.family.likelihood.parent
     (observed,) = backend.observed_RVs
-    parameters = [backend[parent], *(backend[one.name] for one in family.auxiliary)]
+    names = [one.name for one in family.auxiliary if one.name not in family.thresholds]
+    names += ["threshold"] if family.thresholds else []
+    parameters = [backend[parent], *(backend[own] for own in names)]
     with pytensor.config.change_flags(mode="FAST_COMPILE"):
         wanted = [backend.logp(observed, sum=False), backend.replace_rvs_by_values(parameters)]
         evaluate = pytensor.function(
@@ -106,18 +112,21 @@ def test_rows_have_the_log_density_that_the_bambi_model_gives_them(name, link):
             key: value + 0.2 * rng.normal(size=np.shape(value)) for key, value in start.items()
         }
         log, mean, *values = evaluate(*(point[v.name] for v in backend.value_vars))
-        aux = {
-            one.name: np.reshape(value, 1)
-            for one, value in zip(family.auxiliary, values, strict=True)
-        }
+        found = dict(zip(names, values, strict=True))
+        thresholds = found.pop("threshold", [])
+        aux = {key: np.reshape(value, 1) for key, value in found.items()}
+        for key, value in zip(family.thresholds, thresholds, strict=True):
+            aux[key] = np.reshape(value, 1)
         eta = family.link(link).forward(mean)[:, None]
+        if not family.intercept:  # Bambi's parameter is P(y <= k), for every k
+            eta = thresholds[0] - LINKS[link].forward(mean[:, :1])
         ours = likelihood.log(eta, aux)[:, 0] + constants
         np.testing.assert_allclose(ours, log, rtol=2e-6, atol=2e-6)
 
 
 @EACH_LINK
 def test_sufficient_rows_have_the_likelihood_of_their_rows(name, link):
-    family, model = get_family(name), model_of(name, link)
+    family, model = family_of(name, link), model_of(name, link)
     chosen, merged = family.link(link), model.collapsed
     assert merged.merged
     single = model_of(name, link, collapse=False).collapsed
@@ -140,7 +149,7 @@ def test_sufficient_rows_have_the_likelihood_of_their_rows(name, link):
 @EACH_LINK
 def test_the_gradient_is_that_of_the_log_likelihood(name, link):
     likelihood, rows = single_rows(name, link)
-    family = get_family(name)
+    family = family_of(name, link)
     eta, aux = random_point(family, rows, np.random.default_rng(5), columns=8)
     h = 1e-3
 
@@ -159,7 +168,7 @@ def test_nothing_overflows_far_from_the_data(name, link):
     likelihood, rows = single_rows(name, link)
     far = np.concatenate([-np.geomspace(300, 1e-3, 60), [0.0], np.geomspace(1e-3, 300, 60)])
     eta = np.tile(far, (len(rows.values), 1))
-    aux = {k: np.full(len(far), v) for k, v in auxiliary_of(get_family(name)).items()}
+    aux = {k: np.full(len(far), v) for k, v in auxiliary_of(family_of(name, link)).items()}
     with np.errstate(under="ignore"):
         found = likelihood.derivatives(eta, aux)
         values = likelihood.log(eta, aux), found.gradient, found.information
@@ -171,7 +180,7 @@ def test_nothing_overflows_far_from_the_data(name, link):
 def test_newton_climbs_from_each_rows_own_predictor_to_its_best_one(name, link):
     likelihood, _ = single_rows(name, link)
     start = eta = likelihood.own_predictor()
-    aux = {k: np.full(1, v) for k, v in auxiliary_of(get_family(name)).items()}
+    aux = {k: np.full(1, v) for k, v in auxiliary_of(family_of(name, link)).items()}
     for _ in range(25):
         found, here = likelihood.derivatives(eta, aux), likelihood.log(eta, aux)
         step = found.slope / found.curvature
@@ -212,10 +221,12 @@ def compiled():
 
 @EACH_LINK
 def test_compiled_rows_are_the_likelihood_s(name, link, compiled):
-    family, model = get_family(name), model_of(name, link)
+    family, model = family_of(name, link), model_of(name, link)
     chosen, rows = family.link(link), model.collapsed
     sets = None if rows.alike is None else np.unique(rows.alike, return_inverse=True)[1]
     likelihood = family.likelihood((chosen,), rows, sets)
+    if likelihood.compiled is None:
+        pytest.skip("NUTS goes through Bambi")
     kind = compiled_rows().index(likelihood.compiled)
     columns = np.stack([column[:, 0] for column in likelihood.data.columns])
     entries, ends = likelihood.data.entries
@@ -247,14 +258,19 @@ def test_compiled_rows_are_the_likelihood_s(name, link, compiled):
 DRAWS = 40_000
 
 
+def at(family):
+    """The linear predictor of the row that values are drawn for."""
+    return 0.4 + middle_of(family)
+
+
 @cache
 def replicated(name, link):
     """Values drawn for one row, and the family's parameters there."""
-    family = get_family(name)
+    family = family_of(name, link)
     trials = np.full(1, float(TRIALS)) if has_trials(family) else None
     rows = unmerged(np.zeros(1), trials, None)
     aux = {key: np.full((DRAWS, 1), value) for key, value in auxiliary_of(family).items()}
-    parameters = family.at((family.link(link),), (np.full((DRAWS, 1), 0.4),), aux)
+    parameters = family.at((family.link(link),), (np.full((DRAWS, 1), at(family)),), aux)
     drawn = family.replicate(parameters, rows, np.random.default_rng(8))
     assert drawn.shape == (DRAWS, 1)
     return drawn[:, 0], {key: value[:1, 0] for key, value in parameters.items()}
@@ -262,18 +278,18 @@ def replicated(name, link):
 
 def of_values(name, link, y):
     """The likelihood of values that were drawn for one row, and the arguments that it takes."""
-    family = get_family(name)
+    family = family_of(name, link)
     trials = np.full(len(y), float(TRIALS)) if has_trials(family) else None
     rows = unmerged(y, trials, None)
     aux = {key: np.full(1, value) for key, value in auxiliary_of(family).items()}
-    return family.likelihood((family.link(link),), rows), np.full((len(y), 1), 0.4), aux
+    return family.likelihood((family.link(link),), rows), np.full((len(y), 1), at(family)), aux
 
 
 def density_at(name, link, y):
     """The log density of some values of one row, constants and all."""
     likelihood, eta, aux = of_values(name, link, y)
     trials = likelihood.data.trials[:, 0]
-    return likelihood.log(eta, aux)[:, 0] + get_family(name).constants(y, trials)
+    return likelihood.log(eta, aux)[:, 0] + family_of(name, link).constants(y, trials)
 
 
 @EACH_LINK
@@ -299,11 +315,11 @@ def test_the_score_of_replicates_is_zero_on_average(name, link):
 
 @EACH_LINK
 def test_replicates_follow_the_likelihood(name, link):
-    family, (drawn, _) = get_family(name), replicated(name, link)
-    if has_trials(family) or family.response.counts:
-        values = np.arange(drawn.max() + 1)
+    family, (drawn, _) = family_of(name, link), replicated(name, link)
+    if has_trials(family) or family.response.counts or family.response.ordered:
+        values = RATINGS if family.response.ordered else np.arange(drawn.max() + 1)
         expected = np.exp(density_at(name, link, values))
-        found = np.bincount(drawn.astype(int)) / DRAWS
+        found = np.bincount(drawn.astype(int))[int(values[0]) :] / DRAWS
         se = np.sqrt(expected * (1 - expected) / DRAWS)
         assert expected.sum() == pytest.approx(1, abs=1e-3)
         assert (np.abs(found - expected) < SURE * se + 1e-4).all()
@@ -320,7 +336,7 @@ def test_replicates_follow_the_likelihood(name, link):
 @EACH_LINK
 def test_tails_are_sums_of_the_density(name, link):
     """Of counts in every case; else between two values, as a density may have poles."""
-    family = get_family(name)
+    family = family_of(name, link)
     drawn, parameters = replicated(name, link)
     with_trials = has_trials(family)
 
@@ -330,8 +346,9 @@ def test_tails_are_sums_of_the_density(name, link):
         below, above = family.tails(one, unmerged(y, trials, None))
         return below[0], above[0]
 
-    if with_trials or family.response.counts:
+    if with_trials or family.response.counts or family.response.ordered:
         y = np.arange((TRIALS if with_trials else drawn.max()) + 1)
+        y = RATINGS if family.response.ordered else y
         density = np.exp(density_at(name, link, y))
         below, above = tails(y)
         np.testing.assert_allclose(below, np.cumsum(density) - density, atol=1e-10)
@@ -348,11 +365,13 @@ def test_tails_are_sums_of_the_density(name, link):
 
 @EACH_LINK
 def test_tails_are_those_of_merged_replicates(name, link):
-    family, count = get_family(name), 5
+    family, count = family_of(name, link), 5
     trials = np.full(count, float(TRIALS)) if has_trials(family) else None
-    rows = family.collapse([np.zeros(count)], np.full(count, 0.5), trials, None)
+    rows = family.collapse(
+        [np.zeros(count)], np.full(count, 1.0 if family.response.ordered else 0.5), trials, None
+    )
     aux = {key: np.full((4000, 1), value) for key, value in auxiliary_of(family).items()}
-    eta = np.full((4000, 1), 0.4) + rows.offsets
+    eta = np.full((4000, 1), at(family)) + rows.offsets
     parameters = family.at((family.link(link),), (eta,), aux)
     drawn = family.replicate(parameters, rows, np.random.default_rng(10))
     for value in np.quantile(drawn, [0.2, 0.7], method="nearest"):
@@ -363,7 +382,7 @@ def test_tails_are_those_of_merged_replicates(name, link):
 
 @EACH_LINK
 def test_the_mean_is_that_of_the_replicates(name, link):
-    family = get_family(name)
+    family = family_of(name, link)
     drawn, parameters = replicated(name, link)
     drawn = drawn / TRIALS if has_trials(family) else drawn
     mean = (family.scale.mean or family.scale.value)(parameters)
@@ -372,7 +391,7 @@ def test_the_mean_is_that_of_the_replicates(name, link):
 
 @EACH_LINK
 def test_merged_rows_are_replicated_as_the_sum_or_mean_of_their_rows(name, link):
-    family = get_family(name)
+    family = family_of(name, link)
     if not family.collapse.averages:
         pytest.skip("its rows are replicated one by one")
     chosen, count = family.link(link), 8
@@ -394,7 +413,7 @@ def test_merged_rows_are_replicated_as_the_sum_or_mean_of_their_rows(name, link)
 @EACH_LINK
 @pytest.mark.parametrize("sd", [0.0, 0.7, 2.0])
 def test_averages_over_units_are_those_of_the_mean(name, link, sd):
-    family, mean = get_family(name), np.linspace(-1.5, 1.5, 4)
+    family, mean = family_of(name, link), np.linspace(-1.5, 1.5, 4)
     chosen = family.link(link)
     aux = {key: np.full(4, value) for key, value in auxiliary_of(family).items()}
     found = family.average_mean(chosen, mean, np.full(4, sd), aux)
@@ -417,7 +436,9 @@ def test_default_priors_hold_what_drew_the_data(name):
     family, model = get_family(name), model_of(name, None)
     prior = make_priors(model.design, family)
     assert list(prior.auxiliary) == [one.name for one in family.auxiliary]
-    for own in [prior.intercept, *prior.sigmas.values(), *prior.auxiliary.values()]:
+    assert (prior.intercept is not None) == family.intercept
+    common = [prior.intercept] if family.intercept else []
+    for own in [*common, *prior.sigmas.values(), *prior.auxiliary.values()]:
         assert all(np.isfinite(value) for value in own.args.values())
     for key, value in auxiliary_of(family).items():
         known = distribution(prior.auxiliary[key])

@@ -168,7 +168,7 @@ def _wide_factor(model: LatentModel, modes: Modes, curvature: Curvature) -> Arra
     farther than the curvature at its mode says.
     """
     aux = model.likelihood_parameters(model.values(modes.u))
-    here = model.likelihood.derivatives(modes.eta, aux).curvature
+    here = model.likelihood.derivatives(modes.eta, aux).own
     prior = model.block_squares @ np.tile(modes.factor.variance, (model.blocks.count, 1))
     # A row's own standard deviation given the core, as if no other row spoke of its unit.
     reach = REACH * np.sqrt(prior / (1 + here * prior))
@@ -183,22 +183,38 @@ def _mean_beyond_mode(model: LatentModel, modes: Modes, curvature: Curvature) ->
     their predictors (Tierney & Kadane 1986, doi:10.1080/01621459.1986.10478240).
     """
     aux = model.likelihood_parameters(model.values(modes.u))
-    step = 0.05
-    sides = [model.likelihood.derivatives(modes.eta + s * step, aux).curvature for s in (-1, 1)]
-    third = (sides[0] - sides[1]) / (2 * step)
     variances = inverse(modes.arrow.blocks)
     variance = curvature.to_rows(modes.factor.spread(variances))
-    pull = model.block_columns.T @ (third * variance / 2)
+    pull = model.block_columns.T @ _pull_of(model.likelihood, modes.eta, variance, aux)
     pull = modes.factor.transposed(pull.reshape(modes.units.shape))
     # Far from normal the expansion overshoots; candidates then need room rather than a shift.
     moved = np.einsum("bdfg,bfg->bdg", variances, pull)
     return np.clip(moved, -0.5, 0.5)
 
 
+def _pull_of(likelihood: Likelihood, eta: Array, variance: Array, aux: Auxiliary) -> Array:
+    """Return t v / 2 for predictors (K M, G) and the covariances of each pair of them."""
+    count, size = likelihood.predictors, len(eta) // likelihood.predictors
+    step = 0.05 if count == 1 else 1e-3  # thresholds may lie close to each other
+    found = []
+    for k in range(count):
+        shift = np.zeros((len(eta), 1))
+        shift[k * size : (k + 1) * size] = step
+        low, high = (likelihood.derivatives(eta + s * shift, aux).weights for s in (-1, 1))
+        pull = (low - high) / (2 * step) * variance / 2
+        found.append(pull.reshape(-1, size, eta.shape[1]).sum(axis=0))
+    return np.concatenate(found)
+
+
 def least_curvature(likelihood: Likelihood, eta: Array, reach: Array, aux: Auxiliary) -> Array:
-    """Return the least of the curvatures at and around a linear predictor, shape (M, G)."""
-    places = (eta, eta - reach, eta + reach)
-    return np.min([likelihood.derivatives(place, aux).least for place in places], axis=0)
+    """Return the least of the rows' weights at and around some predictors, by their reach."""
+    found = [likelihood.derivatives(place, aux) for place in (eta, eta - reach, eta + reach)]
+    if likelihood.predictors == 1:
+        return np.min([one.least for one in found], axis=0)
+    along = np.array([one.along(reach) for one in found])
+    least = np.argmin(np.where(np.isfinite(along), along, np.inf), axis=0)
+    least = np.tile(least, (len(found[0].weights) // len(least), 1))
+    return np.choose(least, [one.weights for one in found])
 
 
 @dataclass(frozen=True)
@@ -269,7 +285,7 @@ def _draw_candidates(
     aux = model.likelihood_parameters(model.values(modes.u))
     # Candidates before draws: long stretches of memory once more.
     aux = {name: np.tile(value[point], count) for name, value in aux.items()}
-    eta = np.tile(model.parent.offset + model.core_columns @ core, count)
+    eta = np.tile(model.offset + model.core_columns @ core, count)
     eta += model.block_columns @ units.swapaxes(2, 3).reshape(b * d, count * n)
     log_rows = model.blocks.sums @ model.likelihood.log(eta, aux)
     log_weights += log_rows.reshape(b, count, n).swapaxes(1, 2)

@@ -19,6 +19,7 @@ import numpy as np
 from scipy import sparse
 
 from bambi_anova.engine.latent.model import LatentModel
+from bambi_anova.families.likelihood import pairs
 
 Array = np.ndarray
 
@@ -26,14 +27,29 @@ Array = np.ndarray
 class Curvature:
     """The linear map from the rows' weights to the entries of A' W A.
 
-    Built once for a model: every entry is a sum over rows of a product of two columns of A.
+    Built once for a model: every entry is a sum over rows of a product of two columns of A.  Where
+    rows have K predictors, W holds a number for each pair of them (``Derivatives.weights``).
     """
 
     def __init__(self, model: LatentModel) -> None:
         self.p, self.b, self.d = model.core.size, model.blocks.count, model.blocks.size
-        columns = model.parent.columns
-        row, col, value = _padded(columns)
-        first, second = col[:, :, None], col[:, None, :]
+        padded = [_padded(predictor.columns) for predictor in model.predictors.values()]
+        places = {pair: index for index, pair in enumerate(pairs(len(padded)))}
+        sizes = self.p * self.p, self.b * self.d * self.p, self.b * self.d * self.d
+        parts: list[list[sparse.csr_array]] = [[] for _ in places]
+        for k, one in enumerate(padded):
+            for j, other in enumerate(padded):
+                parts[places[min(k, j), max(k, j)]].append(self._map(one, other, sizes))
+        maps = [sum(own[1:], own[0]) for own in parts]
+        self.map = maps[0] if len(maps) == 1 else sparse.csr_array(sparse.hstack(maps, "csr"))
+        self.splits = np.cumsum(sizes)[:2]
+
+    def _map(
+        self, one: tuple[Array, Array], other: tuple[Array, Array], sizes: tuple[int, int, int]
+    ) -> sparse.csr_array:
+        """Return the map of the weights of one pair of predictors, given their columns."""
+        (col, value), (other_col, other_value) = one, other
+        first, second = col[:, :, None], other_col[:, None, :]
         p, d = self.p, self.d
         # Blocks stand after their coordinates, so that loops over these work on long stretches.
         block, place = np.divmod(np.maximum(first - p, 0), d)
@@ -41,7 +57,6 @@ class Curvature:
         both_core = (first < p) & (second < p)
         border = (first >= p) & (second < p)
         both_block = (first >= p) & (second >= p)
-        sizes = p * p, self.b * d * p, self.b * d * d
         target = np.select(
             [both_core, border, both_block],
             [
@@ -51,18 +66,16 @@ class Curvature:
             ],
             default=-1,
         )
-        product = value[:, :, None] * value[:, None, :]
+        product = value[:, :, None] * other_value[:, None, :]
         keep = (target >= 0) & (product != 0)
-        rows = np.broadcast_to(row[:, :, None], target.shape)[keep]
-        self.map = sparse.csr_array(
-            (product[keep], (target[keep], rows)), shape=(sum(sizes), columns.shape[0])
-        )
-        self.splits = np.cumsum(sizes)[:2]
+        rows = np.broadcast_to(np.arange(len(col))[:, None, None], target.shape)[keep]
+        return sparse.csr_array((product[keep], (target[keep], rows)), shape=(sum(sizes), len(col)))
 
     def to_rows(self, blocks: Array) -> Array:
         """Return z' V z for each row's entries z of A and its block V, shape (M, G).
 
-        ``blocks`` has shape (B, D, D, G).
+        ``blocks`` has shape (B, D, D, G).  Of K predictors, for each pair k <= l what V adds to
+        their covariance, twice if they differ.
         """
         return self._block_map_transposed @ blocks_inside(blocks).reshape(-1, blocks.shape[-1])
 
@@ -71,7 +84,7 @@ class Curvature:
         return self.map[self.splits[1] :].T.tocsr()
 
     def entries(self, weights: Array) -> tuple[Array, Array, Array]:
-        """Return A' W A for weights of shape (M, G).
+        """Return A' W A for weights of shape (K (K + 1) / 2 M, G).
 
         Returns
         -------
@@ -98,17 +111,17 @@ def blocks_first(blocks: Array) -> Array:
     return np.moveaxis(blocks, -2, 0)
 
 
-def _padded(columns: sparse.csr_array) -> tuple[Array, Array, Array]:
-    """Return the nonzero columns of each row side by side, padded with zero values."""
+def _padded(columns: sparse.csr_array) -> tuple[Array, Array]:
+    """Return the nonzero columns of each row and their values, padded with zero values."""
     counts = np.diff(columns.indptr)
-    width = int(counts.max())
+    width = int(counts.max(initial=0))
     row = np.repeat(np.arange(columns.shape[0]), counts)
     place = np.arange(columns.nnz) - np.repeat(columns.indptr[:-1], counts)
     col = np.zeros((columns.shape[0], width), dtype=np.int64)
     value = np.zeros((columns.shape[0], width))
     col[row, place] = columns.indices
     value[row, place] = columns.data
-    return np.repeat(np.arange(columns.shape[0])[:, None], width, axis=1), col, value
+    return col, value
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,10 @@ from bambi_anova.engine.latent.model import (
 )
 from bambi_anova.engine.latent.scales import make_scale
 from bambi_anova.errors import UnsupportedError
+from bambi_anova.families.base import Combination
 from bambi_anova.families.sufficient import Collapsed
-from bambi_anova.priors.distributions import Prior, is_normal
+from bambi_anova.priors.distributions import Prior, is_normal, normal_of
+from bambi_anova.priors.ordered import OrderedNormals
 from bambi_anova.specification import Coordinates, Specification
 
 Array = np.ndarray
@@ -71,19 +73,30 @@ def _(specification: Specification) -> LatentModel:
         (blocks if blocks.holds(term) else core).add_units(term)
     auxiliary, held = {}, {}
     family = specification.family
+    likelihood = family.likelihood((specification.link,), collapsed, sets)
+    joint = family.form((specification.link,)).joint
     flat_below = {one.name: one.flat_below for one in family.auxiliary}
     scales = [make_scale(name, prior) for name, prior in priors.sigmas.items()]
     for name, prior in priors.auxiliary.items():
-        if isinstance(prior, Prior):
+        if name in family.thresholds:
+            core.add_parameter(name, *normal_of(prior))
+        elif isinstance(prior, Prior):
             auxiliary[name] = len(scales)
             scales.append(make_scale(name, prior, flat_below.get(name)))
         else:
             held[name] = float(prior)
-    columns = sparse.hstack([core.columns(), blocks.columns()], format="csr")
-    predictor = Predictor(collapsed.offsets[place, None], sparse.csr_array(columns))
+    columns = sparse.csr_array(sparse.hstack([core.columns(), blocks.columns()], format="csr"))
+    parent = Predictor(collapsed.offsets[place, None], columns)
+    predictors = {specification.parent.name: parent}
+    if joint is not None:
+        predictors = {
+            name: _combined(parent, own, core)
+            for name, own in joint.predictors(likelihood.data).items()
+        }
+        likelihood = joint.likelihood(likelihood.data, likelihood.auxiliary)
     return LatentModel(
-        likelihood=family.likelihood((specification.link,), collapsed, sets),
-        predictors={specification.parent.name: predictor},
+        likelihood=likelihood,
+        predictors=predictors,
         core=core.build(),
         blocks=blocks.build(),
         scales=tuple(scales),
@@ -108,7 +121,22 @@ def _row_constant(specification: Specification) -> float:
     values, trials = rows.response.values, rows.response.trials
     constants = family.constants(values, np.ones(len(values)) if trials is None else trials)
     merged = family.collapse.constant(values, rows.offset, specification.collapsed)
-    return float(constants.sum() + merged.sum())
+    return float(constants.sum() + merged.sum()) - _log_order(specification)
+
+
+def _log_order(specification: Specification) -> float:
+    """Return the log of the prior probability that thresholds come in order."""
+    names, own = specification.family.thresholds, specification.priors.auxiliary
+    return OrderedNormals.of([own[name] for name in names]).log_probability if names else 0.0
+
+
+def _combined(parent: Predictor, own: Combination, core: _CoreBuilder) -> Predictor:
+    """Return a predictor that is linear in the first one and in parameters of the core."""
+    columns = parent.columns.multiply(own.of_parent[:, None]).tolil()
+    for name, factors in own.of_auxiliary.items():
+        columns[:, [core.place(name)]] = factors[:, None]
+    offset = own.offset[:, None] + own.of_parent[:, None] * parent.offset
+    return Predictor(offset, sparse.csr_array(columns))
 
 
 @dataclass(frozen=True)
@@ -186,6 +214,14 @@ class _CoreBuilder:
             columns = columns * _covariate(self.design, term.covariate, self.rows)
         variance = number, tuple((self.scale_of[key], k) for key, k in own.variances.items())
         self._add(own.home, columns, variance, mean, own.basis if factors else None)
+
+    def add_parameter(self, name: str, mean: float, sd: float) -> None:
+        """Add a further parameter of the likelihood, which only some predictors hold."""
+        self._add(name, np.zeros((len(self.rows), 1)), (sd**2, ()), mean)
+
+    def place(self, key: str) -> int:
+        """Return where the only coordinate of a term stands."""
+        return next(term.start for term in self.terms if term.key == key)
 
     def add_units(self, term: _UnitTerm) -> None:
         """Add the effects of units that cross the blocks, or hold several of them."""
@@ -273,11 +309,10 @@ class _BlocksBuilder:
 
 def _normal(name: str, prior: Prior) -> tuple[float, float]:
     """Return mean and variance of a normal prior."""
-    args = dict(prior.args)
     if not is_normal(prior):
         raise UnsupportedError(
             f"priors[{name!r}]: the quick fits need a Normal prior here, got {prior}; "
             "use inference_method='nuts'"
         )
-    variance = args.get("sigma", 1.0) ** 2 if "tau" not in args else 1 / args["tau"]
-    return float(args.get("mu", 0.0)), float(variance)
+    mean, sd = normal_of(prior)
+    return mean, sd**2

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bambi_anova.design.design import Design
 from bambi_anova.engine.latent.model import LatentModel
+from bambi_anova.families.base import THRESHOLD
 from bambi_anova.names import (
-    INTERCEPT,
     effects_dimension,
     effects_labels,
     effects_name,
     scaled_terms,
     sigma_name,
 )
+from bambi_anova.posterior.variables import read_parameter
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
@@ -67,20 +67,27 @@ def bambi_posterior(
     coords: dict[str, object] = {"chain": np.arange(chains), "draw": np.arange(draws)}
     variables: dict[str, tuple] = {}
 
-    for term in model.core.terms:
-        if term.key not in terms:  # the intercept, slopes of covariates
-            variables[term.key] = (sample, latent.core[term.start])
+    thresholds = specification.family.thresholds
+    own = {term.key: latent.core[term.start] for term in model.core.terms if term.key not in terms}
+    for name, values in own.items():  # the intercept, slopes of covariates
+        if name not in thresholds:
+            variables[name] = (sample, values)
+    if thresholds:
+        dim = f"{THRESHOLD}_dim"
+        coords[dim] = np.arange(len(thresholds))
+        stacked = np.stack([own[name] for name in thresholds], axis=-1)
+        variables[THRESHOLD] = ((*sample, dim), stacked)
     auxiliary = {name: latent.values[index] for name, index in model.auxiliary.items()}
     for name, values in specification.family.with_derived(auxiliary).items():
         variables[name] = (sample, values)
     for scale, values in zip(model.scales, latent.values, strict=True):
         if scale.name not in model.auxiliary:
             variables[sigma_name(terms[scale.name])] = (sample, values)
-    for key, own in terms.items():
-        dim = effects_dimension(own)
-        coords[dim] = np.array(effects_labels(own, design), dtype=object)
+    for key, one in terms.items():
+        dim = effects_dimension(one)
+        coords[dim] = np.array(effects_labels(one, design), dtype=object)
         effects = np.moveaxis(_effects(model, latent, key), 0, -1)
-        variables[effects_name(own)] = ((*sample, dim), effects)
+        variables[effects_name(one)] = ((*sample, dim), effects)
     posterior = xr.Dataset(variables, coords)
     observed = xr.Dataset({design.formula.response.variable: (("__obs__",), collapsed.values)})
     return xr.DataTree.from_dict({"posterior": posterior, "observed_data": observed})
@@ -101,7 +108,7 @@ def _effects(model: LatentModel, latent: LatentDraws, key: str) -> Array:
 
 
 def read_posterior(
-    model: LatentModel, design: Design, posterior: xr.Dataset
+    model: LatentModel, specification: Specification, posterior: xr.Dataset
 ) -> tuple[Array, Array, Array]:
     """Return the coordinates of draws under Bambi's names: the inverse of ``bambi_posterior``.
 
@@ -116,13 +123,14 @@ def read_posterior(
 
     def values(name: str) -> Array:
         """Return a variable's draws, shape (..., N)."""
-        array = posterior[name].transpose(..., "chain", "draw").to_numpy()
-        return array.reshape(*array.shape[:-2], -1)
+        array = read_parameter(posterior, specification.family, name)
+        return np.moveaxis(array, (0, 1), (-2, -1)).reshape(*array.shape[2:], -1)
 
+    design = specification.design
     names = {key: effects_name(term) for key, term in scaled_terms(design).items()}
     sigmas = {key: sigma_name(term) for key, term in scaled_terms(design).items()}
     scales = [values(sigmas.get(scale.name, scale.name)) for scale in model.scales]
-    draws = values(INTERCEPT).size
+    draws = posterior.sizes["chain"] * posterior.sizes["draw"]
     u = [scale.coordinate(own) for scale, own in zip(model.scales, scales, strict=True)]
     core = np.empty((model.core.size, draws))
     for term in model.core.terms:

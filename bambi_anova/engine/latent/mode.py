@@ -6,8 +6,8 @@ and need two or three steps.
 
 Reference: Rue, Martino & Chopin (2009, doi:10.1111/j.1467-9868.2008.00700.x), section 3.1.
 
-Letters: M rows, P core coordinates, B blocks, D coordinates a block, Q = P + B D,
-H hyperparameters, G columns (points of the hyperparameters).
+Letters: M rows, K predictors a row, P core coordinates, B blocks, D coordinates a block,
+Q = P + B D, H hyperparameters, G columns (points of the hyperparameters).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Modes:
         Prior sds of the core.
     factor : BlockFactor
         Of the blocks' prior covariance.
-    eta : ndarray, shape (M, G)
+    eta : ndarray, shape (K M, G)
     arrow : Arrow
         Factor of the posterior precision of v.
     log_marginal : ndarray, shape (G,)
@@ -82,7 +82,7 @@ class _Step:
     Attributes
     ----------
     v : ndarray, shape (Q, G)
-    eta : ndarray, shape (M, G)
+    eta : ndarray, shape (K M, G)
     height : ndarray, shape (G,)
         Log-likelihood and log prior density of v, a constant apart.
     """
@@ -98,7 +98,7 @@ class ModeFinder:
     def __init__(self, model: LatentModel) -> None:
         self.model = model
         self.curvature = Curvature(model)
-        self.transposed = model.parent.columns.T.tocsr()
+        self.transposed = model.columns.T.tocsr()
         self.start = self._first_predictor()
 
     def __call__(self, u: Array, tolerance: float = FINE) -> Modes:
@@ -116,12 +116,10 @@ class ModeFinder:
         arrow = None
         for step in range(MAX_STEPS):
             derivatives = model.likelihood.derivatives(here.eta, aux)
-            arrow = self.factor(derivatives.curvature, core_sd, block_factor)
-            working = derivatives.curvature * (here.eta - model.origin) + derivatives.slope
+            arrow = self.factor(derivatives.weights, core_sd, block_factor)
+            working = derivatives.working(here.eta - model.origin)
             target = self._solve(arrow, self._pull(working, core_sd, block_factor))
-            goal = model.origin + model.parent.columns @ self._natural(
-                target, core_sd, block_factor
-            )
+            goal = model.origin + model.columns @ self._natural(target, core_sd, block_factor)
             there = self._advance(here, _Step(target, goal, here.height), aux, whole=step == 0)
             change = np.abs(there.eta - here.eta).max(axis=0) / model.likelihood.unit(aux)
             here = there
@@ -140,7 +138,7 @@ class ModeFinder:
         )
 
     def _first_predictor(self) -> Array:
-        """Return the linear predictor of the mode at middling scales, shape (M, 1)."""
+        """Return the predictors of the mode at middling scales, shape (K M, 1)."""
         model = self.model
         rng = np.random.default_rng(0)
         u = np.array([[np.median(scale.draw(rng, 99))] for scale in model.scales]).reshape(-1, 1)
@@ -148,7 +146,7 @@ class ModeFinder:
         return self(u).eta
 
     def factor(self, weights: Array, core_sd: Array, block_factor: BlockFactor) -> Arrow:
-        """Factor the posterior precision of v for rows' curvatures (M, G)."""
+        """Factor the posterior precision of v for rows' weights (K (K + 1) / 2 M, G)."""
         core, border, blocks = self.curvature.entries(weights)
         core *= core_sd[:, None] * core_sd
         core[np.arange(len(core)), np.arange(len(core))] += 1

@@ -2,6 +2,7 @@
 
 A linear predictor of the rows is ``offset + A x``, where x stacks the intercept, the slopes of
 covariates, the coordinates of the factor terms and the unit effects, all normal given the scales.
+Where rows have several predictors these stand one after the other, and x is that of all of them.
 They come in two parts, which make the posterior precision an arrow, that is block diagonal with a
 border:
 
@@ -11,9 +12,9 @@ border:
   the blocks or hold several of them.  Given the core the blocks are independent; what eliminating
   them leaves of the precision is the core's Schur complement.
 
-Letters: M rows, P core coordinates, B blocks, D coordinates a block (the most that any has),
-Q = P + B D, H hyperparameters, G columns (points of the hyperparameters, or draws), L levels of a
-term, J units.
+Letters: M rows, K predictors a row, P core coordinates, B blocks, D coordinates a block (the most
+that any has), Q = P + B D, H hyperparameters, G columns (points of the hyperparameters, or draws),
+L levels of a term, J units.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ class LatentModel:
     ----------
     likelihood : Likelihood
     predictors : mapping of str to Predictor
-        By the parameter of the likelihood that each gives, today one.
+        By name; those of each row are the K arguments of the likelihood.
     core : Core
     blocks : UnitBlocks
     scales : tuple of Scale
@@ -178,6 +179,17 @@ class LatentModel:
         """The first predictor."""
         return next(iter(self.predictors.values()))
 
+    @cached_property
+    def columns(self) -> sparse.csr_array:
+        """A, shape (K M, Q)."""
+        parts = [predictor.columns for predictor in self.predictors.values()]
+        return parts[0] if len(parts) == 1 else sparse.csr_array(sparse.vstack(parts, "csr"))
+
+    @cached_property
+    def offset(self) -> Array:
+        """The offsets, shape (K M, 1)."""
+        return np.concatenate([predictor.offset for predictor in self.predictors.values()])
+
     @property
     def size(self) -> int:
         """Q, the number of latent coordinates."""
@@ -185,23 +197,23 @@ class LatentModel:
 
     @cached_property
     def core_columns(self) -> sparse.csr_array:
-        """The core's part of A, shape (M, P)."""
-        return self.parent.columns[:, : self.core.size]
+        """The core's part of A, shape (K M, P)."""
+        return self.columns[:, : self.core.size]
 
     @cached_property
     def block_columns(self) -> sparse.csr_array:
-        """The blocks' part of A, shape (M, B D)."""
-        return self.parent.columns[:, self.core.size :]
+        """The blocks' part of A, shape (K M, B D)."""
+        return self.columns[:, self.core.size :]
 
     @cached_property
     def block_squares(self) -> sparse.csr_array:
-        """The squared entries of the blocks' part of A, shape (M, B D)."""
+        """The squared entries of the blocks' part of A, shape (K M, B D)."""
         return self.block_columns.multiply(self.block_columns).tocsr()
 
     @cached_property
     def origin(self) -> Array:
-        """The linear predictor where the coordinates are at their prior means, shape (M, 1)."""
-        return self.parent.offset + self.core_columns @ self.core.mean
+        """The predictors where the coordinates are at their prior means, shape (K M, 1)."""
+        return self.offset + self.core_columns @ self.core.mean
 
     @cached_property
     def variance_scales(self) -> Array:
@@ -248,7 +260,7 @@ class LatentModel:
         values = self.values(u)
         core_sd, factor = self.spreads(values)
         x = np.vstack([core, units.reshape(-1, u.shape[1])])
-        eta = self.parent.offset + self.parent.columns @ x
+        eta = self.offset + self.columns @ x
         total = self.likelihood.log(eta, self.likelihood_parameters(values)).sum(axis=0)
         total += (-np.log(core_sd) - ((core - self.core.mean) / core_sd) ** 2 / 2).sum(axis=0)
         # Blocks have coordinates that stand for no unit; they hold no parameter.

@@ -100,7 +100,7 @@ def _sample(model: LatentModel, specification: Specification, request: Request) 
     options |= options.pop("nuts", {})
     start = None
     if request.start is not None:
-        start = read_posterior(model, specification.design, request.start)
+        start = read_posterior(model, specification, request.start)
     try:
         return sample_latent(
             model,

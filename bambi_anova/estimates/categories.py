@@ -1,0 +1,187 @@
+"""Ratings: how likely each category is, and which of two levels is rated higher.
+
+Both are read from the probabilities of the categories in cells, averaged over units and over the
+other factors as mean ratings are.
+
+Letters: H chains, D draws, L levels, K categories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.means import mean_quantities
+from bambi_anova.estimates.quantities import Quantities
+from bambi_anova.estimates.quantity_table import quantity_table
+from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.tables.interval import Interval
+
+Array = np.ndarray
+
+#: The column of categories, and the probability that means that neither of two is rated higher.
+CATEGORY = "category"
+EVEN = 0.5
+
+
+def category_probabilities(
+    posterior: Posterior,
+    term: str | None = None,
+    population: str = "super",
+    ci_prob: float = 0.95,
+    ci_kind: str = "hdi",
+    *,
+    weights: str = "equal",
+    at: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Return how likely each category of a rating is, at each level of a term.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of a family of ratings, such as "cumulative".
+    term, population, ci_prob, ci_kind, weights, at
+        As for ``means``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each combination of levels and each ``category``.
+
+    Raises
+    ------
+    ArgumentError
+        If the family has no categories, or an argument has a value that it cannot take.
+
+    Examples
+    --------
+    >>> result.category_probabilities("task")  # doctest: +SKIP
+    """
+    interval = Interval(ci_prob, ci_kind)
+    found = category_quantities(posterior, term, population, weights, at)
+    return quantity_table(found, posterior.sampling, interval)
+
+
+def category_quantities(
+    posterior: Posterior,
+    term: str | None = None,
+    population: str = "super",
+    weights: str = "equal",
+    at: Mapping[str, Any] | None = None,
+) -> Quantities:
+    """Return the probabilities of the categories at each level of a term, with their draws."""
+    family, names = posterior.family, posterior.design.rows.response.categories
+    if family.categories is None:
+        raise ArgumentError(
+            f"category_probabilities() asks about ratings; family={family.name!r} has no "
+            "categories. For the mean response use means(scale='response')"
+        )
+    if CATEGORY in posterior.design.levels:
+        raise ArgumentError(
+            f"factor {CATEGORY!r}: the table of probabilities has a column of this name; rename "
+            "the column in the data"
+        )
+    parts = []
+    for number, name in enumerate(names):
+        scale = family.categories(number)
+        own = posterior.specification.with_family(replace(family, scale=scale))
+        read = replace(posterior, specification=own)
+        part = mean_quantities(read, term, population, "response", weights=weights, at=at)
+        parts.append(replace(part, labels=part.labels.assign(**{CATEGORY: name})))
+    first = parts[0]
+    size = len(first.labels)
+    # Levels first, categories within them.
+    order = np.arange(size * len(parts)).reshape(len(parts), size).T.ravel()
+    return Quantities(
+        pd.concat([part.labels for part in parts], ignore_index=True)
+        .iloc[order]
+        .reset_index(drop=True),
+        np.concatenate([part.draws for part in parts], axis=-1)[..., order],
+        np.concatenate([part.supported for part in parts])[order],
+        first.population,
+        first.scale,
+    )
+
+
+def superiority(
+    posterior: Posterior,
+    term: str,
+    by: str | Sequence[str] | None = None,
+    population: str = "super",
+    ci_prob: float = 0.95,
+    ci_kind: str = "hdi",
+    *,
+    weights: str = "equal",
+    at: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Return how likely a rating at one level is to be higher than one at another.
+
+    Of two ratings, each of somebody at random, one at each level: P(first > second) +
+    P(equal) / 2, the probability of superiority, which needs no distances between categories.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of a family of ratings, such as "cumulative".
+    term : str
+        One factor, or several joined by colons, whose cells are compared.
+    by : str or sequence of str, optional
+        Further factors: levels are compared at each of theirs.
+    population, ci_prob, ci_kind, weights, at
+        As for ``means``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each pair of levels; ``pd`` is the probability that it lies on its side of 0.5.
+
+    Raises
+    ------
+    ArgumentError
+        If the family has no categories, or an argument has a value that it cannot take.
+
+    Examples
+    --------
+    >>> result.superiority("task", by="group")  # doctest: +SKIP
+    """
+    interval = Interval(ci_prob, ci_kind)
+    beside = [by] if isinstance(by, str) else list(by or ())
+    factors = term.split(":")
+    for name in beside:
+        if name in factors:
+            raise ArgumentError(f"by={name!r} is part of term={term!r}; name another factor")
+    found = category_quantities(posterior, ":".join([*beside, *factors]), population, weights, at)
+    count = len(posterior.design.rows.response.categories)
+    levels = found.labels.iloc[::count].reset_index(drop=True).drop(columns=CATEGORY)
+    shares = found.draws.reshape(*found.draws.shape[:2], len(levels), count)
+    place = [name for name in levels if name not in factors]
+    groups = levels.groupby(place, sort=False).indices.values() if place else [levels.index]
+    labels, draws, supported = [], [], []
+    for own in groups:
+        for first, second in combinations(own, 2):
+            names = (":".join(map(str, levels.loc[i, factors])) for i in (first, second))
+            about = {"term": term, **levels.loc[first, place], "contrast": " > ".join(names)}
+            labels.append(about)
+            draws.append(_higher(shares[..., first, :], shares[..., second, :]))
+            supported.append(found.supported[[first * count, second * count]].all())
+    quantities = Quantities(
+        pd.DataFrame(labels),
+        np.stack(draws, axis=-1),
+        np.array(supported),
+        found.population,
+        found.scale,
+        null=EVEN,
+    )
+    return quantity_table(quantities, posterior.sampling, interval)
+
+
+def _higher(first: Array, second: Array) -> Array:
+    """Return P(first > second) + P(equal) / 2 of shares of shape (H, D, K)."""
+    below = np.cumsum(second, axis=-1) - second / 2
+    return (first * below).sum(axis=-1)

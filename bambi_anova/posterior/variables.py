@@ -1,0 +1,32 @@
+"""Single variables among draws under Bambi's names.
+
+Letters: H chains, D draws a chain.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bambi_anova.families.base import THRESHOLD, Family
+from bambi_anova.names import INTERCEPT
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = np.ndarray
+
+
+def read_variable(posterior: xr.Dataset, name: str) -> Array:
+    """Return the draws of a variable, shape (H, D, ...); of an intercept that is none, zeros."""
+    if name == INTERCEPT and INTERCEPT not in posterior:
+        return np.zeros((posterior.sizes["chain"], posterior.sizes["draw"]))
+    return posterior[name].transpose("chain", "draw", ...).to_numpy()
+
+
+def read_parameter(posterior: xr.Dataset, family: Family, name: str) -> Array:
+    """Return the draws of a further parameter of the likelihood, shape (H, D)."""
+    if name in family.thresholds:
+        return read_variable(posterior, THRESHOLD)[..., family.thresholds.index(name)]
+    return read_variable(posterior, name)
