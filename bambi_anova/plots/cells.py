@@ -14,6 +14,7 @@ import pandas as pd
 from bambi_anova.arguments import own_floats
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.means import means
+from bambi_anova.plots.comparing import comparison_intervals, lies_within
 from bambi_anova.plots.observed import dots_name, observed_means, shows_data
 from bambi_anova.plots.style import (
     DEFAULT,
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 #: Characters of a level's name on one line below the axis, and of one in the legend.
 WIDTH = 16
 LEGEND_WIDTH = 22
+#: Units from which on the lines that join their dots are paler.
+MANY = 60
+Array = np.ndarray
 _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
 
 
@@ -50,11 +54,12 @@ def plot_means(
     term: str | None = None,
     population: str = "super",
     scale: str = "response",
+    *,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
     ax: Axes | None = None,
-    *,
     lines: bool | None = None,
+    within: bool | None = None,
     style: Style = DEFAULT,
 ) -> Axes:
     """Draw the means of a term with their intervals, over the means of the units.
@@ -72,6 +77,10 @@ def plot_means(
     lines : bool, optional
         Whether lines join the means; by default those of ordered levels: numbers, and the
         categories of an ordered categorical column.
+    within : bool, optional
+        Whether thick lines are intervals for comparisons along the axis, in which what units
+        have in common has no part: two that do not overlap differ.  The dots of one unit are
+        joined then.  By default where the factor on the axis lies within units.
     style : Style
 
     Returns
@@ -94,7 +103,7 @@ def plot_means(
             "plot_interaction takes up to four"
         )
     interval = Interval(ci_prob, ci_kind)
-    found = _cells(posterior, shown, population, scale, interval, lines, style)
+    found = _cells(posterior, shown, population, scale, interval, _Choices(lines, within, style))
     levels = [wrapped(style.label(level), WIDTH) for level in found.levels[shown[-1]]]
     ax = make_axes(ax, (_width(found, shown), 3.9 + LINE * line_count(levels)))
     _draw(ax, found, shown)
@@ -111,11 +120,12 @@ def plot_interaction(
     term: str | None = None,
     population: str = "super",
     scale: str = "response",
+    *,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
     figure: Figure | SubFigure | None = None,
-    *,
     lines: bool | None = None,
+    within: bool | None = None,
     style: Style = DEFAULT,
 ) -> Figure | SubFigure:
     """Draw the cell means of up to four factors, the third and fourth in panels.
@@ -130,7 +140,7 @@ def plot_interaction(
     population, scale, ci_prob, ci_kind
         As in ``Result.means``.
     figure : matplotlib.figure.Figure, optional
-    lines, style
+    lines, within, style
         As in ``plot_means``.
 
     Returns
@@ -148,7 +158,7 @@ def plot_interaction(
     """
     shown = _written(posterior, term or ":".join(default_factors(posterior)), most=4)
     interval = Interval(ci_prob, ci_kind)
-    found = _cells(posterior, shown, population, scale, interval, lines, style)
+    found = _cells(posterior, shown, population, scale, interval, _Choices(lines, within, style))
     inside = [*shown[:1], *shown[-1:]] if len(shown) > 1 else shown
     across, down = (*shown[1:-1], None, None)[:2]
     columns = found.levels[across] if across else ("",)
@@ -219,6 +229,15 @@ def _written(posterior: Posterior, term: str, most: int) -> list[str]:
 
 
 @dataclass(frozen=True)
+class _Choices:
+    """What the user chose of how means are drawn."""
+
+    lines: bool | None
+    within: bool | None
+    style: Style
+
+
+@dataclass(frozen=True)
 class _Cells:
     """What is drawn: means, the units' observed means under them, and in which way."""
 
@@ -227,6 +246,7 @@ class _Cells:
     levels: Mapping[str, tuple]
     interval: Interval
     lines: bool
+    within: bool
     style: Style
     caption: tuple[str, ...]
 
@@ -245,20 +265,24 @@ def _cells(
     population: str,
     scale: str,
     interval: Interval,
-    lines: bool | None,
-    style: Style,
+    chosen: _Choices,
 ) -> _Cells:
-    if lines is None:
-        lines = is_ordered(posterior, shown[-1])
+    axis, style = shown[-1], chosen.style
+    lines = is_ordered(posterior, axis) if chosen.lines is None else chosen.lines
+    within = lies_within(posterior, axis) if chosen.within is None else chosen.within
     table = means(posterior, ":".join(shown), population, scale, **interval.options)
+    if within:
+        table = table.join(comparison_intervals(posterior, shown, population, scale, interval))
     observed = observed_means(posterior, shown) if shows_data(posterior, scale) else None
     about = (
         population_name(population, posterior),
         interval_name(interval),
+        f"thick: for comparisons along {style.label(axis)}" if within else "",
         "" if observed is None else dots_name(posterior, style),
         marks(table),
     )
-    return _Cells(table, observed, posterior.design.levels, interval, lines, style, about)
+    levels = posterior.design.levels
+    return _Cells(table, observed, levels, interval, lines, within, style, about)
 
 
 def _draw(ax: Axes, found: _Cells, shown: Sequence[str]) -> None:
@@ -268,17 +292,13 @@ def _draw(ax: Axes, found: _Cells, shown: Sequence[str]) -> None:
     axis, style = shown[-1], found.style
     levels = list(found.levels[axis])
     groups = list(found.levels[shown[0]]) if len(shown) == 2 else [None]
-    jitter = np.random.default_rng(0)
     step = 0.62 / len(groups)
     for i, group in enumerate(groups):
         part = found if group is None else found.at({shown[0]: group})
         colour, marker = style.colour(i), MARKERS[i % len(MARKERS)]
         x = np.arange(len(levels)) + (i - (len(groups) - 1) / 2) * step
         if part.observed is not None:
-            at = x[[levels.index(level) for level in part.observed[axis]]]
-            at = at + jitter.uniform(-0.28, 0.28, len(at)) * step
-            raw = part.observed["mean"]
-            ax.scatter(at, raw, s=13, color=colour, alpha=0.32, linewidths=0, zorder=1)
+            _draw_dots(ax, part, axis, x, step, colour)
         width = 1 if found.lines else 0
         ax.plot(x, part.table["mean"], color=colour, linewidth=width, alpha=0.8, zorder=2)
         ax.plot([], [], color=colour, marker=marker, linewidth=width, label=style.label(group))
@@ -286,9 +306,34 @@ def _draw(ax: Axes, found: _Cells, shown: Sequence[str]) -> None:
         draw_intervals(
             ax, part.table, None, x, colours, found.interval, marker=marker, upright=True
         )
+        if found.within:
+            settled = part.table[part.table["trusted"]]
+            at = x[part.table["trusted"]]
+            ax.vlines(at, settled["lower"], settled["upper"], colors=colour, linewidth=3.6)
     name_ticks(ax, range(len(levels)), [style.label(level) for level in levels])
     ax.set_xlim(-0.5, len(levels) - 0.5)
     ax.set_xlabel(style.label(axis))
+
+
+def _draw_dots(ax: Axes, part: _Cells, axis: str, x: Array, step: float, colour: str) -> None:
+    """Draw the units' observed means beside their cells; a unit keeps its place in all of them."""
+    from matplotlib.collections import LineCollection
+
+    assert part.observed is not None  # for the type checker
+    levels, observed = list(part.levels[axis]), part.observed
+    aside = np.random.default_rng(0).uniform(-0.28, 0.28, observed["unit"].max() + 1) * step
+    place = observed[axis].map(levels.index).to_numpy()
+    at = x[place] + aside[observed["unit"]]
+    if part.within:
+        order = np.lexsort((place, observed["unit"]))
+        units, starts = np.unique(observed["unit"].to_numpy()[order], return_index=True)
+        ends = np.column_stack([at, observed["mean"]])[order]
+        paths = np.split(ends, starts[1:])
+        alpha = 0.3 if len(units) <= MANY else 0.12
+        ax.add_collection(
+            LineCollection(paths, colors=colour, alpha=alpha, linewidths=0.6, zorder=1)
+        )
+    ax.scatter(at, observed["mean"], s=13, color=colour, alpha=0.32, linewidths=0, zorder=1)
 
 
 def _legend(ax: Axes, title: str) -> None:

@@ -35,6 +35,7 @@ def plot_posterior(
     name: str = "",
     kind: str = "density",
     point: str = "mean",
+    *,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
     rope: tuple[float, float] | None = None,
@@ -44,7 +45,6 @@ def plot_posterior(
     places: int | None = None,
     effective: float | None = None,
     ax: Axes | None = None,
-    *,
     style: Style = DEFAULT,
 ) -> Axes:
     """Draw the posterior of one quantity.

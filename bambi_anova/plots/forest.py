@@ -53,11 +53,11 @@ def plot_deflections(
     posterior: Posterior,
     population: str = "super",
     scale: str = "link",
+    *,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
     ax: Axes | None = None,
     term: str | None = None,
-    *,
     style: Style = DEFAULT,
 ) -> Axes:
     """Draw the deflections of every term, or of one, as a forest grouped by term.

@@ -42,8 +42,8 @@ def observed_means(posterior: Posterior, factors: Sequence[str]) -> pd.DataFrame
     Returns
     -------
     pandas.DataFrame
-        The factors' columns, ``mean`` and ``weight`` (trials, exposure or rows behind it): M
-        rows; the N rows themselves if the model has no units.
+        The factors' columns, ``unit`` (a number), ``mean`` and ``weight`` (trials, exposure or
+        rows behind it): M rows; the N rows themselves if the model has no units.
 
     Examples
     --------
@@ -64,7 +64,8 @@ def observed_means(posterior: Posterior, factors: Sequence[str]) -> pd.DataFrame
         coded = rows.factors[name]
         columns[name] = [coded.levels[code] for code in coded.codes[first]]
     mean = np.bincount(codes, response.values) / total
-    return pd.DataFrame({**columns, "mean": mean, "weight": total})
+    units = rows.codes(unit)[0][first] if unit else first
+    return pd.DataFrame({**columns, "unit": units, "mean": mean, "weight": total})
 
 
 def _finest_unit(design: Design) -> tuple[str, ...]:

@@ -43,13 +43,13 @@ def plot_predictive(
     posterior: Posterior,
     by: str = "cell",
     units: str = "these",
+    *,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
     draws: int | None = None,
     random_seed: int | None = None,
     ax: Axes | None = None,
     ordered: bool | None = None,
-    *,
     style: Style = DEFAULT,
 ) -> Axes:
     """Draw observed mean responses over the intervals of replicated ones.

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 def plot_anova(
     posterior: Posterior,
     population: str = "super",
+    scale: str = "link",
+    *,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
     ax: Axes | None = None,
-    scale: str = "link",
-    *,
     style: Style = DEFAULT,
 ) -> Axes:
     """Draw the finite-population sd of every source of variation, stratum by stratum.
@@ -44,7 +44,7 @@ def plot_anova(
     Parameters
     ----------
     posterior : Posterior
-    population, ci_prob, ci_kind, scale
+    population, scale, ci_prob, ci_kind
         As in ``Result.anova``.
     ax : matplotlib.axes.Axes, optional
     style : Style

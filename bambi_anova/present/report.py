@@ -80,6 +80,7 @@ def report(
     posterior: Posterior,
     population: str = "super",
     scale: str = "response",
+    *,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
     rope: tuple[float, float] | None = None,

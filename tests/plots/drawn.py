@@ -21,7 +21,7 @@ def markers(ax):
 
 
 def segments(ax):
-    """Every bundle of lines, as arrays (line, end, coordinate)."""
+    """Every bundle of lines, as arrays (line, end, coordinate); all of a bundle as long."""
     return [np.array(c.get_segments()) for c in ax.collections if isinstance(c, LineCollection)]
 
 

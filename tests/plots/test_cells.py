@@ -11,6 +11,7 @@ import bambi_anova as ba
 from bambi_anova import plots
 from bambi_anova.errors import ArgumentError
 from bambi_anova.plots.cells import default_factors
+from bambi_anova.plots.comparing import comparing
 from bambi_anova.plots.observed import observed_means
 from tests.plots.drawn import markers, segments
 
@@ -25,7 +26,10 @@ def test_means_and_intervals_are_the_tables(name, population, quick_fit):
     # For each level in colour: dots of the units, then the means.
     places = markers(ax)[1::2]
     assert len(places) == len(result.design.levels[colour])
-    for level, drawn, lines in zip(result.design.levels[colour], places, segments(ax), strict=True):
+    # And lines: of the units, of the intervals, of comparisons along the axis.
+    for level, drawn, lines in zip(
+        result.design.levels[colour], places, segments(ax)[1::3], strict=True
+    ):
         part = table[table[colour] == level]
         np.testing.assert_allclose(drawn[:, 1], part["mean"])
         np.testing.assert_allclose(lines[:, 0, 1], part["hdi95_lb"])
@@ -148,3 +152,67 @@ def test_lines_join_ordered_levels_or_by_choice(name, ordered, quick_fit):
     assert joining(plots.plot_means(result)) == ordered
     assert joining(plots.plot_means(result, lines=not ordered)) != ordered
     assert joining(plots.plot_interaction(result, lines=True).axes[0])
+
+
+# -- Comparisons along the axis -----------------------------------------------------------------
+
+
+def test_comparison_intervals_hold_what_the_contrasts_hold(quick_fit):
+    """Of every group the mean square of their sds is a quarter of that of pairwise contrasts."""
+    for name, axis, group in (
+        ("oats", "nitrogen", "variety"),
+        ("memory", "trial_type", "condition"),
+    ):
+        result = quick_fit(name)
+        means = result.draws_of("means", f"{group}:{axis}")
+        codes = pd.factorize(means[group].to_numpy())[0]
+        values = comparing(means.to_numpy(), codes)
+        np.testing.assert_allclose(values.mean((0, 1)), means.mean(("chain", "draw")))
+        pairs = result.draws_of("contrasts", axis, by=group)
+        for code, level in enumerate(result.design.levels[group]):
+            own = values[..., codes == code].var((0, 1)).mean()
+            theirs = pairs.sel(quantity=pairs[group] == level).var(("chain", "draw")).mean()
+            np.testing.assert_allclose(own, float(theirs) / 4)
+
+
+def test_two_that_touch_differ_as_their_contrast_does():
+    rng = np.random.default_rng(1)
+    unit, a, b = rng.normal(0, 50, 40_000), rng.normal(0, 1, 40_000), rng.normal(3, 2, 40_000)
+    draws = np.stack([unit + a, unit + b], axis=-1)[None]
+    values = comparing(draws, np.zeros(2, int))[0]
+    upper, lower = np.quantile(values[:, 0], 0.975), np.quantile(values[:, 1], 0.025)
+    low = np.quantile(b - a, 0.025)
+    assert lower - upper == pytest.approx(low, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "term", "shown"),
+    [
+        ("memory", None, True),
+        ("oats", None, True),
+        ("ordered time", "treatment:time", True),
+        ("recall", "delay:encouragement", False),  # between persons
+        ("no units", None, False),
+    ],
+)
+def test_comparisons_are_drawn_where_the_axis_lies_within_units(name, term, shown, quick_fit):
+    result = quick_fit(name)
+    ax = plots.plot_means(result, term)
+    assert ("thick: for comparisons along" in " ".join(ax.get_title("left").split())) == shown
+    paths = [c for c in ax.collections if type(c).__name__ == "LineCollection"]
+    groups = 1 if ax.get_legend() is None else len(ax.get_legend().get_texts())
+    assert len(paths) == groups * (3 if shown else 1)  # joined dots, thin lines, thick lines
+    other = plots.plot_means(result, term, within=not shown)
+    assert ("thick" in other.get_title("left")) != shown
+
+
+def test_joined_dots_are_those_of_one_unit(quick_fit):
+    ax = plots.plot_means(quick_fit("memory"))
+    joined = next(c for c in ax.collections if type(c).__name__ == "LineCollection")
+    data = ba.load_data("memory").query("condition == 'A'")
+    sums = data.groupby(["trial_type", "participant"])[["errors", "markers"]].sum()
+    rates = sums["errors"] / sums["markers"]
+    by_hand = np.column_stack([rates["x"], rates["y"]])
+    drawn = np.array([path[:, 1] for path in joined.get_segments()])
+    order, own = np.lexsort(by_hand.T), np.lexsort(drawn.T)
+    np.testing.assert_allclose(drawn[own], by_hand[order])
