@@ -66,7 +66,8 @@ class Scale:
         """Return sigma at a coordinate."""
         if np.isfinite(self.upper):
             return self.lower + (self.upper - self.lower) * special.expit(u)
-        return self.lower + np.maximum(np.exp(self.bent(u)), TINY if self.stretch else 0.0)
+        with np.errstate(over="ignore"):  # far out in a proposal's tail, where weights vanish
+            return self.lower + np.maximum(np.exp(self.bent(u)), TINY if self.stretch else 0.0)
 
     def bent(self, u: Array) -> Array:
         """Return g(u), which is u unless it is bent."""

@@ -210,3 +210,10 @@ def test_bambis_priors_have_the_names_that_scales_know():
     for name, args, _ in PRIORS:
         prior = bmb.Prior(name, **args)
         assert {key: float(value) for key, value in prior.args.items()} == args
+
+
+def test_far_out_a_scale_is_infinite_without_a_word():
+    """Proposals with heavy tails reach there, and give it no weight."""
+    scale = make_scale("A", Prior("Gamma", {"alpha": 1.64, "beta": 0.32}))
+    with np.errstate(over="raise"):
+        assert scale.value(np.array([0.0, 800.0])).tolist() == [1.0, INF]
