@@ -58,3 +58,18 @@ def test_the_example_is_trusted_and_warned_of(example):
     assert example["quick"].verdict == "trusted"
     with pytest.warns(ba.errors.InformativeTrialsWarning):
         ba.Model(example["formula"], example["memory"], family="binomial")
+
+
+def public_names():
+    """Everything that a user may name: of the package, its classes, and its public modules."""
+    for owner in (ba, ba.classical, ba.plots):
+        yield from (name for name in owner.__all__ if not name.startswith("_"))
+    for owner in (ba.Model, ba.Result):
+        yield from (name for name in vars(owner) if not name.startswith("_"))
+    yield from (name for name in vars(ba.errors) if name.endswith(("Error", "Warning")))
+
+
+def test_the_changelog_names_all_that_is_public():
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    missing = {name for name in public_names() if not re.search(rf"\b{name}\b", changelog)}
+    assert missing == set()
