@@ -17,8 +17,8 @@ import numpy as np
 from bambi_anova.engine.approximate.importance_sampling import sample
 from bambi_anova.engine.approximate.proposal import Proposal
 from bambi_anova.engine.approximate.target import Target
-from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.draws import bambi_posterior
+from bambi_anova.engine.latent.levels import has_many_levels, margins_of_levels, quick_model
 from bambi_anova.engine.progress import Progress
 from bambi_anova.engine.request import Request
 from bambi_anova.engine.threads import one_blas_thread
@@ -45,11 +45,13 @@ def fit_quick(specification: Specification, request: Request, propose: Proposer)
     request.refuse_options()
     started = time.perf_counter()
     rng = np.random.default_rng(request.random_seed)
-    model = latent_model(specification)
+    model = quick_model(specification)
     with one_blas_thread(), Progress(request.method, request.progressbar) as progress:
         target = Target(model, progress)
         proposals = propose(target, rng)
         latent, weighting, evidence = sample(target, proposals, request.chains, request.draws, rng)
+    if has_many_levels(specification):
+        model, latent = margins_of_levels(model, latent, specification, rng)
     idata = bambi_posterior(model, specification, latent)
     draws = extract_draws(idata["posterior"].to_dataset(), specification)
     add_weighting(idata, weighting)

@@ -25,6 +25,7 @@ from bambi_anova.engine.latent.alike import merge_alike
 from bambi_anova.engine.latent.mode import COARSE, ModeFinder
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.engine.threads import MOST_THREADS, on_all_cores
+from bambi_anova.errors import UnsupportedError
 
 Array = np.ndarray
 #: (stage, done, total or None) -> None
@@ -36,6 +37,9 @@ PIECE = 3_000_000
 BIG = 5_000_000
 #: Numbers below which a piece of work is not worth a thread.
 LEAST = 100_000
+#: Gigabytes and hours that the equations may cost: points of a fit, operations a second.
+MOST_MEMORY, MOST_HOURS = 6.0, 3.0
+POINTS, SPEED = 2000, 3e9
 #: Latent coordinates from which a model counts as large.
 LARGE = 3000
 
@@ -123,6 +127,7 @@ class Target:
         # Of every row the kernel of NUTS keeps a record, but not what is evaluated here.
         self.model = merge_alike(model)
         self._rows = max(len(model.origin), len(model.likelihood.data.y))
+        require_room(self.model)
         self.progress = progress or (lambda stage, done, total: None)
         self.find_modes = ModeFinder(self.model)
         self.evaluations = 0
@@ -248,6 +253,32 @@ class Target:
         spread, narrow_spread = np.sum(measures, axis=0) / points
         log_weight = log_ratio - log_proposal
         return Batch(u, noise, core, effects, _finite(log_weight), spread, narrow_spread)
+
+
+def require_room(model: LatentModel) -> None:
+    """Refuse a model whose equations no machine of today would hold or solve in time.
+
+    Raises
+    ------
+    UnsupportedError
+        If the equations of one point of the hyperparameters would need too much memory, or all
+        of them too many hours.
+    """
+    p, b, d = model.core.size, model.blocks.count, model.blocks.size
+    pairs = sum(
+        float((np.diff(one.columns.indptr).astype(float) ** 2).sum())
+        for one in model.predictors.values()
+    )
+    gigabytes = (24 * pairs + 8 * (3 * p**2 + 2 * b * d * (p + d))) / 1e9
+    hours = POINTS * (p**3 + b * d * (p + d) ** 2) / SPEED / 3600
+    if gigabytes < MOST_MEMORY and hours < MOST_HOURS:
+        return
+    cost = f"{gigabytes:,.0f} GB" if gigabytes >= MOST_MEMORY else f"{hours:,.0f} hours"
+    raise UnsupportedError(
+        f"the quick fits would need about {cost} for {p:,} coordinates of factors and crossed "
+        f"units beside {b * d:,} of units within blocks; use inference_method='nuts', or a factor "
+        "of many levels as a unit term, such as (1|factor)"
+    )
 
 
 def _propose(

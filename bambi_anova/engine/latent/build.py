@@ -5,14 +5,14 @@ Letters: M rows, J units, Q latent coordinates; see ``model``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import singledispatch
 
 import numpy as np
 from scipy import sparse
 
-from bambi_anova.design.design import Design, Unit, nested
+from bambi_anova.design.design import Design, FixedTerm, Unit, nested
 from bambi_anova.design.margins import row_levels
 from bambi_anova.engine.latent.covariance import Diagonal, Variance
 from bambi_anova.engine.latent.model import (
@@ -29,7 +29,7 @@ from bambi_anova.families.base import Combination
 from bambi_anova.families.sufficient import Collapsed
 from bambi_anova.priors.distributions import Prior, is_normal, normal_of
 from bambi_anova.priors.ordered import OrderedNormals
-from bambi_anova.specification import Coordinates, Specification
+from bambi_anova.specification import OVERPARAMETERIZED, Coordinates, Specification
 
 Array = np.ndarray
 
@@ -56,6 +56,33 @@ def latent_model(source: object) -> LatentModel:
 
 @latent_model.register
 def _(specification: Specification) -> LatentModel:
+    return _build(specification, [])
+
+
+def by_levels(specification: Specification) -> LatentModel:
+    """Return the latent Gaussian model in an effect of every level that was observed.
+
+    The posterior is the same (see ``design.margins``).  Its equations are larger, but hardly any
+    row has a part in any of their entries, and the effects of one term may stand in the blocks.
+    """
+    options = replace(specification.options, parameterization=OVERPARAMETERIZED)
+    family, predictors = specification.family, specification.predictors
+    free = Specification(family, predictors, specification.priors, options)
+    return _build(
+        free, [_level_term(term, free.design) for term in free.design.terms if term.factors]
+    )
+
+
+def _level_term(term: FixedTerm, design: Design) -> _UnitTerm:
+    """Return the levels of a factor term as if they were units."""
+    _, first, codes = np.unique(
+        row_levels(term.factors, design), return_index=True, return_inverse=True
+    )
+    return _UnitTerm(term.name, Unit(term.factors, (), codes, first, ()), term.covariate)
+
+
+def _build(specification: Specification, levels: Sequence[_UnitTerm]) -> LatentModel:
+    """Return the latent model, with some terms in effects of their levels."""
     design, priors, collapsed = specification.design, specification.priors, specification.collapsed
     if len(specification.predictors) > 1:
         raise UnsupportedError(
@@ -65,11 +92,15 @@ def _(specification: Specification) -> LatentModel:
     place, sets = _merge(collapsed)
     rows = collapsed.first[place]
     scale_of = {name: index for index, name in enumerate(priors.sigmas)}
+    units = [*levels, *_unit_terms(design)]
+    own = {term.key for term in levels}
+    fixed = [one for one in specification.coordinates if one.home not in own]
     core = _CoreBuilder(design, rows, scale_of)
-    blocks = _BlocksBuilder(design, rows, scale_of, _choose_holder(design))
-    for coordinates in specification.coordinates:
+    holder = _choose_holder(units, sum(one.basis.shape[1] for one in fixed))
+    blocks = _BlocksBuilder(design, rows, scale_of, holder)
+    for coordinates in fixed:
         core.add_fixed(coordinates)
-    for term in _unit_terms(design):
+    for term in units:
         (blocks if blocks.holds(term) else core).add_units(term)
     auxiliary, held = {}, {}
     family = specification.family
@@ -153,10 +184,9 @@ def _unit_terms(design: Design) -> list[_UnitTerm]:
     return [*terms, *(_UnitTerm(s.name, s.unit, s.covariate) for s in design.slopes)]
 
 
-def _choose_holder(design: Design) -> Unit | None:
+def _choose_holder(terms: Sequence[_UnitTerm], fixed: int) -> Unit | None:
     """Choose the units whose blocks make the equations cheapest to solve."""
-    units = [term.unit for term in _unit_terms(design)]
-    fixed = 1 + sum(term.df for term in design.terms)
+    units = [term.unit for term in terms]
 
     def cost(holder: Unit) -> tuple[bool, int]:
         inside = [unit for unit in units if nested(unit, holder)]
