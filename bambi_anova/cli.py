@@ -208,7 +208,9 @@ def _tables(result: Result, terms: Sequence[str]) -> dict[str, pd.DataFrame]:
         for population in ("super", "finite"):
             table = result.contrasts(term, population=population)
             tables[f"contrasts_of_{name}_{population}_population"] = table
-    tables["cell_means_on_the_response_scale"] = result.means(scale="response")
+    from bambi_anova.estimates.shown_scale import shown_scale
+
+    tables["cell_means_on_the_response_scale"] = result.means(scale=shown_scale(result, "super"))
     tables["deflections"] = result.deflections()
     return tables
 

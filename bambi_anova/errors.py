@@ -102,6 +102,10 @@ class DefaultFamilyWarning(AnovaWarning):
     """No family was named, and the response does not look like that of gaussian, the default."""
 
 
+class NoMeanWarning(AnovaWarning):
+    """Quantities whose posterior has no mean: medians and intervals stand for them."""
+
+
 class SpacingWarning(AnovaWarning):
     """Polynomial contrasts take unequally spaced levels as equally spaced."""
 

@@ -25,8 +25,10 @@ from bambi_anova.families.base import Family
 from bambi_anova.families.links import Link
 from bambi_anova.families.registry import get_family
 from bambi_anova.families.sufficient import Collapsed
+from bambi_anova.families.transformations import TRANSFORMATIONS, Transformation
 from bambi_anova.formula.parse import Formula, term_name
 from bambi_anova.formula.quoting import parse_for
+from bambi_anova.formula.transformed import Transformed, transformed
 from bambi_anova.names import INTERCEPT
 from bambi_anova.priors.assign import Priors
 from bambi_anova.priors.distributions import Prior, is_normal
@@ -159,6 +161,17 @@ class Specification:
     def formula(self) -> Formula:
         """The formula, as it was read."""
         return self.design.formula
+
+    @cached_property
+    def transformed(self) -> Transformed:
+        """What was done to the response."""
+        return transformed(self.formula.response.outcome, self.design.rows.namespace)
+
+    @property
+    def transformation(self) -> Transformation | None:
+        """The response's transformation, if the response scale undoes it."""
+        known = TRANSFORMATIONS.get(self.transformed.function)
+        return known if self.family.symmetric and self.link.name == "identity" else None
 
     @property
     def overparameterized(self) -> bool:

@@ -34,11 +34,12 @@ from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import quantity_table
 from bambi_anova.model import Model
 from bambi_anova.names import effects_name
-from bambi_anova.posterior.populations import SCALES
+from bambi_anova.posterior.response_scale import is_transformed
 from bambi_anova.result import Result
 from bambi_anova.tables.columns import COMPARED_ANALYSES
 from bambi_anova.tables.interval import Interval
 
+SCALES = ("link", "response")
 #: Links on whose scale the classical analyses compare means.
 CLASSICAL_LINKS = ("identity", "logit")
 
@@ -177,6 +178,8 @@ def applicable_analyses(model: Model, scale: str = "link") -> pd.DataFrame:
 
 def _no_scale(model: Model, scale: str) -> str:
     """Say why a classical analysis cannot answer on a scale, if so."""
+    if scale == "response" and is_transformed(model):
+        return f"it compares means of {model.design.rows.response.name}; use scale='link'"
     if scale == "response" or model.link.name in CLASSICAL_LINKS:
         return ""
     return f"its link scale is not that of the model ({model.link.name}); use scale='response'"
@@ -283,7 +286,7 @@ def _marginal(terms: Mapping[str, FixedTerm], model: Model) -> dict[str, FixedTe
 
 
 def _no_raw(model: Model, scale: str) -> str:
-    if scale == "response" and model.link.name != "identity":
+    if scale == "response" and (model.link.name != "identity" or is_transformed(model)):
         return "coefficients are on the link scale"
     if not _marginal(_factor_terms(model), model):
         return "no term is part of another, so that differences of coefficients are contrasts"

@@ -118,9 +118,11 @@ def anova(
     labels = pd.DataFrame([source.labels for source in sources])
     support = np.array([source.supported for source in sources])
     table = quantity_table(
-        Quantities(labels, finite, support, population, scale, null=np.nan), sampling, interval
+        Quantities(labels, finite, support, population, scale, null=np.nan, of=points.of),
+        sampling,
+        interval,
     )
-    table["trusted"] |= _has_none(table, sampling)
+    table["trusted"] |= _has_none(finite, sampling)
     for name, values in (
         ("sigma", sigma),
         ("share", variance / variance.sum(axis=-1, keepdims=True)),
@@ -129,13 +131,13 @@ def anova(
         table[name] = about["mean"]
         for part in ("sd", *interval.bounds):
             table[f"{name}_{part}"] = about[part]
-        table["trusted"] &= is_trusted(about, sampling) | _has_none(about, sampling)
+        table["trusted"] &= is_trusted(about, sampling) | _has_none(values, sampling)
     return table
 
 
-def _has_none(table: pd.DataFrame, sampling: Sampling) -> Array:
+def _has_none(draws: Array, sampling: Sampling) -> Array:
     """Tell which rows have no value of a kind, and so none to distrust."""
-    return table["mean"].isna().to_numpy() & (sampling.divergences == 0)
+    return np.isnan(draws).all(axis=(0, 1)) & (sampling.divergences == 0)
 
 
 def _fixed_sources(points: ReferenceGrid, draws: Draws, design: Design) -> list[_Source]:

@@ -86,7 +86,8 @@ def contrasts(
     compare : {"difference", "ratio", "odds_ratio"}
         On the response scale differences, ratios or odds ratios of the means there.  On the
         link scale a ratio of odds (logit) or of rates (log) is the exponential of the
-        contrast, which is what emmeans gives for ``type = "response"``.
+        contrast, which is what emmeans gives for ``type = "response"``; so it is, of medians,
+        where the response is a log or a logit of what was measured.
     standardize : {"residual", "total"}, optional
         Divide by the residual sd, or by the sd of all that the contrast generalises over:
         units and residual for new units.  Column ``standardized_by`` says what it was; see
@@ -173,6 +174,7 @@ def contrast_quantities(
     if compare != DIFFERENCE:
         if standardize is not None:
             raise ArgumentError("standardize: only differences have a standardised size")
-        return ratios(contrasts, points, posterior.link, compare, of_slopes=slope is not None)
+        model, of_slopes = posterior.specification, slope is not None
+        return ratios(contrasts, points, model, compare, of_slopes)
     found = points.quantities(contrasts.effects)
     return found if standardize is None else standardized(found, posterior, standardize)

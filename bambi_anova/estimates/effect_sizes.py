@@ -25,6 +25,7 @@ from bambi_anova.arguments import one_of
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.response_scale import is_transformed
 
 Array = np.ndarray
 
@@ -45,7 +46,8 @@ def standardized(found: Quantities, posterior: Posterior, standardize: str) -> Q
     ArgumentError
         If there is no such standard, or the family has no residual sd on the link scale.
     """
-    if found.scale != "link" and posterior.link.name != "identity":
+    straight = posterior.link.name == "identity" and not is_transformed(posterior.specification)
+    if found.scale != "link" and not straight:
         raise ArgumentError("standardize: expected scale='link', where the residual has an sd")
     sd, name = _standard(posterior, standardize, found.population)
     labels = found.labels.assign(standardized_by=name)

@@ -42,7 +42,12 @@ def means(
         Factors joined by colons, such as ``"condition:trial_type"``; all cells by default.
     population : {"super", "finite", "average"}
         Means for new units, for the units of this study, or for a unit of zero effect.
-    scale : {"link", "response"}
+    scale : {"link", "response", "median"}
+        "response" is the mean of what was measured, averaged over units as the population says.
+        "median" is what half of the new units (of rows, where these are symmetric about their
+        predictor) lie below.  Both undo ``log``, ``log2``, ``log10``, ``log1p``, ``sqrt`` and
+        ``logit`` of a response; column ``of`` says what stands there.  Family "t" then has
+        medians only; ``family="lognormal"`` models the log of what was measured as such.
     ci_prob : float
     ci_kind : {"hdi", "eti"}
     weights : {"equal", "observed", "proportional"}

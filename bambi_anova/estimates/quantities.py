@@ -38,6 +38,8 @@ class Quantities:
         The value that means "no difference": 1 for ratios; NaN where there is none, as for an sd.
     link : str
         The link whose scale they are on, if it changes anything.
+    of : str
+        What stands on the scale, where its name does not say it.
     """
 
     labels: pd.DataFrame
@@ -47,6 +49,7 @@ class Quantities:
     scale: str
     null: float = 0.0
     link: str = ""
+    of: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -93,5 +96,6 @@ class Quantities:
                 "supported": ("quantity", self.supported),
             },
             name=kind,
-            attrs={"population": self.population, "scale": self.scale, "null": self.null},
+            attrs={"population": self.population, "scale": self.scale, "null": self.null}
+            | ({"of": self.of} if self.of else {}),
         )

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
-from bambi_anova.errors import ArgumentError
+from bambi_anova.errors import ArgumentError, NoMeanWarning, warn
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.shares import shares
-from bambi_anova.posterior.summary import summarise
-from bambi_anova.posterior.trust import Sampling, is_trusted
+from bambi_anova.estimates.shown_scale import without_mean
+from bambi_anova.posterior.summary import diagnose, summarise
+from bambi_anova.posterior.trust import MAX_PARETO_K, Sampling, is_trusted
 from bambi_anova.tables.columns import DIAGNOSTICS, FOR_VERDICTS
 from bambi_anova.tables.interval import DEFAULT, Interval
 from bambi_anova.tables.printing import LINK, Table
@@ -58,18 +60,69 @@ def quantity_table(
     ------
     ArgumentError
         If ``rope`` or ``comp_val`` cannot be used.
+
+    Warns
+    -----
+    NoMeanWarning
+        If some quantities on the response scale have no posterior mean: ``mean`` and ``sd`` are
+        empty then.
     """
     summary = summarise(quantities.draws, interval, sampling.weighting, quantities.null)
+    judged = _by_rank(summary, quantities, sampling)
     beside, good = _shares_beside(quantities.draws, sampling, summary, rope, comp_val)
     diagnostics = summary[list(DIAGNOSTICS)]
     direction = ["pd"] if np.isnan(quantities.null) else []
     estimates = summary.drop(columns=[*DIAGNOSTICS, *FOR_VERDICTS, *direction])
     about = quantities.labels.assign(population=quantities.population, scale=quantities.scale)
+    if quantities.of:
+        about = about.assign(of=quantities.of)
     table = pd.concat([about, estimates, pd.DataFrame(beside, summary.index), diagnostics], axis=1)
-    trusted = is_trusted(summary, sampling) & good
+    trusted = is_trusted(judged, sampling) & good
     done = Table(table.assign(supported=quantities.supported, trusted=trusted))
     done.attrs[LINK] = quantities.link
     return done
+
+
+def _by_rank(summary: pd.DataFrame, quantities: Quantities, sampling: Sampling) -> pd.DataFrame:
+    """Take means away where there are none, and return by what to judge the rows.
+
+    Exponentials of what has a heavy tail have no mean; their median and interval are judged by
+    the normal scores of the ranks.
+
+    Warns
+    -----
+    NoMeanWarning
+    """
+    if quantities.scale == "link" and quantities.null != 1:
+        return summary
+    none = np.zeros(len(summary), dtype=bool)
+    suspect = ~(summary["pareto_k"] <= MAX_PARETO_K).to_numpy() & (summary["sd"] != 0).to_numpy()
+    none[suspect] = without_mean(quantities.draws[..., suspect])
+    if not none.any():
+        return summary
+    draws = quantities.draws[..., none]
+    from scipy import stats  # heavy
+
+    ranks = stats.rankdata(draws.reshape(-1, draws.shape[-1]), axis=0)
+    scores = special.ndtri((ranks - 0.5) / len(ranks)).reshape(draws.shape)
+    known = diagnose(scores, sampling.weighting)
+    judged = summary.copy()
+    judged.loc[none, known.columns] = known.to_numpy()
+    summary.loc[none, ["mean", "sd", "mcse_mean"]] = np.nan
+    warn(
+        NoMeanWarning(
+            f"{none.sum()} of {len(none)} quantities have no posterior mean (Pareto k of their "
+            f"draws above {MAX_PARETO_K}): they are exponentials of what is little known, such as "
+            "the spread of few units. Their medians and intervals stand; scale='median', or "
+            "population='finite' for the units of this study, is better known"
+        )
+    )
+    return judged
+
+
+def point_estimates(table: pd.DataFrame) -> pd.Series:
+    """Return the posterior means in a table, medians where there is no mean."""
+    return table["mean"].fillna(table["median"]) if "median" in table else table["mean"]
 
 
 def _shares_beside(

@@ -15,7 +15,8 @@ from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.effects import Contrasts
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.reference_grid import ReferenceGrid
-from bambi_anova.families.links import Link
+from bambi_anova.posterior.response_scale import default_scale, is_transformed
+from bambi_anova.specification import Specification
 
 Array = np.ndarray
 
@@ -30,7 +31,11 @@ COMPARE = (DIFFERENCE, *_RATIOS)
 
 
 def ratios(
-    contrasts: Contrasts, points: ReferenceGrid, link: Link, compare: str, of_slopes: bool = False
+    contrasts: Contrasts,
+    points: ReferenceGrid,
+    model: Specification,
+    compare: str,
+    of_slopes: bool = False,
 ) -> Quantities:
     """Return contrasts as ratios.
 
@@ -38,8 +43,7 @@ def ratios(
     ----------
     contrasts : Contrasts
     points : ReferenceGrid
-    link : Link
-        The model's.
+    model : Specification
     compare : {"ratio", "odds_ratio"}
     of_slopes : bool
         Whether slopes stand at the points, instead of means.
@@ -50,17 +54,11 @@ def ratios(
         If there is no such ratio, or these means have none.
     """
     one_of("compare", compare, COMPARE)
-    name, transform, (low, high) = _RATIOS[compare]
+    _, transform, (low, high) = _RATIOS[compare]
     support = points.supported(contrasts.outer @ contrasts.means)
-    if points.scale == "link" and link.name == name:
-        draws = contrasts.effects.of(points.values)
-    elif points.scale == "link" and link.name != "identity":
-        raise ArgumentError(
-            f"compare={compare!r}: on the link scale of this model ({link.name}) contrasts are "
-            f"not logs of it; pass scale='response'"
-            + (" or compare='odds_ratio'" if link.name == "logit" else "")
-            + (" or compare='ratio'" if link.name == "log" else "")
-        )
+    unit, of = _logs(points, model, compare)
+    if unit:
+        draws = unit * contrasts.effects.of(points.values)
     elif of_slopes:
         raise ArgumentError(f"compare={compare!r}: slopes on the response scale have no ratios")
     else:
@@ -75,4 +73,38 @@ def ratios(
         known = points.supported(contrasts.means)
         support = ~((np.abs(contrasts.outer) > 0) & ~known).any(axis=1)
     labels = contrasts.labels.assign(compare=compare)
-    return Quantities(labels, np.exp(draws), support, points.population, points.scale, null=1.0)
+    with np.errstate(over="ignore"):
+        values = np.exp(draws)
+    return Quantities(labels, values, support, points.population, points.scale, null=1.0, of=of)
+
+
+def _logs(points: ReferenceGrid, model: Specification, compare: str) -> tuple[float, str]:
+    """Return how many natural logs are in one unit of the link scale, and of what; 0 for none.
+
+    Raises
+    ------
+    ArgumentError
+        If differences there are of something else.
+    """
+    if points.scale != "link":
+        return 0.0, points.of
+    own, link, name = model.transformation, model.link.name, _RATIOS[compare][0]
+    if own is not None and own.ratio == compare:
+        more = f" + {own.shift:g}" if own.shift else ""
+        return own.unit, f"median of {model.transformed.of}{more}"
+    if link == name:
+        return 1.0, points.of
+    if is_transformed(model):
+        remedy = f"scale={default_scale(model)!r}" if own else "compare='difference'"
+        raise ArgumentError(
+            f"compare={compare!r}: differences of {model.design.rows.response.name!r} are not "
+            f"logs of it, and its own ratios mean nothing; pass {remedy}"
+        )
+    if link != "identity":
+        raise ArgumentError(
+            f"compare={compare!r}: on the link scale of this model ({link}) contrasts are "
+            f"not logs of it; pass scale='response'"
+            + (" or compare='odds_ratio'" if link == "logit" else "")
+            + (" or compare='ratio'" if link == "log" else "")
+        )
+    return 0.0, points.of

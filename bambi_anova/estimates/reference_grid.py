@@ -27,11 +27,14 @@ from bambi_anova.estimates.effects import Effects, Grid, deflection_effects, est
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.posterior.populations import cell_means, check_population
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.response_scale import check_scale, is_transformed, stands_for
 
 Array = np.ndarray
 
 WEIGHTS = ("equal", "observed", "proportional")
 
+#: Means beyond floating point are held here, so that their differences are numbers.
+LARGEST = 1e150
 #: Half the width of a slope's central difference, in sds of the column.
 STEP = 1e-3
 
@@ -43,6 +46,8 @@ class ReferenceGrid:
     Attributes
     ----------
     population, scale : str
+    of : str
+        What stands there, where the scale's name does not say it.
     grid : Grid
         The axes: columns of ``at``, then the factors.
     covariates : tuple of str
@@ -63,6 +68,7 @@ class ReferenceGrid:
 
     population: str
     scale: str
+    of: str
     grid: Grid
     covariates: tuple[str, ...]
     values: Array
@@ -81,6 +87,7 @@ class ReferenceGrid:
             self.population,
             self.scale,
             link=self.link,
+            of=self.of,
         )
 
     def supported(self, weights: Array) -> Array:
@@ -142,7 +149,8 @@ def reference_grid(
         If there is no such population or scale, a column is no covariate's, or its values are
         not numbers.
     """
-    check_population(population, scale)
+    check_population(population)
+    check_scale(posterior.specification, scale)
     design = posterior.design
     values_of = _points(at, design)
     if slope is not None:
@@ -156,14 +164,17 @@ def reference_grid(
         for end in ends:
             centred = centred_values(end, design.rows)
             mean = cell_means(at_covariates(posterior, centred), population, scale)
+            mean = np.clip(mean, -LARGEST, LARGEST)
             read.append((mean, terms.at_cells(centred)))
         means.append(_difference([mean for mean, _ in read], ends, slope))
         columns.append([_difference([own for _, own in read], ends, slope), read[0][1]])
-    linear = scale == "link" or posterior.link.name == "identity"
+    straight = posterior.link.name == "identity" and not is_transformed(posterior.specification)
+    linear = scale == "link" or straight
     parts = [np.vstack(part) for part in zip(*columns, strict=True)]
     return ReferenceGrid(
         population,
         scale,
+        stands_for(posterior.specification, scale),
         Grid({**values_of, **design.levels}),
         tuple(name for name in values_of if name not in design.levels),
         np.concatenate(means, axis=-1),

@@ -215,6 +215,8 @@ class Family:
     normal : bool
         Whether rows are normal about their linear predictor with one sd, as classical analyses of
         variance take them to be.
+    symmetric : bool
+        Whether rows are symmetric about their linear predictor, so that what it gives is a median.
     latent : bool
         Whether a row is one yes or no of a latent variable, or several of equal probability.
     overdispersed : str
@@ -252,6 +254,7 @@ class Family:
     auxiliary: tuple[Further, ...] = ()
     residual: str = ""
     normal: bool = False
+    symmetric: bool = False
     latent: bool = False
     overdispersed: str = ""
     thresholds: tuple[str, ...] = ()

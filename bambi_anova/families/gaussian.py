@@ -158,6 +158,7 @@ GAUSSIAN = Family(
     ),
     residual="sigma",
     normal=True,
+    symmetric=True,
     tails=_tails,
     instead={
         "skew": ("lognormal", "gamma", "wald"),

@@ -97,6 +97,7 @@ STUDENT = Family(
         Further("nu", lambda response: Prior("Gamma", {"alpha": 2.0, "beta": 0.1})),
     ),
     residual="sigma",
+    symmetric=True,
     tails=_tails,
     instead={"skew": ("lognormal", "gamma", "wald"), "spread": ("lognormal", "gamma")},
 )

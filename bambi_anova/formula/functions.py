@@ -23,6 +23,10 @@ def _clip(values: Array, low: Array, high: Array) -> Array:
     return np.minimum(np.maximum(values, low), high)
 
 
+def _logit(values: Array) -> Array:
+    return np.log(values) - np.log1p(-values)
+
+
 def _round(values: Array, digits: Array) -> Array:
     return np.round(values, int(digits))
 
@@ -37,6 +41,7 @@ _UFUNCS = (
 #: ``np.log(x)``.
 ELEMENTWISE: dict[str, tuple[Callable[..., Array], int]] = {
     **{name: (getattr(np, name), getattr(np, name).nin) for name in _UFUNCS},
+    "logit": (_logit, 1),
     "where": (np.where, 3),
     "clip": (_clip, 3),
     "round": (_round, 2),

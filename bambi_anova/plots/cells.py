@@ -14,6 +14,8 @@ import pandas as pd
 from bambi_anova.arguments import own_floats
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.means import means
+from bambi_anova.estimates.quantity_table import point_estimates
+from bambi_anova.estimates.shown_scale import shown_scale
 from bambi_anova.plots.comparing import comparison_intervals, lies_within
 from bambi_anova.plots.observed import dots_name, observed_means, shows_data
 from bambi_anova.plots.style import (
@@ -53,7 +55,7 @@ def plot_means(
     posterior: Posterior,
     term: str | None = None,
     population: str = "super",
-    scale: str = "response",
+    scale: str | None = None,
     *,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
@@ -71,8 +73,10 @@ def plot_means(
         One or two factors joined by colons: the last one written is on the axis, the other in
         colour.  By default an ordered factor, or else the one with most levels, is on the axis,
         and the first of the others in colour.
-    population, scale, ci_prob, ci_kind
+    population, ci_prob, ci_kind
         As in ``Result.means``.
+    scale : {"link", "response", "median"}, optional
+        As in ``report``.
     ax : matplotlib.axes.Axes, optional
     lines : bool, optional
         Whether lines join the means; by default those of ordered levels: numbers, and the
@@ -103,6 +107,7 @@ def plot_means(
             "plot_interaction takes up to four"
         )
     interval = Interval(ci_prob, ci_kind)
+    scale = shown_scale(posterior, population, scale)
     found = _cells(posterior, shown, population, scale, interval, _Choices(lines, within, style))
     levels = [wrapped(style.label(level), WIDTH) for level in found.levels[shown[-1]]]
     ax = make_axes(ax, (_width(found, shown), 3.9 + LINE * line_count(levels)))
@@ -119,7 +124,7 @@ def plot_interaction(
     posterior: Posterior,
     term: str | None = None,
     population: str = "super",
-    scale: str = "response",
+    scale: str | None = None,
     *,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
@@ -137,8 +142,10 @@ def plot_interaction(
         One to four factors joined by colons; all factors of the model by default.  The last one
         written is on the axis, the first in colour, those between in columns and rows of panels;
         by default they are put as by ``plot_means``.
-    population, scale, ci_prob, ci_kind
+    population, ci_prob, ci_kind
         As in ``Result.means``.
+    scale : {"link", "response", "median"}, optional
+        As in ``report``.
     figure : matplotlib.figure.Figure, optional
     lines, within, style
         As in ``plot_means``.
@@ -158,6 +165,7 @@ def plot_interaction(
     """
     shown = _written(posterior, term or ":".join(default_factors(posterior)), most=4)
     interval = Interval(ci_prob, ci_kind)
+    scale = shown_scale(posterior, population, scale)
     found = _cells(posterior, shown, population, scale, interval, _Choices(lines, within, style))
     inside = [*shown[:1], *shown[-1:]] if len(shown) > 1 else shown
     across, down = (*shown[1:-1], None, None)[:2]
@@ -273,7 +281,7 @@ def _cells(
     table = means(posterior, ":".join(shown), population, scale, **interval.options)
     if within:
         table = table.join(comparison_intervals(posterior, shown, population, scale, interval))
-    observed = observed_means(posterior, shown) if shows_data(posterior, scale) else None
+    observed = observed_means(posterior, shown, scale) if shows_data(posterior, scale) else None
     about = (
         population_name(population, posterior),
         interval_name(interval),
@@ -300,7 +308,7 @@ def _draw(ax: Axes, found: _Cells, shown: Sequence[str]) -> None:
         if part.observed is not None:
             _draw_dots(ax, part, axis, x, step, colour)
         width = 1 if found.lines else 0
-        ax.plot(x, part.table["mean"], color=colour, linewidth=width, alpha=0.8, zorder=2)
+        ax.plot(x, point_estimates(part.table), color=colour, linewidth=width, alpha=0.8, zorder=2)
         ax.plot([], [], color=colour, marker=marker, linewidth=width, label=style.label(group))
         colours = [colour] * len(x)
         draw_intervals(

@@ -18,7 +18,7 @@ from bambi_anova.posterior.posterior import Posterior
 def shows_data(posterior: Posterior, scale: str) -> bool:
     """Whether observed means can be laid over: on the response scale, and not of 0s and 1s."""
     design = posterior.design
-    on_scale = scale == "response" or posterior.link.name == "identity"
+    on_scale = scale != "link" or posterior.link.name == "identity"
     return on_scale and bool(design.units or design.rows.response.trials is None)
 
 
@@ -31,13 +31,18 @@ def dots_name(posterior: Posterior, style: Style) -> str:
     return f"dots: means of {len(design.rows.codes(unit)[1])} units ({style.joined(unit)})"
 
 
-def observed_means(posterior: Posterior, factors: Sequence[str]) -> pd.DataFrame:
+def observed_means(
+    posterior: Posterior, factors: Sequence[str], scale: str = "response"
+) -> pd.DataFrame:
     """Return each finest unit's observed mean at each combination of the factors' levels.
 
     Parameters
     ----------
     posterior : Posterior
     factors : sequence of str
+    scale : {"link", "response", "median"}
+        Of a transformed response: means of it as it is, of what was measured, or means of it
+        that are taken back to what was measured.
 
     Returns
     -------
@@ -63,7 +68,13 @@ def observed_means(posterior: Posterior, factors: Sequence[str]) -> pd.DataFrame
     for name in factors:
         coded = rows.factors[name]
         columns[name] = [coded.levels[code] for code in coded.codes[first]]
-    mean = np.bincount(codes, response.values) / total
+    own = posterior.specification.transformation
+    values = response.values
+    if own is not None and scale == "response":
+        values = own.inverse(values)
+    mean = np.bincount(codes, values) / total
+    if own is not None and scale == "median":
+        mean = own.inverse(mean)
     units = rows.codes(unit)[0][first] if unit else first
     return pd.DataFrame({**columns, "unit": units, "mean": mean, "weight": total})
 

@@ -8,6 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from bambi_anova.arguments import own_floats
+from bambi_anova.estimates.shown_scale import shown_scale
 from bambi_anova.plots.cells import default_factors, plot_interaction, plot_means
 from bambi_anova.plots.diagnostics import plot_trust, plot_weights
 from bambi_anova.plots.differences import Contrasts
@@ -37,7 +38,7 @@ NAMED_CELLS = 6
 def plot_page(
     posterior: Posterior,
     population: str = "super",
-    scale: str = "response",
+    scale: str | None = None,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
     *,
@@ -54,8 +55,9 @@ def plot_page(
     posterior : Posterior
     population, ci_prob, ci_kind
         As in ``Result.means``.
-    scale : {"link", "response"}
-        Of means and contrasts; the ANOVA display is on the link scale, where units have sds.
+    scale : {"link", "response", "median"}, optional
+        As in ``report``, of means and contrasts; the ANOVA display is on the link scale, where
+        units have sds.
     style : Style
         Names, colours and captions; see ``bambi_anova.plots.Style``.
 
@@ -68,6 +70,7 @@ def plot_page(
     --------
     >>> result.plot().savefig("page.pdf")  # doctest: +SKIP
     """
+    scale = shown_scale(posterior, population, scale)
     page = _Page(posterior, population, scale, Interval(ci_prob, ci_kind), style)
     factors = len(posterior.design.factors)
     lay_out = _plain_page if factors == 0 else _page if factors <= 2 else _panel_page

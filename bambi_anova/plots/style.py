@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bambi_anova.estimates.quantity_table import point_estimates
 from bambi_anova.present.wording import TIMES, joined, minus
 from bambi_anova.tables.interval import Interval
 from bambi_anova.tables.rounding import MINUS
@@ -294,6 +295,7 @@ def draw_intervals(
         colour if good else "white"
         for colour, good in zip(colours, table["trusted"] & table["supported"], strict=True)
     ]
-    x, y = (at, table["mean"]) if upright else (table["mean"], at)
+    points = point_estimates(table)
+    x, y = (at, points) if upright else (points, at)
     # An edge in white would cut the lines in two.
     ax.scatter(x, y, s=34, marker=marker, c=faces, edgecolors=colours, linewidths=1.2, zorder=4)

@@ -25,6 +25,12 @@ from bambi_anova.arguments import one_of
 from bambi_anova.design.design import Unit
 from bambi_anova.design.membership import NestedUnits, nested_units
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.response_scale import (
+    at_predictor,
+    is_transformed,
+    median_at,
+    over_units,
+)
 
 Array = np.ndarray
 
@@ -34,18 +40,16 @@ POPULATION_NAMES = {
     "average": "average unit (effect zero)",
 }
 POPULATIONS = tuple(POPULATION_NAMES)
-SCALES = ("link", "response")
 
 
-def check_population(population: str, scale: str) -> None:
-    """Refuse populations and scales that do not exist.
+def check_population(population: str) -> None:
+    """Refuse populations that do not exist.
 
     Raises
     ------
     ArgumentError
     """
     one_of("population", population, POPULATIONS)
-    one_of("scale", scale, SCALES)
 
 
 def cell_means(posterior: Posterior, population: str, scale: str) -> Array:
@@ -55,7 +59,7 @@ def cell_means(posterior: Posterior, population: str, scale: str) -> Array:
     ----------
     posterior : Posterior
     population : {"super", "finite", "average"}
-    scale : {"link", "response"}
+    scale : {"link", "response", "median"}
     """
     return _MEANS[population, scale](posterior)
 
@@ -65,17 +69,26 @@ def _linear_predictor(posterior: Posterior) -> Array:
 
 
 def _average_response(posterior: Posterior) -> Array:
-    draws, auxiliary = posterior.draws, _beside_cells(posterior.draws.auxiliary)
-    return posterior.family.response_mean((posterior.link,), (draws.cells,), auxiliary)
+    draws = posterior.draws
+    return at_predictor(posterior, draws.cells, _beside_cells(draws.auxiliary))
 
 
 def _super_response(posterior: Posterior) -> Array:
-    draws, auxiliary = posterior.draws, _beside_cells(posterior.draws.auxiliary)
+    draws = posterior.draws
     variance = np.zeros(draws.sample_shape)
     for unit in posterior.design.units:
         variance = variance + draws.sigmas[unit.name] ** 2
     sd = np.sqrt(variance)[..., None]
-    return posterior.family.average_mean(posterior.link, draws.cells, sd, auxiliary)
+    return over_units(posterior, draws.cells, sd, _beside_cells(draws.auxiliary))
+
+
+def _median(posterior: Posterior) -> Array:
+    draws = posterior.draws
+    return median_at(posterior, draws.cells, _beside_cells(draws.auxiliary))
+
+
+def _finite_median(posterior: Posterior) -> Array:
+    return median_at(posterior, _finite_link(posterior), _beside_cells(posterior.draws.auxiliary))
 
 
 def _beside_cells(auxiliary: Mapping[str, Array]) -> dict[str, Array]:
@@ -130,10 +143,9 @@ def _unit_effects(posterior: Posterior, nested: NestedUnits, cell: int) -> Array
 
 
 def _finite_response(posterior: Posterior) -> Array:
-    draws, family, links = posterior.draws, posterior.family, (posterior.link,)
-    if posterior.link.name == "identity" and family.scale.affine:
-        eta = _finite_link(posterior)
-        return family.response_mean(links, (eta,), _beside_cells(draws.auxiliary))
+    draws, model = posterior.draws, posterior.specification
+    if model.link.name == "identity" and model.family.scale.affine and not is_transformed(model):
+        return at_predictor(posterior, _finite_link(posterior), _beside_cells(draws.auxiliary))
     crossed = nested_units(posterior.design)
     means = np.empty_like(draws.cells)
     for cell in range(means.shape[-1]):
@@ -145,7 +157,7 @@ def _finite_response(posterior: Posterior) -> Array:
             for part in parts:
                 eta = (eta[:, :, None] + part[chain][:, None, :]).reshape(len(eta), -1)
             auxiliary = {name: values[chain, :, None] for name, values in draws.auxiliary.items()}
-            means[chain, :, cell] = family.response_mean(links, (eta,), auxiliary).mean(axis=-1)
+            means[chain, :, cell] = at_predictor(posterior, eta, auxiliary).mean(axis=-1)
     return means
 
 
@@ -156,4 +168,7 @@ _MEANS: dict[tuple[str, str], Callable[[Posterior], Array]] = {
     ("finite", "response"): _finite_response,
     ("average", "link"): _linear_predictor,
     ("average", "response"): _average_response,
+    ("super", "median"): _median,
+    ("finite", "median"): _finite_median,
+    ("average", "median"): _median,
 }

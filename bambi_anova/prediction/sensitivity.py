@@ -77,7 +77,7 @@ def sensitivity(
     --------
     >>> result.sensitivity().query("diagnosis != '-'")  # doctest: +SKIP
     """
-    check_population(population, "link")
+    check_population(population)
     if not isinstance(threshold, Real):
         raise ArgumentError(f"threshold={threshold!r}: expected a number")
     variables = posterior.idata["posterior"].to_dataset()

@@ -35,7 +35,7 @@ _DIAGNOSTICS: dict[str, Callable[[float], str]] = {
 #: What is no label: summaries, and what marks and heads say better than a column would.
 _NO_LABELS = {columns.ESTIMATE, columns.SHARE, columns.ERROR, columns.DIAGNOSTIC, columns.JUDGEMENT}
 #: Columns that the notes say once, where all rows agree.
-_SAID_ONCE = ("population", "scale", "comp_val")
+_SAID_ONCE = ("population", "scale", "of", "comp_val")
 _INTERVALS = {"hdi": "highest-density interval", "eti": "equal-tailed interval"}
 
 
@@ -179,7 +179,10 @@ def _numbers(table: pd.DataFrame, diagnostics: bool) -> Iterator[Column]:
     places = row_decimals(table)
     anova = "share" in table
     spanner = "SD of the effects" if anova else ""
-    yield Column("Mean", _each(number, table["mean"], places), spanner)
+    if not anova and table["mean"].isna().any():  # of some there is no posterior mean
+        yield Column("Median", _each(number, table["median"], places), spanner)
+    else:
+        yield Column("Mean", _each(number, table["mean"], places), spanner)
     if not anova:
         yield Column("SD", _each(number, table["sd"], places))
     yield from _intervals(table, "", places, spanner)

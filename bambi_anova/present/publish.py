@@ -15,6 +15,7 @@ from bambi_anova.estimates.deflections import deflections
 from bambi_anova.estimates.means import means
 from bambi_anova.estimates.slopes import slopes, unit_slopes
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.response_scale import SCALES
 from bambi_anova.present import latex, markup
 from bambi_anova.present.journal_table import JournalTable, journal_table
 from bambi_anova.present.wording import scale_name
@@ -140,10 +141,11 @@ def _set(
         raise ArgumentError(f"what={what!r} is not a table{nearest(str(what), TABLES)}")
     notes = []
     scales = set(frame["scale"]) if "scale" in frame else set()
-    if scales in ({"link"}, {"response"}):
+    if len(scales) == 1 and scales <= set(SCALES):
         # Said in the user's words instead of ours.
-        notes.append(f"Scale: {scale_name(posterior, scales.pop())}.")
-        frame = frame.drop(columns="scale")
+        about = set(frame["of"]) if "of" in frame else {scale_name(posterior, scales.pop())}
+        notes.append(f"Scale: {', '.join(sorted(about))}.")
+        frame = frame.drop(columns=[name for name in ("scale", "of") if name in frame])
     if not verdict(posterior).trusted:
         notes.append(f"The fit as a whole is {verdict(posterior)}.")
     set_table = journal_table(frame, title, notes, diagnostics)

@@ -16,6 +16,7 @@ from bambi_anova.design.advice import check_design
 from bambi_anova.errors import DroppedUnitWarning, UnsupportedCellWarning
 from bambi_anova.estimates.accuracy import verdict
 from bambi_anova.estimates.quantity_table import check_rope
+from bambi_anova.estimates.shown_scale import shown_scale
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.misfit import known_misfit, misfit_text
 from bambi_anova.prediction.predictive_check import predictive_check
@@ -79,7 +80,7 @@ class Report(str):
 def report(
     posterior: Posterior,
     population: str = "super",
-    scale: str = "response",
+    scale: str | None = None,
     *,
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
@@ -91,8 +92,11 @@ def report(
     Parameters
     ----------
     posterior : Posterior
-    population, scale, ci_prob, ci_kind
+    population, ci_prob, ci_kind
         As in ``means``.
+    scale : {"link", "response", "median"}, optional
+        By default the response scale, or medians where means over new units have no
+        expectation; see ``bambi_anova.estimates.shown_scale``.
     rope : (float, float), optional
         Differences too small to matter; the posterior's share among them is given.
     random_seed : int, optional
@@ -113,7 +117,8 @@ def report(
     >>> print(result.report())  # doctest: +SKIP
     """
     rope = None if rope is None else check_rope(rope)
-    reported = Reported(population, scale, Interval(ci_prob, ci_kind), rope)
+    shown = shown_scale(posterior, population, scale)
+    reported = Reported(population, shown, Interval(ci_prob, ci_kind), rope, scale is None)
     methods = (
         describe_data(posterior),
         f"{describe_model(posterior)} {describe_priors(posterior)}",

@@ -11,8 +11,10 @@ import pandas as pd
 from bambi_anova.estimates.anova import anova
 from bambi_anova.estimates.contrasts import contrasts
 from bambi_anova.estimates.means import means
+from bambi_anova.estimates.quantity_table import point_estimates
 from bambi_anova.estimates.slopes import slopes
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.response_scale import MEDIAN
 from bambi_anova.present.markup import escape_markdown
 from bambi_anova.present.methods_text import listed
 from bambi_anova.present.wording import joined, minus, population_name, scale_name
@@ -25,12 +27,16 @@ MOST = 6
 
 @dataclass(frozen=True)
 class Reported:
-    """Whom a report is about, on which scale, with which interval and which region."""
+    """Whom a report is about, on which scale, with which interval and which region.
+
+    ``by_default`` says that nobody has chosen the scale.
+    """
 
     population: str
     scale: str
     interval: Interval
     rope: tuple[float, float] | None
+    by_default: bool = False
 
     def options(self) -> dict[str, Any]:
         """The arguments that every table takes."""
@@ -49,16 +55,27 @@ class Reported:
 
 def describe_estimates(posterior: Posterior, reported: Reported) -> str:
     """Say what the numbers are: scale, population, interval."""
-    scale = scale_name(posterior, reported.scale)
+    scale, on_median = scale_name(posterior, reported.scale), reported.scale == MEDIAN
     parts = [f"Estimates are posterior means ({scale}) with {reported.interval}s"]
     if posterior.design.units:
         parts.append(f"for the {population_name(reported.population, posterior)}")
     parts.append("and the posterior probability of their direction")
+    more = f" {_why_medians(posterior)}" if reported.by_default and on_median else ""
     rope = reported.rope
     band = (
         f" The region of practical equivalence is {interval(*rope, _given(rope))}." if rope else ""
     )
-    return escape_markdown(f"{', '.join(parts)}.{band}")
+    return escape_markdown(f"{', '.join(parts)}.{more}{band}")
+
+
+def _why_medians(posterior: Posterior) -> str:
+    if posterior.specification.transformation is not None and not posterior.family.normal:
+        return "Medians are given because means of what was measured need not exist."
+    return (
+        "Medians over new units are given because means over them have no expectation here: too "
+        "few units tell how far apart units lie. Of quantities without a posterior mean the "
+        "posterior median is given."
+    )
 
 
 def _given(rope: tuple[float, float]) -> int:
@@ -72,7 +89,8 @@ def describe_factor(posterior: Posterior, factor: str, reported: Reported) -> st
     texts = [f"{_estimate(row, places, reported)} at {row[factor]}" for row, places in _rows(table)]
     of = "of " if posterior.family.scale.word == "mean" else ""
     scale = scale_name(posterior, reported.scale)
-    what = scale if scale.startswith("mean ") else f"mean {of}{scale}"
+    whole = reported.scale == MEDIAN or scale.startswith("mean ")
+    what = scale if whole else f"mean {of}{scale}"
     parts = [
         f"The {what} was {listed(texts)}.",
         _sentence(reported.contrasts(posterior, factor), reported),
@@ -136,7 +154,7 @@ def _sentence(table: pd.DataFrame, reported: Reported, by: str | None = None) ->
     head = ""
     if len(table) > MOST:
         head = f"Of {len(table)} contrasts the largest was "
-        table = table.loc[[table["mean"].abs().idxmax()]].reset_index(drop=True)
+        table = table.loc[[point_estimates(table).abs().idxmax()]].reset_index(drop=True)
     texts = [
         f"{minus(row['contrast'])}{f' at {row[by]}' if by else ''} = {number(row['mean'], places)} "
         f"({_evidence(row, places, reported)}{_in_rope(row)}){_doubt(row)}"
@@ -146,6 +164,7 @@ def _sentence(table: pd.DataFrame, reported: Reported, by: str | None = None) ->
 
 
 def _rows(table: pd.DataFrame) -> Iterator[tuple[dict, int]]:
+    table = table.assign(mean=point_estimates(table))
     return zip(table.to_dict("records"), map(int, row_decimals(table)), strict=True)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bambi_anova.posterior.populations import POPULATION_NAMES
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.response_scale import gives_medians, is_transformed
 from bambi_anova.tables.rounding import MINUS
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -46,6 +47,8 @@ def response_name(posterior: Posterior) -> str:
     >>> response_name(result)  # doctest: +SKIP
     'probability of errors'
     """
+    if is_transformed(posterior.specification):
+        return posterior.specification.transformed.of
     word, about = posterior.family.scale.word, _about(posterior)
     return about if word == "mean" else f"{word} of {about}"
 
@@ -64,8 +67,15 @@ def scale_name(posterior: Posterior, scale: str) -> str:
     >>> scale_name(result, "link")  # doctest: +SKIP
     'logit of the probability of errors'
     """
-    if scale == "response" or posterior.link.name == "identity":
+    model = posterior.specification
+    if scale == "median":
+        half = gives_medians(model)
+        name = _about(posterior) if half and not is_transformed(model) else response_name(posterior)
+        return f"median of {name}" if half else f"{name}, median unit"
+    if scale == "response" or (model.link.name == "identity" and not is_transformed(model)):
         return response_name(posterior)
+    if model.link.name == "identity":
+        return _about(posterior)
     word, about = posterior.family.parent.word, _about(posterior)
     if posterior.family.response.ordered:
         return f"{word} of {about}"

@@ -30,7 +30,7 @@ from bambi_anova.tables.columns import (
     kind_of,
     of_kind,
 )
-from bambi_anova.tables.rounding import SIGNIFICANT, deserved
+from bambi_anova.tables.rounding import SIGNIFICANT, deserved, interval_widths
 
 #: Columns that stand above the rows where all rows agree.
 SHARED = of_kind(CONTEXT)
@@ -184,6 +184,8 @@ def _said(table: pd.DataFrame, name: str) -> str:
 def _decimals(table: pd.DataFrame) -> int:
     """Return the decimals of means that the smallest sd deserves."""
     sds = table["sd"].to_numpy() if "sd" in table else np.array([])
+    if np.isnan(sds).all():  # nor have these quantities a mean
+        sds = interval_widths(table)
     sds = sds[np.isfinite(sds) & (sds > 0)]
     return min(max(deserved(sds.min()), 0), MOST) if len(sds) else SIGNIFICANT
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bambi_anova.tables.columns import bound
+
 #: Digits of a posterior sd that a reader may want.
 SIGNIFICANT = 3
 MINUS = "\N{MINUS SIGN}"
@@ -67,7 +69,10 @@ def row_decimals(table: pd.DataFrame) -> np.ndarray:
     [1, 1, 0]
     """
     each = [decimals(*pair) for pair in zip(table["mcse_mean"], table["sd"], strict=True)]
-    own = np.array(each, dtype=int)
+    own = np.maximum(np.array(each, dtype=int), _for_intervals(table))
+    if table["sd"].isna().any():  # nor have these quantities a mean
+        widths = interval_widths(table)
+        own = np.where(table["sd"].isna(), [deserved(width) for width in widths], own)
     # A constant has no error that could limit the others.
     common = table["trusted"].to_numpy(dtype=bool) & (table["sd"] > 0).to_numpy()
     terms = table["term"].to_numpy() if "term" in table else np.zeros(len(table))
@@ -76,6 +81,31 @@ def row_decimals(table: pd.DataFrame) -> np.ndarray:
         if (here & common).any():
             own[here] = np.minimum(own[here], own[here & common].min())
     return own
+
+
+def _for_intervals(table: pd.DataFrame) -> np.ndarray:
+    """Return the decimals below which a row's interval would round to nothing."""
+    width = interval_widths(table)
+    some = np.isfinite(width) & (width > 0)
+    least = np.full(len(table), np.iinfo(np.int64).min)
+    least[some] = [deserved(own, digits=1) for own in width[some]]
+    return least
+
+
+def interval_widths(table: pd.DataFrame) -> np.ndarray:
+    """Return how wide each row's interval is, nan without one; shape (K,).
+
+    Examples
+    --------
+    >>> interval_widths(pd.DataFrame({"hdi95_lb": [1.0], "hdi95_ub": [4.0]})).tolist()
+    [3.0]
+    """
+    sides: dict[str, np.ndarray] = {}
+    for name in table:
+        parts = bound(str(name))
+        if parts and not parts["of"]:
+            sides.setdefault(parts["side"], table[name].to_numpy(dtype=float))
+    return sides["ub"] - sides["lb"] if len(sides) == 2 else np.full(len(table), np.nan)
 
 
 def number(value: float, places: int) -> str:
