@@ -15,7 +15,7 @@ from bambi_anova.posterior.importance import tail_shapes
 from bambi_anova.posterior.populations import cell_means, check_population
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.response_scale import MEDIAN, RESPONSE, check_scale, default_scale
-from bambi_anova.posterior.trust import MAX_PARETO_K
+from bambi_anova.posterior.trust import MAX_PARETO_K, MIN_ESS
 
 Array = np.ndarray
 
@@ -39,7 +39,7 @@ def shown_scale(posterior: Posterior, population: str, scale: str | None = None)
 
 
 def without_mean(draws: Array) -> Array:
-    """Tell which of K quantities have a tail without an expectation.
+    """Tell which of K quantities have a tail without an expectation; few draws have no tail.
 
     Parameters
     ----------
@@ -54,5 +54,6 @@ def without_mean(draws: Array) -> Array:
     flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
     good = np.isfinite(flat).all(axis=0)
     found = ~good
-    found[good] = tail_shapes(flat[:, good], "both") > MAX_PARETO_K
+    if len(flat) >= MIN_ESS:
+        found[good] = tail_shapes(flat[:, good], "both") > MAX_PARETO_K
     return found

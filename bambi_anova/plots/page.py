@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from bambi_anova.arguments import own_floats
+from bambi_anova.errors import NoMeanWarning
 from bambi_anova.estimates.shown_scale import shown_scale
 from bambi_anova.plots.cells import default_factors, plot_interaction, plot_means
 from bambi_anova.plots.diagnostics import plot_trust, plot_weights
@@ -74,7 +76,9 @@ def plot_page(
     page = _Page(posterior, population, scale, Interval(ci_prob, ci_kind), style)
     factors = len(posterior.design.factors)
     lay_out = _plain_page if factors == 0 else _page if factors <= 2 else _panel_page
-    return lay_out(page)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoMeanWarning)  # medians are drawn
+        return lay_out(page)
 
 
 @dataclass(frozen=True)

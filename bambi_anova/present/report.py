@@ -8,12 +8,13 @@ diagnostics, a posterior predictive check, posterior summaries.  What a program 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from math import prod
 from typing import Any
 
 from bambi_anova.design.advice import check_design
-from bambi_anova.errors import DroppedUnitWarning, UnsupportedCellWarning
+from bambi_anova.errors import DroppedUnitWarning, NoMeanWarning, UnsupportedCellWarning
 from bambi_anova.estimates.accuracy import verdict
 from bambi_anova.estimates.quantity_table import check_rope
 from bambi_anova.estimates.shown_scale import shown_scale
@@ -125,9 +126,12 @@ def report(
         describe_computation(posterior),
         _check(posterior, ci_prob, random_seed),
     )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoMeanWarning)  # the text says so
+        results = _paragraphs(_results(posterior, reported))
     return Report(
         _paragraphs(methods),
-        _paragraphs(_results(posterior, reported)),
+        results,
         "\n".join(f"- {item}" for item in _left(posterior, reported)),
     )
 
@@ -185,9 +189,9 @@ def _left(posterior: Posterior, reported: Reported) -> Iterable[str]:
         yield "which differences are too small to matter, if decisions are made (`rope`)"
     if posterior.sampling.weighting is not None:
         yield "a full fit by NUTS, compared with this one by `compare_fits`"
-    warnings = check_design(posterior.design, posterior.family)
+    found = check_design(posterior.design, posterior.family)
     told = (DroppedUnitWarning, UnsupportedCellWarning)
-    for warning in (*warnings, *warn_of_trials(posterior.specification)):
+    for warning in (*found, *warn_of_trials(posterior.specification)):
         if not isinstance(warning, told):
             asked = escape_markdown(warning)
             yield f"an answer to what the check of the design asks: {asked}"
