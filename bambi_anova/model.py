@@ -58,9 +58,12 @@ class Model(Specification):
     formula : str
         Fixed factors and covariates as in R, with the units either as ``Error(s/(A*B))`` or as
         ``(1|s) + (1|s:A)``.  Responses are ``y``, ``y['level']`` or ``p(successes, trials)``.
-    data : pandas.DataFrame
-        One row an observation; it is not modified.  A table of Polars, PyArrow or another engine
-        that narwhals reads will do, of which only the columns that the formula names are taken.
+    data : DataFrame, table or path
+        One row an observation, of pandas or any engine that narwhals reads; only the columns that
+        the formula names are taken.  A lazy table (DuckDB, Polars, Ibis, Spark, ...) or the path of
+        Parquet files, in which ``*`` may stand for parts of names, is tallied by its engine: cells
+        and units reach Python, not the rows.  The posterior is the same; what needs single rows,
+        such as leaving out one of them, then says so.
     family : str, optional
         "gaussian" (if left out, with a warning where the response looks otherwise), "bernoulli",
         "binomial", "poisson", "t", "negativebinomial", "gamma", "lognormal" (the predictor is the

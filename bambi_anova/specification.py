@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bambi_anova.data.frames import open_frame
+from bambi_anova.data.frames import Tally, open_frame
 from bambi_anova.data.rows import read_rows
 from bambi_anova.design.build import build_design
 from bambi_anova.design.design import Design
@@ -262,7 +262,7 @@ def _sizes(model: Specification) -> dict[str, int]:
 
 def describe(model: Specification) -> str:
     """Return the printout of a model: design, family and priors."""
-    rows, kept = len(model.design.rows.data), len(model.collapsed.first)
+    rows, kept = model.design.rows.size, len(model.collapsed.first)
     merged = f" -> {kept} sufficient rows" if kept < rows else ""
     left_out = model.design.rows.left_out
     missing = f" ({left_out} with missing values left out)" if left_out else ""
@@ -276,7 +276,7 @@ def describe(model: Specification) -> str:
 
 def specify(
     formula: str,
-    data: IntoFrame,
+    data: IntoFrame | Tally,
     family: str = "gaussian",
     priors: Mapping[str, Any] | None = None,
     link: str | dict | None = None,
@@ -299,7 +299,9 @@ def specify(
     options = options or Options()
     parsed, known = parse_for(formula, open_frame(data).columns), get_family(family)
     chosen = known.link(link)
-    rows = read_rows(parsed, data, known, categorical or (), dropna, options.namespace)
+    rows = read_rows(
+        parsed, data, known, categorical or (), dropna, options.namespace, options.collapse
+    )
     rows = replace(rows, left_out=rows.left_out + left_out)
     known = known.suited_to(rows.response, chosen)
     _require_parameterization(known, options)

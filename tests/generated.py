@@ -44,7 +44,7 @@ def auxiliary_of(family, size=None, rng=None):
 
 def draw(family, link, eta, rng, trials=None):
     """Draw a response for each linear predictor of an array of shape (N,)."""
-    rows = unmerged(np.zeros(len(eta)), trials, None)
+    rows = unmerged(ResponseValues("y", np.zeros(len(eta)), trials), None)
     parameters = family.at((link,), (eta[None],), auxiliary_of(family))
     return family.replicate(parameters, rows, rng)[0]
 

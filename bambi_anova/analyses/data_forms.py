@@ -49,6 +49,7 @@ def outcomes(design: Design) -> Design:
     >>> outcomes(model.design).rows.response.values.shape
     (164000,)
     """
+    design.rows.require_single("single outcomes")
     response = design.rows.response
     assert response.trials is not None  # of a proportion
     trials, successes = response.trials.astype(int), response.values.astype(int)

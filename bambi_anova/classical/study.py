@@ -141,6 +141,7 @@ def read_study(model: Model) -> Study:
     if not isinstance(model, Model):
         raise ArgumentError(f"model: expected a bambi_anova.Model, got {model!r:.60}")
     rows, predictor = model.design.rows, model.formula.parent
+    rows.require_single("a classical analysis")
     factors = {name: factor.codes for name, factor in rows.factors.items()}
     units = tuple(read_unit(term, rows) for term in predictor.units)
     names = {unit.name: rows.labels(unit.variables, unit.first) for unit in units}

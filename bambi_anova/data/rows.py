@@ -6,17 +6,19 @@ Everything that can be wrong with a column is found here.  Letters: N rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from bambi_anova.data.frames import open_frame
+from bambi_anova.data.frames import Tally, open_frame
+from bambi_anova.data.tally import tally
 from bambi_anova.errors import DataError, FormulaError, listing, nearest
 from bambi_anova.families.base import Family
 from bambi_anova.families.registry import parameter_names
-from bambi_anova.families.values import LARGEST, ResponseValues
+from bambi_anova.families.sufficient import renumber
+from bambi_anova.families.values import LARGEST, ResponseValues, moments
 from bambi_anova.formula.algebra import Term
 from bambi_anova.formula.evaluation import Names
 from bambi_anova.formula.expression import Expression
@@ -89,6 +91,9 @@ class Covariate:
 class Rows:
     """The data as a design sees them: N rows without missing values.
 
+    Rows that an engine has tallied stand for several rows of the data each, and ``response.count``
+    says how many.
+
     ``namespace`` holds the user's names for the formula's expressions; ``left_out`` counts the rows
     with missing values that the user had left out.
     """
@@ -103,9 +108,34 @@ class Rows:
     left_out: int = 0
 
     @property
+    def size(self) -> int:
+        """The number of rows of the data: more than N if an engine has tallied them."""
+        return round(float(self.response.counts.sum()))
+
+    @property
     def coded(self) -> dict[str, Coded]:
         """All categorical columns: factors and those that units are made of."""
         return {**self.factors, **self.groupings}
+
+    @property
+    def tallied(self) -> bool:
+        """Whether an engine has merged the rows of the data."""
+        return self.response.count is not None
+
+    def require_single(self, what: str) -> None:
+        """Refuse what needs the rows of the data themselves.
+
+        Raises
+        ------
+        DataError
+            If an engine has tallied them.
+        """
+        if self.tallied:
+            raise DataError(
+                f"{what} needs the rows themselves, but the engine of the data has merged those "
+                "that share every predictor; fit the table read into memory, such as "
+                "table.collect() or table.df()"
+            )
 
     def labels(self, names: Iterable[str], at: Array) -> pd.DataFrame:
         """Return the levels of some categorical columns in some rows."""
@@ -140,17 +170,17 @@ class Rows:
         for name in variables:
             coded = self.coded[name]
             combined = combined * len(coded.levels) + coded.codes
-        _, first, codes = np.unique(combined, return_index=True, return_inverse=True)
-        return codes, first
+        return renumber(combined)
 
 
 def read_rows(
     formula: Formula,
-    data: IntoFrame,
+    data: IntoFrame | Tally,
     family: Family,
     categorical: Iterable[str] = (),
     dropna: bool = False,
     namespace: Mapping | None = None,
+    collapse: bool = True,
 ) -> Rows:
     """Code the columns that a formula names; the data frame itself is not changed.
 
@@ -166,6 +196,8 @@ def read_rows(
         Leave out rows with missing values; otherwise they are an error.
     namespace : mapping, optional
         Further names for the formula's expressions.
+    collapse : bool
+        Let a lazy table's engine merge rows; otherwise all of them are read.
 
     Raises
     ------
@@ -181,8 +213,15 @@ def read_rows(
     unknown = categorical - set(source.columns)
     if unknown:
         _unknown_column(sorted(unknown)[0], source.columns)
-    whole = source.take(used)
-    frame = _complete_rows(whole, used, dropna)
+    tallied = source.tally
+    if collapse and source.lazy is not None:
+        tallied = tally(source.lazy, formula, used, family, dropna=dropna, namespace=namespace)
+    if tallied is not None:
+        frame, count, left_out = tallied.frame, tallied.count, tallied.left_out
+    else:
+        whole = source.take(used)
+        frame, count = _complete_rows(whole, used, dropna), None
+        left_out = len(whole) - len(frame)
 
     def values_of(expression: Expression) -> pd.Series:
         column = expression.evaluate(frame, namespace)
@@ -193,6 +232,7 @@ def read_rows(
     trials = None if response.trials is None else values_of(response.trials)
     outcome = values_of(response.outcome)
     read = family.read(response.text, outcome, trials, response.success)
+    read = replace(read, count=count)
     columns = {name: values_of(expression) for name, expression in formula.variables.items()}
     as_factor = categorical | formula.categorical
     numeric = {
@@ -203,7 +243,7 @@ def read_rows(
 
     def add_covariate(name: str) -> None:
         expression = formula.variables[name]
-        covariates[name] = _covariate(columns[name], expression, frame, namespace)
+        covariates[name] = _covariate(columns[name], expression, frame, namespace, count)
 
     for name in _flat(term for own in predictors for term in own.terms):
         if name in numeric:
@@ -224,7 +264,6 @@ def read_rows(
         _finite(values_of(own), own.text) for predictor in predictors for own in predictor.offsets
     ]
     offset = np.sum(offsets, axis=0) if offsets else None
-    left_out = len(whole) - len(frame)
     return Rows(frame, read, factors, groupings, covariates, offset, namespace, left_out)
 
 
@@ -344,7 +383,7 @@ def _require_levels(values: pd.Series | pd.Index, name: str) -> None:
     """Refuse lists, dicts and arrays, which have no order and no name, and tuples, which nest."""
     if not pd.api.types.is_object_dtype(values):
         return
-    kinds = {type(value) for value in values}
+    kinds = set(map(type, values))
     odd = sorted(kind.__name__ for kind in kinds if kind is tuple or kind.__hash__ is None)
     if odd:
         raise DataError(
@@ -370,6 +409,7 @@ def _covariate(
     expression: Expression,
     frame: pd.DataFrame,
     namespace: Mapping[str, Any],
+    count: Array | None,
 ) -> Covariate:
     name = expression.text
     _require_plain(name)
@@ -379,16 +419,20 @@ def _covariate(
     if not columns:
         raise DataError(f"covariate {name!r} reads no column of the data; drop it from the formula")
     values = _finite(column, name)
-    mean, sd = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    raw = expression if name in frame else expression.raw
+    if count is not None and raw is not expression:
+        inner = _finite(raw.evaluate(frame, namespace), raw.text)
+        values = _standardised(expression.functions[0], inner, count)
+    mean, sd = moments(values, count)
     if sd == 0:
         raise DataError(f"covariate {name!r} is constant ({mean:g}); drop it from the formula")
-    raw = expression if name in frame else expression.raw
     if name not in frame and set(STATEFUL) & set(raw.functions):
         raise FormulaError(f"{name!r}: scale() and center() cannot stand inside another call")
-    inner, origin, unit = values, values.mean(), 1.0
+    inner, origin, unit = values, mean, 1.0
     if raw is not expression:
         inner = _finite(raw.evaluate(frame, namespace), raw.text)
-        origin, unit = inner.mean(), inner.std() / values.std()
+        origin, spread = moments(inner, count)
+        unit = spread / sd
     if any(callable(own) for name in raw.functions for own in Names(namespace).find(name)):
         some = _finite(raw.evaluate(frame.iloc[::2], namespace), raw.text)
         if not np.allclose(some, inner[::2]):
@@ -397,6 +441,13 @@ def _covariate(
                 "would mean something else for new rows; compute the column in the data frame"
             )
     return Covariate(name, values, mean, sd, columns, raw, float(origin), float(unit))
+
+
+def _standardised(function: str, inner: Array, count: Array) -> Array:
+    """Return ``scale()`` or ``center()`` over the data's rows, not the tallied ones."""
+    centred = inner - count @ inner / count.sum()
+    sd = 1.0 if function == "center" else np.sqrt(count @ centred**2 / count.sum())
+    return centred / sd
 
 
 def _factor_slope_advice(name: str, unit: Term) -> str:

@@ -213,7 +213,7 @@ def _written_unit(design: Design, own: Term) -> str:
 def _is_residual(design: Design, family: Family, variables: list[str]) -> bool:
     """Whether a unit-by-factor term would have one row a level, as the residual has."""
     levels = len(design.rows.codes(variables)[1])
-    return one_draw(design.rows, family) and levels == len(design.rows.data)
+    return one_draw(design.rows, family) and levels == design.rows.size
 
 
 def _too_few_units(design: Design) -> Iterator[AnovaWarning]:

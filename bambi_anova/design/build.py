@@ -114,7 +114,7 @@ def _units(
         twin = next((other for other in kept if _same(unit, other)), None)
         if twin is not None:
             dropped.append(DroppedUnit(unit.name, f"its units are those of {twin.name!r}"))
-        elif single and unit.size == len(rows.data):
+        elif single and unit.size == rows.size:
             what = "the residual" if family.residual else "the chance in a single yes or no"
             dropped.append(
                 DroppedUnit(unit.name, f"with one row a unit it cannot be told from {what}")
@@ -159,6 +159,6 @@ def _fixed_term(variables: Term, rows: Rows, units: tuple[Unit, ...]) -> FixedTe
         factors=factors,
         covariate=covariate,
         strata=tuple(unit.name for unit in strata) or (RESIDUAL,),
-        units=min((unit.size for unit in strata), default=len(rows.data)),
+        units=min((unit.size for unit in strata), default=rows.size),
         df=int(np.prod([len(rows.factors[name].levels) - 1 for name in factors], dtype=int)),
     )

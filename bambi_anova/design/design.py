@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from bambi_anova.data.rows import Rows
+from bambi_anova.data.rows import Covariate, Rows
 from bambi_anova.errors import listing
 from bambi_anova.formula.algebra import Term
 from bambi_anova.formula.parse import Formula, term_name
@@ -183,7 +183,8 @@ class Design:
             columns=[factor.name for factor in self.factors],
             index=range(int(np.prod(self.shape, dtype=int))),
         )
-        return frame.assign(rows=np.bincount(self.cell_codes, minlength=len(frame)))
+        rows = self.rows.response.total(self.cell_codes, size=len(frame))
+        return frame.assign(rows=np.rint(rows).astype(int))
 
     @property
     def empty_cells(self) -> list[str]:
@@ -231,12 +232,18 @@ def describe_design(design: Design) -> str:
     covariates = design.rows.covariates.values()
     return sections(
         ("Factors", _factors(design)),
-        ("Covariates", [f"{c.name}: mean {c.mean:.4g}, sd {c.sd:.4g}" for c in covariates]),
+        ("Covariates", [f"{c.name}: mean {_plain(c)}, sd {c.sd:.4g}" for c in covariates]),
         ("Units", _units(design)),
         ("Dropped", [f"{unit.name}: {unit.reason}" for unit in design.dropped]),
         ("Terms", _terms(design)),
         ("Cells", _cells(design)),
     )
+
+
+def _plain(covariate: Covariate) -> str:
+    """Write the mean: what is left of a centred covariate's is rounding."""
+    mean = covariate.mean if abs(covariate.mean) > 1e-12 * covariate.sd else 0
+    return f"{mean:.4g}"
 
 
 def _factors(design: Design) -> list[str]:

@@ -33,9 +33,9 @@ def make_priors(design: Design, family: Family, given: Mapping | None = None) ->
         If a name stands for nothing in the model, or a prior cannot be used where it was put.
     """
     response, rows = design.rows.response, design.rows
-    exposure = float(len(rows.data))
+    exposure = float(rows.size)
     if family.response.counts and rows.offset is not None:
-        exposure = float(np.exp(rows.offset).sum())
+        exposure = float(response.counts @ np.exp(rows.offset))
     scale = family.response.priors(response, exposure, len(design.cells))
     covariates: dict[str, Prior] = {}
     sigmas: dict[str, Prior] = {}

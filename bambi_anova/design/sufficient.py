@@ -26,8 +26,8 @@ def collapse_rows(design: Design, family: Family, collapse: bool = True) -> Coll
     """
     response, offset = design.rows.response, design.rows.offset
     if not collapse:
-        return unmerged(response.values, response.trials, offset)
-    return family.collapse(_predictors(design), response.values, response.trials, offset)
+        return unmerged(response, offset)
+    return family.collapse(_predictors(design), response, offset)
 
 
 def _predictors(design: Design) -> list[Array]:

@@ -172,7 +172,7 @@ def _residual_source(posterior: Posterior, taken: int) -> list[_Source]:
     name = posterior.family.residual
     if not name:
         return []
-    size = len(posterior.design.rows.data)
+    size = posterior.design.rows.size
     freedom = max(size - 1 - taken, 0)
     labels = _labels(RESIDUAL, "residual", RESIDUAL, size, freedom)
     return [_Source(labels, posterior.draws.auxiliary[name], None, 1)]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bambi_anova.data.rows import Covariate, Rows
 from bambi_anova.errors import ArgumentError, DataError, nearest
+from bambi_anova.families.values import moments
 from bambi_anova.tables.columns import RESERVED
 
 
@@ -42,7 +43,7 @@ def spread(name: str, rows: Rows) -> tuple[float, float]:
         covariate = rows.covariates[name]
         return covariate.mean, covariate.sd
     values = rows.data[name].to_numpy(dtype=float)
-    return float(values.mean()), float(values.std(ddof=1))
+    return moments(values, rows.response.count)
 
 
 def centred_values(at: Mapping[str, float], rows: Rows) -> dict[str, float]:

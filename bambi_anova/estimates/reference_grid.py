@@ -220,8 +220,8 @@ def _difference(values: list[Array], ends: list[dict[str, float]], slope: str | 
 
 def _observations(design: Design) -> Array:
     """Return the observations in each cell, trials where there are trials; shape (C,)."""
-    trials = design.rows.response.trials
-    return np.bincount(design.cell_codes, trials, minlength=len(design.cells)).astype(float)
+    response = design.rows.response
+    return response.total(design.cell_codes, response.trials, len(design.cells)).astype(float)
 
 
 def at_covariates(posterior: Posterior, centred: Mapping[str, float]) -> Posterior:

@@ -454,7 +454,9 @@ def thresholded_normal(values: Array) -> Family:
         tails=cuts.tails,
         bambi=partial(_bambi_thresholded, cuts),
         auxiliary=(
-            Further("sigma", lambda response: residual_prior(response.values), "the latent sd"),
+            Further(
+                "sigma", lambda response: residual_prior(response.moments()[1]), "the latent sd"
+            ),
             *map(_metric_threshold, inner, middles[1:-1]),
         ),
         residual="sigma",

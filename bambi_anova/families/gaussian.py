@@ -151,7 +151,7 @@ GAUSSIAN = Family(
     auxiliary=(
         Further(
             "sigma",
-            lambda response: residual_prior(response.values),
+            lambda response: residual_prior(response.moments()[1]),
             word="the residual sd",
             power=-2.0,
         ),

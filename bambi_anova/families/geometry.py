@@ -44,24 +44,25 @@ class Geometry:
 
 def _binomial_information(response: ResponseValues, groups: Sequence[Array]) -> float:
     assert response.trials is not None  # for the type checker; binary responses have trials
-    rate = response.values.sum() / response.trials.sum()
-    return float(response.trials.sum() * rate * (1 - rate))
+    trials = response.counts @ response.trials
+    rate = response.counts @ response.values / trials
+    return float(trials * rate * (1 - rate))
 
 
 def _binomial_groups(response: ResponseValues, codes: Array, groups: Sequence[Array]) -> Array:
-    trials = np.bincount(codes, response.trials) + 1
-    rate = (np.bincount(codes, response.values) + 0.5) / trials
+    trials = response.total(codes, response.trials) + 1
+    rate = (response.total(codes, response.values) + 0.5) / trials
     return trials * rate * (1 - rate)
 
 
 def _binomial_means(response: ResponseValues, offset: Array | None, codes: Array) -> Array:
-    successes = np.bincount(codes, response.values) + 0.5
-    return special.logit(successes / (np.bincount(codes, response.trials) + 1))
+    successes = response.total(codes, response.values) + 0.5
+    return special.logit(successes / (response.total(codes, response.trials) + 1))
 
 
 def _count_means(response: ResponseValues, offset: Array | None, codes: Array) -> Array:
-    exposure = np.bincount(codes, None if offset is None else np.exp(offset))
-    return np.log((np.bincount(codes, response.values) + 0.5) / exposure)
+    exposure = response.total(codes, None if offset is None else np.exp(offset))
+    return np.log((response.total(codes, response.values) + 0.5) / exposure)
 
 
 def metric_geometry(transform: Callable[[Array], Array]) -> Geometry:
@@ -69,19 +70,23 @@ def metric_geometry(transform: Callable[[Array], Array]) -> Geometry:
 
     def information(response: ResponseValues, groups: Sequence[Array]) -> float:
         """Divide N by the variance left once the groups' means are taken out in turn."""
-        y = transform(response.values)
-        residual = y - y.mean()
+        y, counts = transform(response.values), response.counts
+        rows = counts.sum()
+        whole = y - counts @ y / rows
+        residual = whole
         for _ in range(SWEEPS):
             for codes in groups:
-                sizes = np.maximum(np.bincount(codes), 1)
-                residual = residual - (np.bincount(codes, residual) / sizes)[codes]
-        return len(y) / max(float(residual.var()), 0.01 * float(y.var()))
+                sizes = np.maximum(response.total(codes), 1)
+                residual = residual - (response.total(codes, residual) / sizes)[codes]
+        left = residual - counts @ residual / rows
+        return rows**2 / max(float(counts @ left**2), 0.01 * float(counts @ whole**2))
 
     def group_information(response: ResponseValues, codes: Array, groups: Sequence[Array]) -> Array:
-        return np.bincount(codes) * information(response, groups) / len(codes)
+        rows = response.total(codes)
+        return rows * information(response, groups) / rows.sum()
 
     def link_means(response: ResponseValues, offset: Array | None, codes: Array) -> Array:
-        return np.bincount(codes, transform(response.values)) / np.bincount(codes)
+        return response.total(codes, transform(response.values)) / response.total(codes)
 
     return Geometry(information, group_information, link_means)
 
@@ -95,8 +100,8 @@ def _normal_scores(values: Array) -> Array:
 
 BINOMIAL = Geometry(_binomial_information, _binomial_groups, _binomial_means)
 COUNTS = Geometry(
-    lambda response, groups: float(response.values.sum()),
-    lambda response, codes, groups: np.bincount(codes, response.values) + 0.5,
+    lambda response, groups: float(response.counts @ response.values),
+    lambda response, codes, groups: response.total(codes, response.values) + 0.5,
     _count_means,
 )
 METRIC = metric_geometry(lambda y: y)

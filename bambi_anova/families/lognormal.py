@@ -20,7 +20,7 @@ from bambi_anova.families.likelihood import Observed, Parameters
 from bambi_anova.families.links import LOG
 from bambi_anova.families.parameters import Further, Predicted
 from bambi_anova.families.response import POSITIVE
-from bambi_anova.families.sufficient import Collapse, Collapsed, means_of
+from bambi_anova.families.sufficient import Collapsed, Means, keep_means
 from bambi_anova.priors.kruschke import residual_prior
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ LOG_NORMAL = Family(
     response=POSITIVE,
     predicted=(Predicted("mu", (LOG,), word="median"),),
     scale=ResponseScale(_mean),
-    collapse=Collapse(means_of(np.log, np.exp), averages=False),
+    collapse=keep_means(Means(np.log, np.exp, lambda y: y.log()), averages=False),
     likelihoods={("log",): RowLikelihood(_rows, _compiled, quadratic=True)},
     constants=lambda values, trials: -np.log(2 * np.pi) / 2 - np.log(values),
     replicate=_replicate,
@@ -112,7 +112,7 @@ LOG_NORMAL = Family(
     auxiliary=(
         Further(
             "sigma",
-            lambda response: residual_prior(np.log(response.values)),
+            lambda response: residual_prior(response.moments(np.log)[1]),
             word="the residual sd of the log",
             power=-2.0,
         ),

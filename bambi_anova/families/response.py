@@ -220,19 +220,21 @@ def _above_zero(data: Observed) -> Array:
 
 
 def _metric(transform: Callable[[Array], Array]) -> DefaultPriors:
-    return lambda response, exposure, cells: metric_priors(transform(response.values))
+    return lambda response, exposure, cells: metric_priors(*response.moments(transform))
 
 
 def _probability(response: ResponseValues, exposure: float, cells: int) -> TermPriors:
     return probability_priors()
 
 
-REAL = Response(_reader(), _metric(lambda y: y), METRIC, lambda data: data.y)
+REAL = Response(_reader(), _metric(np.asarray), METRIC, lambda data: data.y)
 POSITIVE = Response(_reader(_check_positive), _metric(np.log), LOG_METRIC, _above_zero)
 UNIT = Response(_reader(_check_unit), _probability, LOGIT_METRIC, _rate)
 COUNT = Response(
     _reader(_check_count),
-    lambda response, exposure, cells: count_priors(float(response.values.sum()), exposure, cells),
+    lambda response, exposure, cells: count_priors(
+        float(response.counts @ response.values), exposure, cells
+    ),
     COUNTS,
     _above_zero,
     counts=True,

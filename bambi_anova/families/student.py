@@ -90,7 +90,7 @@ STUDENT = Family(
     auxiliary=(
         Further(
             "sigma",
-            lambda response: residual_prior(response.values),
+            lambda response: residual_prior(response.moments()[1]),
             word="the residual sd",
             power=-2.0,
         ),

@@ -15,8 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+
+from bambi_anova.families.values import ResponseValues
 
 Array = np.ndarray
 
@@ -78,8 +81,42 @@ class Collapsed:
         )
 
 
-#: (keys, values, trials, offset) -> the sufficient rows of rows that share the keys.
-Merge = Callable[[Sequence[Array], Array, Array | None, Array | None], Collapsed]
+#: (keys, response, offset) -> the sufficient rows of rows that share the keys.
+Merge = Callable[[Sequence[Array], ResponseValues, Array | None], Collapsed]
+
+
+@dataclass(frozen=True)
+class Means:
+    """A response that is normal once it is transformed: its mean and variance say all.
+
+    Attributes
+    ----------
+    transform, back : callable
+        From the response to what is normal, and its inverse; of arrays.
+    pushed : callable
+        The transformation as an expression of an engine (narwhals).
+    """
+
+    transform: Callable[[Array], Array]
+    back: Callable[[Array], Array]
+    pushed: Callable[[Any], Any]
+
+    def merge(
+        self, keys: Sequence[Array], response: ResponseValues, offset: Array | None
+    ) -> Collapsed:
+        """Keep n, the mean on the scale of the response, and the sum of squares about it."""
+        codes, first = group_rows(keys, len(response.values))
+        n, y = response.total(codes), self.transform(response.values)
+        mean = response.total(codes, y) / n
+        return Collapsed(
+            first,
+            codes,
+            values=self.back(mean),
+            trials=None,
+            offset=None if offset is None else offset[first],
+            n=n,
+            within=response.total(codes, (y - mean[codes]) ** 2),
+        )
 
 
 @dataclass(frozen=True)
@@ -89,26 +126,25 @@ class Collapse:
     Attributes
     ----------
     merge : callable
-        (keys, values, trials, offset) -> Collapsed.
+        (keys, response, offset) -> Collapsed.
     exposures : bool
         Whether offsets are exposures that add up, so that rows may differ in them.
     weighted : bool
         Whether a row stands for n rows of one response, and so has n times the log-likelihood.
     averages : bool
         Whether the mean of some rows is that of their sufficient rows' values.
+    means : Means, optional
+        What makes a response normal, if its mean and variance say all.
     """
 
     merge: Merge
     exposures: bool = False
     weighted: bool = False
     averages: bool = True
+    means: Means | None = None
 
     def __call__(
-        self,
-        keys: Sequence[Array],
-        values: Array,
-        trials: Array | None,
-        offset: Array | None,
+        self, keys: Sequence[Array], response: ResponseValues, offset: Array | None
     ) -> Collapsed:
         """Return the sufficient rows of N rows.
 
@@ -116,29 +152,30 @@ class Collapse:
         ----------
         keys : sequence of ndarray, each of shape (N,)
             What rows have to share.
-        values, trials, offset : ndarray, shape (N,), or None
+        response : ResponseValues
+        offset : ndarray, shape (N,), or None
         """
         if offset is not None and not self.exposures:
             keys = [*keys, offset]
-        merged = self.merge(keys, values, trials, offset)
+        merged = self.merge(keys, response, offset)
         if merged.merged:
             return merged
         alike = None if merged.alike is None else merged.alike[merged.codes]
-        return replace(unmerged(values, trials, offset), alike=alike)
+        return replace(unmerged(response, offset), alike=alike)
 
-    def constant(self, values: Array, offset: Array | None, rows: Collapsed) -> Array:
-        """Return what merged rows lack of the log-likelihood of their N rows, shape (M,)."""
+    def constant(self, response: ResponseValues, offset: Array | None, rows: Collapsed) -> Array:
+        """Return what merged rows lack of the log-likelihood of the data's rows, shape (M,)."""
         if not self.exposures:
             return np.zeros(len(rows.first))
-        own = np.zeros(len(values)) if offset is None else offset
-        return np.bincount(rows.codes, values * own) - rows.values * rows.offsets
+        own = np.zeros(len(response.values)) if offset is None else offset
+        return response.total(rows.codes, response.values * own) - rows.values * rows.offsets
 
 
-def unmerged(values: Array, trials: Array | None, offset: Array | None) -> Collapsed:
-    """Return rows that stay by themselves."""
-    size = len(values)
+def unmerged(response: ResponseValues, offset: Array | None) -> Collapsed:
+    """Return rows that stay by themselves; of rows that come several times, one."""
+    values, size = response.values, len(response.values)
     codes = np.arange(size)
-    return Collapsed(codes, codes, values, trials, offset, np.ones(size), np.zeros(size))
+    return Collapsed(codes, codes, values, response.trials, offset, np.ones(size), np.zeros(size))
 
 
 def group_rows(keys: Iterable[Array], size: int) -> tuple[Array, Array]:
@@ -166,79 +203,82 @@ def group_rows(keys: Iterable[Array], size: int) -> tuple[Array, Array]:
     codes = np.zeros(size, dtype=np.int64)
     first = np.zeros(1, dtype=np.int64)
     for key in keys:
-        _, inverse = np.unique(key, return_inverse=True)
         # Renumbering after each column keeps the product below N * N.
-        _, first, codes = np.unique(
-            codes * (inverse.max() + 1) + inverse, return_index=True, return_inverse=True
-        )
+        own, _ = renumber(np.asarray(key))
+        codes, first = renumber(codes * (own.max() + 1) + own)
     return codes, first
 
 
-def _add_trials(
-    keys: Sequence[Array], values: Array, trials: Array | None, offset: Array | None
-) -> Collapsed:
-    codes, first = group_rows(keys, len(values))
+def renumber(values: Array) -> tuple[Array, Array]:
+    """Number the distinct values, in their order.
+
+    Parameters
+    ----------
+    values : ndarray, shape (N,)
+
+    Returns
+    -------
+    codes : ndarray of int, shape (N,)
+    first : ndarray of int, shape (M,)
+        Where each of the M values comes first.
+
+    Examples
+    --------
+    >>> codes, first = renumber(np.array([7, 3, 7]))
+    >>> codes.tolist(), first.tolist()
+    ([1, 0, 1], [1, 0])
+    """
+    size = len(values)
+    if size and values.dtype.kind in "iu":
+        least, most = int(values.min()), int(values.max())
+        if most - least < 2 * size:  # counting is faster than sorting
+            shifted = values - least
+            found = np.bincount(shifted) > 0
+            codes = (np.cumsum(found) - 1)[shifted]
+            first = np.empty(int(found.sum()), dtype=np.int64)
+            first[codes[::-1]] = np.arange(size - 1, -1, -1)
+            return codes, first
+    _, first, codes = np.unique(values, return_index=True, return_inverse=True)
+    return codes, first
+
+
+def _add_trials(keys: Sequence[Array], response: ResponseValues, offset: Array | None) -> Collapsed:
+    codes, first = group_rows(keys, len(response.values))
     return Collapsed(
         first,
         codes,
-        values=np.bincount(codes, values),
-        trials=np.bincount(codes, trials),
+        values=response.total(codes, response.values),
+        trials=response.total(codes, response.trials),
         offset=None if offset is None else offset[first],
-        n=np.bincount(codes).astype(float),
+        n=response.total(codes),
         within=np.zeros(len(first)),
     )
 
 
-def _add_counts(
-    keys: Sequence[Array], values: Array, trials: Array | None, offset: Array | None
-) -> Collapsed:
-    codes, first = group_rows(keys, len(values))
-    exposure = np.bincount(codes, None if offset is None else np.exp(offset)).astype(float)
+def _add_counts(keys: Sequence[Array], response: ResponseValues, offset: Array | None) -> Collapsed:
+    codes, first = group_rows(keys, len(response.values))
+    exposure = response.total(codes, None if offset is None else np.exp(offset))
     needed = offset is not None or bool(np.any(exposure > 1))
     return Collapsed(
         first,
         codes,
-        values=np.bincount(codes, values),
+        values=response.total(codes, response.values),
         trials=None,
         offset=np.log(exposure) if needed else None,
-        n=np.bincount(codes).astype(float),
+        n=response.total(codes),
         within=np.zeros(len(first)),
     )
 
 
-def means_of(transform: Callable[[Array], Array], back: Callable[[Array], Array]) -> Merge:
-    """Return the collapse of normal rows, whose values are those of a transformed response.
-
-    Parameters
-    ----------
-    transform : callable
-        From the response to what is normal.
-    back : callable
-        Its inverse: sufficient rows keep the mean on the scale of the response.
-    """
-
-    def merge(
-        keys: Sequence[Array], values: Array, trials: Array | None, offset: Array | None
-    ) -> Collapsed:
-        codes, first = group_rows(keys, len(values))
-        n, y = np.bincount(codes).astype(float), transform(values)
-        mean = np.bincount(codes, y) / n
-        return Collapsed(
-            first,
-            codes,
-            values=back(mean),
-            trials=None,
-            offset=None if offset is None else offset[first],
-            n=n,
-            within=np.bincount(codes, (y - mean[codes]) ** 2),
-        )
-
-    return merge
+def keep_means(means: Means, averages: bool = True) -> Collapse:
+    """Return the collapse of rows that are normal once they are transformed."""
+    return Collapse(means.merge, averages=averages, means=means)
 
 
 def _count_alike(
-    keys: Sequence[Array], values: Array, trials: Array | None, offset: Array | None
+    keys: Sequence[Array], response: ResponseValues, offset: Array | None
 ) -> Collapsed:
+    values, trials = response.values, response.trials
     alike, _ = group_rows(keys, len(values))
     responses = [values] if trials is None else [values, trials]
     codes, first = group_rows([alike, *responses], len(values))
@@ -248,7 +288,7 @@ def _count_alike(
         values=values[first],
         trials=None if trials is None else trials[first],
         offset=None if offset is None else offset[first],
-        n=np.bincount(codes).astype(float),
+        n=response.total(codes),
         within=np.zeros(len(first)),
         alike=None if trials is None else alike[first],
     )
@@ -259,6 +299,6 @@ TRIALS = Collapse(_add_trials)
 #: Counts and exposures add up.
 COUNTS = Collapse(_add_counts, exposures=True)
 #: n, mean and within sum of squares.
-MEANS = Collapse(means_of(lambda y: y, lambda y: y))
+MEANS = keep_means(Means(np.asarray, np.asarray, lambda y: y))
 #: Distinct responses, and how often each occurs.
 WEIGHTS = Collapse(_count_alike, weighted=True, averages=False)

@@ -82,7 +82,7 @@ def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
 
 def _shape_prior(response: ResponseValues) -> Prior:
     """Return Bambi's prior, with the mean as unit: lam is measured as the response is."""
-    return Prior("HalfCauchy", {"beta": float(response.values.mean())})
+    return Prior("HalfCauchy", {"beta": response.moments()[0]})
 
 
 WALD = Family(

@@ -27,7 +27,7 @@ def dots_name(posterior: Posterior, style: Style) -> str:
     design = posterior.design
     unit = _finest_unit(design)
     if not unit:
-        return f"dots: {len(design.rows.data)} observations"
+        return f"dots: {design.rows.size} observations"
     return f"dots: means of {len(design.rows.codes(unit)[1])} units ({style.joined(unit)})"
 
 
@@ -57,13 +57,13 @@ def observed_means(
     rows = posterior.design.rows
     unit = _finest_unit(posterior.design)
     codes, first = rows.codes((*unit, *factors))
-    if not unit:
+    if not unit and not rows.tallied:
         codes = first = np.arange(len(rows.data))
     response = rows.response
     weights = response.trials
     if weights is None:
         weights = np.ones(len(codes)) if rows.offset is None else np.exp(rows.offset)
-    total = np.bincount(codes, weights)
+    total = response.total(codes, weights)
     columns = {}
     for name in factors:
         coded = rows.factors[name]
@@ -72,7 +72,7 @@ def observed_means(
     values = response.values
     if own is not None and scale == "response":
         values = own.inverse(values)
-    mean = np.bincount(codes, values) / total
+    mean = response.total(codes, values) / total
     if own is not None and scale == "median":
         mean = own.inverse(mean)
     units = rows.codes(unit)[0][first] if unit else first

@@ -50,7 +50,7 @@ def compare_fits(quick: Posterior, full: Posterior) -> pd.DataFrame:
         if not isinstance(fit, Posterior):
             raise ArgumentError(f"{name}: expected a Result, got {fit!r:.60}")
     difference = same_model(quick.specification, full.specification)
-    rows = [len(fit.design.rows.data) for fit in (quick, full)]
+    rows = [fit.design.rows.size for fit in (quick, full)]
     if not difference and rows[0] != rows[1]:
         difference = f"of {rows[0]} rows and of {rows[1]}"
     if difference:

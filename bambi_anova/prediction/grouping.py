@@ -67,6 +67,7 @@ def grouping(design: Design, by: str) -> Grouping:
             f"by={by!r}: is the name of a unit term too; rename that column to tell them apart"
         )
     if by == "row":
+        rows.require_single("by='row'")
         labels = pd.DataFrame({"row": rows.data.index})
         return Grouping("row", np.arange(len(labels)), labels, "row")
     if by == "cell":

@@ -21,6 +21,7 @@ from bambi_anova.data.rows import Coded
 from bambi_anova.design.design import Design, Unit
 from bambi_anova.errors import DataError, listing, nearest
 from bambi_anova.families.sufficient import unmerged
+from bambi_anova.families.values import ResponseValues
 from bambi_anova.formula.expression import Expression
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictors import Predictor, UnitTerm, read_predictor
@@ -103,7 +104,10 @@ def predict(
     parent = model.family.parent.name
     found = {"posterior": {parent: parameters[parent]}}
     if kind == RESPONSE:
-        shape = unmerged(np.zeros(len(rows.offset)), rows.trials, rows.offset)
+        nothing = ResponseValues(
+            model.formula.response.text, np.zeros(len(rows.offset)), rows.trials
+        )
+        shape = unmerged(nothing, rows.offset)
         made = model.family.replicate(parameters, shape, rng)
         found["posterior_predictive"] = {model.formula.response.variable: made}
     return _tree(found, rows, predictor)
@@ -132,6 +136,7 @@ class NewRows:
     def of_data(cls, model: Specification) -> NewRows:
         """Return the rows of the data themselves."""
         rows = model.design.rows
+        rows.require_single("predicting the rows of the data")
         offset = np.zeros(len(rows.data)) if rows.offset is None else rows.offset
         return cls(model.design, offset, rows.response.trials, {})
 

@@ -25,6 +25,7 @@ from bambi_anova.design.sufficient import collapse_rows
 from bambi_anova.families.base import Family
 from bambi_anova.families.likelihood import Parameters
 from bambi_anova.families.sufficient import Collapsed
+from bambi_anova.families.values import ResponseValues
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictors import Predictor, predictor_of
 from bambi_anova.prediction.rows import row_parameters, row_pieces
@@ -74,12 +75,16 @@ def residuals(posterior: Posterior, rng: np.random.Generator) -> Residuals:
     design, family, response = model.design, model.family, model.design.rows.response
     counted = response.trials is not None or family.response.counts
     single = response.trials is None or bool(response.trials.max() > 1)
+    if design.rows.tallied and family.collapse.means is not None:  # rows stand in for others
+        single = False
     if not single:
         rows = collapse_rows(design, family)
         first, codes = rows.first, np.arange(len(rows.first))
     else:
-        first = _some(len(response.values), rng)
-        if counted and len(first) == len(response.values):  # counts are often alike
+        first = _some(response, rng)
+        if (
+            counted and not design.rows.tallied and len(first) == len(response.values)
+        ):  # counts are often alike
             pieces = row_pieces(model)
             rows, codes = pieces.rows, pieces.of_row
         else:
@@ -103,8 +108,14 @@ def residuals(posterior: Posterior, rng: np.random.Generator) -> Residuals:
     )
 
 
-def _some(size: int, rng: np.random.Generator) -> Array:
-    """Return all rows, or as many as are enough."""
+def _some(response: ResponseValues, rng: np.random.Generator) -> Array:
+    """Return all rows, or as many as are enough; those that come several times as often."""
+    size = len(response.values)
+    if response.count is not None:
+        total = round(float(response.count.sum()))
+        if total <= MOST_ROWS:
+            return np.repeat(np.arange(size), np.rint(response.count).astype(int))
+        return np.sort(rng.choice(size, MOST_ROWS, p=response.count / response.count.sum()))
     if size <= MOST_ROWS:
         return np.arange(size)
     return np.sort(rng.choice(size, MOST_ROWS, replace=False))

@@ -58,6 +58,7 @@ def replicate_rows(model: Specification, single: bool = False) -> ReplicateRows:
     """
     collapsed, family = model.collapsed, model.family
     if collapsed.merged and (single or not family.collapse.averages):
+        model.design.rows.require_single(f"replicating a response of family={family.name!r}")
         collapsed = collapse_rows(model.design, family, collapse=False)
     ones = np.ones(len(collapsed.first))
     if collapsed.trials is not None:
@@ -139,9 +140,9 @@ def group_pieces(model: Specification, codes: Array) -> Pieces:
     response, offset = model.design.rows.response, model.design.rows.offset
     # Rows of a sufficient row share their offset already, unless offsets add up.
     collapse, keys = model.family.collapse, [model.collapsed.codes, codes]
-    rows = collapse.merge(keys, response.values, response.trials, offset)
-    constant = np.bincount(rows.codes, _row_constants(model))
-    constant += collapse.constant(response.values, offset, rows)
+    rows = collapse.merge(keys, response, offset)
+    constant = response.total(rows.codes, _row_constants(model))
+    constant += collapse.constant(response, offset, rows)
     return Pieces(rows, codes[rows.first], int(codes.max()) + 1, codes, codes, constant)
 
 

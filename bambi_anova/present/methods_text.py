@@ -56,10 +56,10 @@ def describe_data(posterior: Posterior) -> str:
     """Say what was observed, on which units, in which cells."""
     design, rows = posterior.design, posterior.design.rows
     sentences = [
-        f"The data are {counted(len(rows.data), 'row')} of {rows.response.name}; what is modelled "
+        f"The data are {counted(rows.size, 'row')} of {rows.response.name}; what is modelled "
         f"is the {response_name(posterior)}."
         if posterior.family.scale.word != "mean"
-        else f"The data are {counted(len(rows.data), 'row')} of {response_name(posterior)}."
+        else f"The data are {counted(rows.size, 'row')} of {response_name(posterior)}."
     ]
     if rows.left_out:
         were = "was" if rows.left_out == 1 else "were"

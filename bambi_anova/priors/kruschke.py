@@ -56,22 +56,20 @@ def gamma_from_mode(mode: float, sd: float) -> Prior:
     return Prior("Gamma", {"alpha": float(1 + mode * rate), "beta": float(rate)})
 
 
-def metric_priors(y: np.ndarray) -> TermPriors:
-    """Return the priors for a response, or a transformed response, of shape (N,).
+def metric_priors(mean: float, sd: float) -> TermPriors:
+    """Return the priors for a response, or a transformed response, of this mean and sd.
 
     Examples
     --------
-    >>> str(metric_priors(np.array([1.0, 2.0, 3.0])).intercept)
+    >>> str(metric_priors(2.0, 1.0).intercept)
     'Normal(mu=2, sigma=5)'
     """
-    sd = float(y.std(ddof=1))
-    intercept = Prior("Normal", {"mu": float(y.mean()), "sigma": 5 * sd})
+    intercept = Prior("Normal", {"mu": mean, "sigma": 5 * sd})
     return TermPriors(intercept, gamma_from_mode(sd / 2, 2 * sd), slope_sd=2 * sd)
 
 
-def residual_prior(y: np.ndarray) -> Prior:
-    """Return the prior of the residual sd of a response of shape (N,)."""
-    sd = float(y.std(ddof=1))
+def residual_prior(sd: float) -> Prior:
+    """Return the prior of the residual sd of a response of this sd."""
     return Prior("Uniform", {"lower": sd / 100, "upper": 10 * sd})
 
 

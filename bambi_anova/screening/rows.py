@@ -70,6 +70,8 @@ def comparable_rows(design: Design, number: Expression) -> Comparable | str:
     if np.ptp(n) == 0:
         what = "number of trials" if number is design.formula.response.trials else str(number)
         return f"every row has the same {what}, {n[0]:g}"
+    if design.rows.tallied and _apart(design):
+        return "the engine of the data has merged rows that share n, k and every predictor"
     read = set(number.columns(design.rows.data.columns))
     for covariate in design.rows.covariates.values():
         if read and read <= set(covariate.columns):
@@ -110,9 +112,10 @@ def values_of(design: Design, number: Expression) -> Array:
 def _compared(design: Design, strata: Strata, per_row: Array) -> Comparable | None:
     """Return the rows of some strata that hold information, if any do."""
     first, codes = _added_up(design, per_row)
-    rows = np.bincount(codes)
-    trials = np.bincount(codes, design.rows.response.trials)
-    successes = np.bincount(codes, design.rows.response.values)
+    response = design.rows.response
+    rows = response.total(codes)
+    trials = response.total(codes, response.trials)
+    successes = response.total(codes, response.values)
     n, s = per_row[first], strata.codes[first]
     kept = trials > 0
 
@@ -155,13 +158,19 @@ def _added_up(design: Design, n: Array) -> tuple[Array, Array]:
 
     Without units each row is evidence by itself, and rows with covariates or offsets stay apart.
     """
-    everything = np.arange(len(design.rows.data))
-    units = [*design.units, *(slope.unit for slope in design.slopes)]
-    if not units or design.rows.covariates or design.rows.offset is not None:
+    if _apart(design):
+        everything = np.arange(len(design.rows.data))
         return everything, everything
+    units = [*design.units, *(slope.unit for slope in design.slopes)]
     n = np.unique(n, return_inverse=True)[1]
     codes, first = number([design.cell_codes, *(unit.codes for unit in units), n])
     return first, codes
+
+
+def _apart(design: Design) -> bool:
+    return not (design.units or design.slopes) or bool(
+        design.rows.covariates or design.rows.offset is not None
+    )
 
 
 def _covariates(design: Design) -> Array:
@@ -198,6 +207,8 @@ def _where(design: Design, strata: Strata) -> str:
 def repeated_rows(design: Design, counts: bool) -> tuple[Repeats, str] | str:
     """Return rows of the same rate and say which they are; or say why there are none."""
     response = design.rows.response
+    if design.rows.tallied:
+        return "the engine of the data has merged rows that share every predictor and the response"
     trials = None if counts else response.trials
     if trials is not None and trials.max() <= 1:
         return (

@@ -187,10 +187,10 @@ def _answer(
 ) -> TrialsCheck:
     """Estimate the dependence and write the formulas that allow for it."""
     response, counts = design.formula.response, compared.counts
-    n, trials = values_of(design, number), design.rows.response.trials
-    assert trials is not None  # of yes or no
-    cells = np.bincount(design.cell_codes, n, len(design.cells))
-    rows = np.bincount(design.cell_codes, minlength=len(cells))
+    n, values = values_of(design, number), design.rows.response
+    assert values.trials is not None  # of yes or no
+    cells = values.total(design.cell_codes, n, len(design.cells))
+    rows = values.total(design.cell_codes, size=len(cells))
     means = cells[rows > 0] / rows[rows > 0]
     helper, centred = _within_cells(design, number)
     return TrialsCheck(
@@ -202,12 +202,12 @@ def _answer(
         sd=compared.sd,
         gap=float(np.ptp(means)),
         clusters=min(way.size for way in counts.clusters),
-        rate=float(design.rows.response.values.sum() / trials.sum()),
+        rate=float((values.counts @ values.values) / (values.counts @ values.trials)),
         ci_prob=ci_prob,
         formula=design.formula.with_term(f"scale({number.written})"),
         centred=design.formula.with_term(centred),
         helper=helper,
-        mean=float(n.mean()),
+        mean=float(values.counts @ n / values.counts.sum()),
         by_row=number is not response.trials,
     )
 

@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
+from bambi_anova.data.frames import Tally
 from bambi_anova.errors import StorageError
 from bambi_anova.formula.parse import parse_formula
 from bambi_anova.priors.assign import Priors
@@ -26,6 +27,8 @@ Array = np.ndarray
 
 #: Packages whose versions a file tells.
 PACKAGES = ("bambi-anova", "bambi", "pymc", "arviz-stats", "numpy", "pandas")
+#: The array of how many rows of the data each row stands for.
+COUNT = "tally:count"
 #: Values of ``extra_namespace`` that JSON can hold.
 _PLAIN = (str, int, float, bool)
 
@@ -73,6 +76,8 @@ def pack_specification(specification: Specification) -> tuple[dict[str, Any], di
     }
     read = [name for name in formula.columns(rows.data.columns) if name not in values]
     arrays, columns = pack_columns(rows.data[read].assign(**values))
+    if rows.response.count is not None:
+        arrays[COUNT] = rows.response.count
     return {
         "formula": formula.text,
         "family": specification.family.name,
@@ -108,9 +113,10 @@ def unpack_specification(
         own.text for own in parse_formula(record.formula).expressions if not own.words & missing
     }
     namespace = {**record.namespace, **dict.fromkeys(missing), **extra_namespace}
+    frame = unpack_columns(arrays, record.columns).drop(columns=known & set(record.values))
     found = specify(
         record.formula,
-        unpack_columns(arrays, record.columns).drop(columns=known & set(record.values)),
+        Tally(frame, arrays[COUNT]) if COUNT in arrays else frame,
         record.family,
         {name: _unpack_prior(own) for name, own in record.priors.items()},
         links if len(links) > 1 else next(iter(links.values())),
@@ -132,8 +138,8 @@ def _outline(specification: Specification) -> dict[str, Any]:
     rows, priors = specification.design.rows, specification.priors
     outcomes = (rows.response.values, rows.response.trials)
     return {
-        "rows": len(rows.data),
-        "outcomes": [f"{own.sum():.9g}" for own in outcomes if own is not None],
+        "rows": rows.size,
+        "outcomes": [f"{rows.response.counts @ own:.9g}" for own in outcomes if own is not None],
         "levels": {name: list(own.labels) for name, own in rows.factors.items()},
         "units": {unit.name: unit.size for unit in specification.design.units},
         "covariates": {n: f"{own.mean:.9g} {own.sd:.9g}" for n, own in rows.covariates.items()},

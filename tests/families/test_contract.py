@@ -22,6 +22,7 @@ from bambi_anova.errors import DataError
 from bambi_anova.families.links import LINKS, average_over_normal
 from bambi_anova.families.registry import FAMILIES, compiled_rows, get_family
 from bambi_anova.families.sufficient import unmerged
+from bambi_anova.families.values import ResponseValues
 from bambi_anova.priors.distributions import distribution
 from tests.generated import (
     FAMILY_LINKS,
@@ -138,7 +139,7 @@ def test_sufficient_rows_have_the_likelihood_of_their_rows(name, link):
     of_rows = family.likelihood((chosen,), single).log(
         eta[merged.codes] + single.offsets[:, None], aux
     )
-    constant = family.collapse.constant(single.values, single.offset, merged)
+    constant = family.collapse.constant(ResponseValues("y", single.values), single.offset, merged)
     summed = np.stack([np.bincount(merged.codes, column) for column in of_rows.T], axis=1)
     expected, found = summed, of_merged + constant[:, None]
     if not family.collapse.weighted:  # what merging changes beside holds no parameter
@@ -268,7 +269,7 @@ def replicated(name, link):
     """Values drawn for one row, and the family's parameters there."""
     family = family_of(name, link)
     trials = np.full(1, float(TRIALS)) if has_trials(family) else None
-    rows = unmerged(np.zeros(1), trials, None)
+    rows = unmerged(ResponseValues("y", np.zeros(1), trials), None)
     aux = {key: np.full((DRAWS, 1), value) for key, value in auxiliary_of(family).items()}
     parameters = family.at((family.link(link),), (np.full((DRAWS, 1), at(family)),), aux)
     drawn = family.replicate(parameters, rows, np.random.default_rng(8))
@@ -280,7 +281,7 @@ def of_values(name, link, y):
     """The likelihood of values that were drawn for one row, and the arguments that it takes."""
     family = family_of(name, link)
     trials = np.full(len(y), float(TRIALS)) if has_trials(family) else None
-    rows = unmerged(y, trials, None)
+    rows = unmerged(ResponseValues("y", y, trials), None)
     aux = {key: np.full(1, value) for key, value in auxiliary_of(family).items()}
     return family.likelihood((family.link(link),), rows), np.full((len(y), 1), at(family)), aux
 
@@ -343,7 +344,7 @@ def test_tails_are_sums_of_the_density(name, link):
     def tails(y):
         trials = np.full(len(y), float(TRIALS)) if with_trials else None
         one = {key: value[:, None] for key, value in parameters.items()}
-        below, above = family.tails(one, unmerged(y, trials, None))
+        below, above = family.tails(one, unmerged(ResponseValues("y", y, trials), None))
         return below[0], above[0]
 
     if with_trials or family.response.counts or family.response.ordered:
@@ -367,9 +368,8 @@ def test_tails_are_sums_of_the_density(name, link):
 def test_tails_are_those_of_merged_replicates(name, link):
     family, count = family_of(name, link), 5
     trials = np.full(count, float(TRIALS)) if has_trials(family) else None
-    rows = family.collapse(
-        [np.zeros(count)], np.full(count, 1.0 if family.response.ordered else 0.5), trials, None
-    )
+    values = np.full(count, 1.0 if family.response.ordered else 0.5)
+    rows = family.collapse([np.zeros(count)], ResponseValues("y", values, trials), None)
     aux = {key: np.full((4000, 1), value) for key, value in auxiliary_of(family).items()}
     eta = np.full((4000, 1), at(family)) + rows.offsets
     parameters = family.at((family.link(link),), (eta,), aux)
@@ -398,8 +398,8 @@ def test_merged_rows_are_replicated_as_the_sum_or_mean_of_their_rows(name, link)
     eta = np.full((DRAWS // 4, count), 0.4)
     trials = np.full(count, float(TRIALS)) if has_trials(family) else None
     aux = {key: np.full((len(eta), 1), value) for key, value in auxiliary_of(family).items()}
-    single = unmerged(np.full(count, 2.0), trials, None)
-    merged = family.collapse([np.zeros(count)], single.values, trials, None)
+    single = unmerged(ResponseValues("y", np.full(count, 2.0), trials), None)
+    merged = family.collapse([np.zeros(count)], ResponseValues("y", single.values, trials), None)
     rng = np.random.default_rng(9)
     one = family.replicate(family.at((chosen,), (eta,), aux), single, rng)
     eta = eta[:, :1] + merged.offsets

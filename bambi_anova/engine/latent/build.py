@@ -151,8 +151,8 @@ def _row_constant(specification: Specification) -> float:
     family, rows = specification.family, specification.design.rows
     values, trials = rows.response.values, rows.response.trials
     constants = family.constants(values, np.ones(len(values)) if trials is None else trials)
-    merged = family.collapse.constant(values, rows.offset, specification.collapsed)
-    return float(constants.sum() + merged.sum()) - _log_order(specification)
+    merged = family.collapse.constant(rows.response, rows.offset, specification.collapsed)
+    return float(rows.response.counts @ constants + merged.sum()) - _log_order(specification)
 
 
 def _log_order(specification: Specification) -> float:
