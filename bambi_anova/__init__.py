@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bambi_anova.analyses.compared import applicable_analyses, compare_analyses
     from bambi_anova.analyses.figure import plot_analyses
     from bambi_anova.datasets import load_data
+    from bambi_anova.evidence.bayes_factors import bayes_factors
+    from bambi_anova.evidence.prior_scale import prior_scale_curve
     from bambi_anova.model import Model, load
     from bambi_anova.plots import plot_fits
     from bambi_anova.prediction.compare import compare, compare_fits
@@ -35,11 +37,13 @@ _LAZY = {
     "Model": "bambi_anova.model",
     "Result": "bambi_anova.result",
     "applicable_analyses": "bambi_anova.analyses.compared",
+    "bayes_factors": "bambi_anova.evidence.bayes_factors",
     "compare": "bambi_anova.prediction.compare",
     "compare_analyses": "bambi_anova.analyses.compared",
     "compare_fits": "bambi_anova.prediction.compare",
     "load": "bambi_anova.model",
     "load_data": "bambi_anova.datasets",
+    "prior_scale_curve": "bambi_anova.evidence.prior_scale",
     "plot_analyses": "bambi_anova.analyses.figure",
     "plot_fits": "bambi_anova.plots",
 }
@@ -57,6 +61,7 @@ __all__ = [
     "Result",
     "__version__",
     "applicable_analyses",
+    "bayes_factors",
     "classical",
     "compare",
     "compare_analyses",
@@ -67,6 +72,7 @@ __all__ = [
     "plot_analyses",
     "plot_fits",
     "plots",
+    "prior_scale_curve",
     "reference",
 ]
 

@@ -114,6 +114,10 @@ class ConvergenceWarning(AnovaWarning):
     """A fit did not meet the thresholds under which its numbers may be trusted."""
 
 
+class EvidenceWarning(AnovaWarning):
+    """A marginal likelihood is too noisy for the Bayes factors that are made of it."""
+
+
 def warn(warning: AnovaWarning) -> None:
     """Warn at the user's own line, however deep in the package the reason was found."""
     warnings.warn(warning, skip_file_prefixes=(_PACKAGE,), stacklevel=2)

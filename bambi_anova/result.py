@@ -16,6 +16,8 @@ from bambi_anova.estimates.means import means
 from bambi_anova.estimates.parameters import summary
 from bambi_anova.estimates.slopes import slopes, unit_slopes
 from bambi_anova.estimates.statements import orders, probability
+from bambi_anova.evidence.marginal_likelihood import marginal_likelihood
+from bambi_anova.evidence.restrictions import order_bayes_factor, savage_dickey
 from bambi_anova.plots.page import plot_page
 from bambi_anova.plots.prior_posterior import plot_priors
 from bambi_anova.posterior.posterior import Posterior
@@ -90,6 +92,9 @@ class Result(Posterior):
     misfit = misfit
     loo = loo
     sensitivity = sensitivity
+    marginal_likelihood = marginal_likelihood
+    savage_dickey = savage_dickey
+    order_bayes_factor = order_bayes_factor
     save = save
 
     plot = plot_page

@@ -28,6 +28,7 @@ LAYERS = [
     "engine",
     "estimates",
     "prediction",
+    "evidence",
     "present",
     "plots",
     "storage",

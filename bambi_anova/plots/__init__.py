@@ -13,6 +13,7 @@ from bambi_anova.plots.differences import plot_contrasts, plot_posteriors
 from bambi_anova.plots.forest import plot_deflections
 from bambi_anova.plots.page import plot_page
 from bambi_anova.plots.prior_posterior import plot_priors
+from bambi_anova.plots.prior_scale import plot_prior_scale
 from bambi_anova.plots.replicated import plot_predictive
 from bambi_anova.plots.style import Style
 from bambi_anova.plots.two_fits import plot_fits
@@ -31,6 +32,7 @@ __all__ = [
     "plot_posterior",
     "plot_posteriors",
     "plot_predictive",
+    "plot_prior_scale",
     "plot_priors",
     "plot_trust",
     "plot_weights",

@@ -1,0 +1,1 @@
+"""Evidence: marginal likelihoods, Bayes factors and the averages of models that they weigh."""
