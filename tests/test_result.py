@@ -12,7 +12,8 @@ METHODS = (
     "means deflections contrasts slopes unit_slopes anova probability orders kruschke draws_of "
     "category_probabilities superiority "
     "summary trust predict posterior_predictive predictive_check prior_predictive loo misfit "
-    "sensitivity save plot plot_priors table to_markdown to_latex report".split()
+    "sensitivity marginal_likelihood savage_dickey order_bayes_factor save plot plot_priors table "
+    "to_markdown to_latex report".split()
 )
 PROPERTIES = "verdict complaints diagnostics model design family link priors".split()
 FIELDS = "idata draws sampling log_evidence specification".split()
@@ -30,6 +31,7 @@ TABLES = {
     "summary": (),
     "sensitivity": (),
     "misfit": (),
+    "marginal_likelihood": (),
 }
 
 

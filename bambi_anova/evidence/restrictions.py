@@ -240,9 +240,9 @@ def _require_vanishing(scale: Scale, label: str) -> None:
     log_density = np.where(np.isfinite(log_density), log_density, -np.inf)
     if scale.lower == 0 and log_density[0] > log_density.max() + np.log(VANISHES):
         raise UnsupportedError(
-            f"contrast {label!r}: the prior of the sd of {scale.name!r} does not vanish at zero, so "
-            "the contrast's prior density is infinite there and has no Savage-Dickey ratio; use a "
-            "Gamma or a LogNormal prior, or bambi_anova.bayes_factors"
+            f"contrast {label!r}: the prior of the sd of {scale.name!r} does not vanish at zero, "
+            "so the contrast's prior density is infinite there and has no Savage-Dickey ratio; "
+            "use a Gamma or a LogNormal prior, or bambi_anova.bayes_factors"
         )
 
 
