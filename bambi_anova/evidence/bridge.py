@@ -53,7 +53,7 @@ def bridge(
     """
     model = latent_model(specification)
     chains = posterior.sizes["chain"]
-    coordinates = read_posterior(model, specification.design, posterior)
+    coordinates = read_posterior(model, specification, posterior)
     halves = [
         tuple(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
         for parts in zip(*(_halves(coordinates, chains, c) for c in range(chains)), strict=True)
@@ -138,7 +138,7 @@ class _Density:
         values = model.values(modes.u)
         units = modes.factor.natural(v_units).reshape(-1, v.shape[1])
         x = np.vstack([model.core.mean + modes.core_sd * v, units])
-        eta = model.parent.offset + model.parent.columns @ x
+        eta = model.offset + model.columns @ x
         height = model.likelihood.log(eta, model.likelihood_parameters(values)).sum(axis=0)
         height += model.log_prior(modes.u) - (v**2).sum(axis=0) / 2
         height += ((inner**2 - v_units**2) * model.blocks.occupied).sum(axis=(0, 1)) / 2

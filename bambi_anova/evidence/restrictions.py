@@ -33,7 +33,7 @@ from bambi_anova.engine.approximate.laplace import propose_by_slices
 from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.covariance import Diagonal, Variance
-from bambi_anova.engine.latent.model import Core, LatentModel
+from bambi_anova.engine.latent.model import Core, LatentModel, Predictor
 from bambi_anova.engine.latent.scales import Scale
 from bambi_anova.errors import ArgumentError, UnsupportedError
 from bambi_anova.estimates.contrast_weights import Method, term_weights
@@ -274,17 +274,17 @@ def _without(model: LatentModel, index: int, rest: Array) -> LatentModel:
     keep = np.r_[0 : place.start + rest.shape[1], place.stop : core.size]
     variances = [core.covariance.variances()[i] for i in keep]
     covariance = Diagonal.of(variances, core.covariance.factors.shape[1])
-    columns = model.parent.columns.tocsc()
-    own = columns[:, place.start : place.stop] @ rest
-    joined = sparse.hstack(
-        [columns[:, : place.start], sparse.csc_array(own), columns[:, place.stop :]], format="csr"
-    )
-    name = next(iter(model.predictors))
-    predictor = replace(model.parent, columns=sparse.csr_array(joined))
+
+    def fewer(predictor: Predictor) -> Predictor:
+        columns = predictor.columns.tocsc()
+        own = sparse.csc_array(columns[:, place.start : place.stop] @ rest)
+        parts = [columns[:, : place.start], own, columns[:, place.stop :]]
+        return replace(predictor, columns=sparse.csr_array(sparse.hstack(parts, format="csr")))
+
     return replace(
         model,
         core=Core(tuple(terms), core.mean[keep], covariance),
-        predictors={**model.predictors, name: predictor},
+        predictors={name: fewer(own) for name, own in model.predictors.items()},
     )
 
 

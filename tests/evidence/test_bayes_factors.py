@@ -326,7 +326,8 @@ def test_nuts_bridges_to_the_quick_fits_numbers():
 
 
 @pytest.mark.parametrize(
-    ("family", "link"), [("binomial", "logit"), ("poisson", "log"), ("t", "identity")]
+    ("family", "link"),
+    [("binomial", "logit"), ("poisson", "log"), ("t", "identity"), ("cumulative", "probit")],
 )
 @pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 def test_every_family_is_weighed(family, link):

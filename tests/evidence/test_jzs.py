@@ -70,7 +70,9 @@ def test_bayes_factors_are_those_of_r(name):
     expected = reference("bayes_factors").query("case == @name")
     expected = expected.set_index(expected["model"].map(terms_of))
     model = ba.Model(formula, data())
-    found = ba.bayes_factors(model, priors="jzs", scales=scales, random_seed=1, progressbar=False)
+    found = ba.bayes_factors(
+        model, priors="jzs", scales=scales, draws=50, random_seed=1, progressbar=False
+    )
     table = found.models()
     table = table.set_index(table["model"].map(terms_of))
     assert table["trusted"].all()
