@@ -166,7 +166,10 @@ def _draw_ordered(found: _Check, ax: Axes | None) -> Axes:
     table = found.table
     ax = make_axes(ax, (min(3.0 + 0.11 * len(table), 9.0), 3.7))
     at = np.arange(len(table))
-    draw_intervals(ax, table, found.inner, at, found.colours(), found.interval, upright=True)
+    # Neighbours leave each other some points of the axis, however many they are.
+    size = float(np.clip(4 * 3.0 / (len(table) + 1), 0.35, 1.0)) if len(table) > NAMED else 1.0
+    colours = found.colours()
+    draw_intervals(ax, table, found.inner, at, colours, found.interval, upright=True, size=size)
     found.diamonds(ax, at, table["observed"])
     named = [i for i, out in enumerate(table["outside"]) if len(table) <= NAMED or out]
     names = found.short_labels()

@@ -266,6 +266,7 @@ def draw_intervals(
     *,
     marker: str = "o",
     upright: bool = False,
+    size: float = 1.0,
 ) -> None:
     """Draw a row's mean with its interval, thin, and its inner interval, thick.
 
@@ -283,14 +284,16 @@ def draw_intervals(
     marker : str
     upright : bool
         Whether values go up the y axis.
+    size : float
+        Of markers and lines; less than one where many stand side by side.
     """
     line: Any = ax.vlines if upright else ax.hlines
     lower, upper = interval.bounds
     dashes = ["solid" if good else (0, (3, 2)) for good in table["supported"]]
-    line(at, table[lower], table[upper], colors=colours, linewidth=1.3, linestyles=dashes)
+    line(at, table[lower], table[upper], colors=colours, linewidth=1.3 * size, linestyles=dashes)
     if inner is not None:
         low, high = inner_of(interval).bounds
-        line(at, inner[low], inner[high], colors=colours, linewidth=3.6, alpha=0.85)
+        line(at, inner[low], inner[high], colors=colours, linewidth=3.6 * size, alpha=0.85)
     faces = [
         colour if good else "white"
         for colour, good in zip(colours, table["trusted"] & table["supported"], strict=True)
@@ -298,4 +301,5 @@ def draw_intervals(
     points = point_estimates(table)
     x, y = (at, points) if upright else (points, at)
     # An edge in white would cut the lines in two.
-    ax.scatter(x, y, s=34, marker=marker, c=faces, edgecolors=colours, linewidths=1.2, zorder=4)
+    area = 34 * size**2
+    ax.scatter(x, y, s=area, marker=marker, c=faces, edgecolors=colours, linewidths=1.2, zorder=4)

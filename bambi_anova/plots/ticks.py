@@ -51,21 +51,33 @@ def broken(text: str, room: float, size: float) -> str:
     for word in _pieces(text, room, size):
         if lines and text_width((lines[-1] + word).rstrip(), size) <= room:
             lines[-1] += word
-        else:
+        elif text_width(word.rstrip(), size) <= room:
             lines.append(word)
+        else:
+            lines += _hyphenated(word, room, size)
     return "\n".join(line.rstrip() for line in lines)
 
 
 def _pieces(text: str, room: float, size: float, breaks: Sequence[str] = _BREAKS) -> list[str]:
-    """Return parts of a text that fit, each with the sign that it ends in."""
-    if text_width(text.rstrip(), size) <= room:
+    """Return parts of a text, each with the sign that it ends in; words alone may be too long."""
+    if text_width(text.rstrip(), size) <= room or not breaks:
         return [text]
-    if not breaks:
-        return list(text)
     first, *others = breaks
     parts = [f"{part}{first}" for part in text.split(first)]
     parts[-1] = parts[-1].removesuffix(first)
     return [piece for part in parts if part for piece in _pieces(part, room, size, others)]
+
+
+def _hyphenated(word: str, room: float, size: float) -> list[str]:
+    """Return parts of a word, with hyphens where it was broken."""
+    lines = [""]
+    for place, letter in enumerate(word, 1):
+        hyphen = "-" if place < len(word.rstrip()) else ""
+        if len(lines[-1]) > 1 and text_width(f"{lines[-1]}{letter}{hyphen}".rstrip(), size) > room:
+            lines[-1] += "-"
+            lines.append("")
+        lines[-1] += letter
+    return lines
 
 
 def name_ticks(ax: Axes, at: Sequence[float], names: Sequence[str]) -> None:
