@@ -36,6 +36,7 @@ from bambi_anova.present.results_text import (
     describe_estimates,
     describe_factor,
     describe_interaction,
+    describe_sizes,
     describe_units,
 )
 from bambi_anova.screening.screen import warn_of_trials
@@ -163,6 +164,7 @@ def _results(posterior: Posterior, reported: Reported) -> Iterable[str]:
         if len(term.factors) > 1 and not term.covariate:
             yield describe_interaction(posterior, term.factors, reported)
     yield describe_covariates(posterior, reported)
+    yield describe_sizes(posterior, reported)
     yield describe_units(posterior, reported)
 
 

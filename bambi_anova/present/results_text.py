@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.anova import anova
 from bambi_anova.estimates.contrasts import contrasts
 from bambi_anova.estimates.means import means
@@ -23,6 +24,8 @@ from bambi_anova.tables.rounding import interval, number, percentage, row_decima
 
 #: Most contrasts of a term that are written out; of more the largest is.
 MOST = 6
+#: How contrasts compare on the scale of a link that has no sd of a residual.
+_RATIOS = {"log": "ratio", "logit": "odds_ratio"}
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,30 @@ def describe_covariates(posterior: Posterior, reported: Reported) -> str:
         text = f"The slope of {scale} per unit was {listed(texts)}."
         parts.append(_paragraph([name], [text]))
     return " ".join(parts)
+
+
+def describe_sizes(posterior: Posterior, reported: Reported) -> str:
+    """Give contrasts of factors as standardised sizes, or as ratios where there is no sd."""
+    ratio = _RATIOS.get(posterior.link.name)
+    options = {"population": reported.population, "scale": "link", **reported.interval.options}
+    texts, about = [], ""
+    for name in posterior.design.levels:
+        try:
+            table = contrasts(posterior, name, standardize="total", **options)
+            about = f"In units of the {table['standardized_by'].iloc[0]}"
+        except ArgumentError:  # the family has no residual sd on its link scale
+            if ratio is None:
+                return ""
+            table = contrasts(posterior, name, compare=ratio, **options)
+            about = f"As {ratio.replace('_', ' ')}s"
+        if len(table) > MOST:
+            far = (table["mean"] - float(about.startswith("As"))).abs().idxmax()
+            table = table.loc[[far]].reset_index(drop=True)
+        texts += [
+            f"{minus(row['contrast'])} = {_estimate(row, places, reported)}"
+            for row, places in _rows(table)
+        ]
+    return _paragraph(["Effect sizes"], [f"{about}: {'; '.join(texts)}."]) if texts else ""
 
 
 def describe_units(posterior: Posterior, reported: Reported) -> str:

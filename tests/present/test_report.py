@@ -376,3 +376,55 @@ def test_names_are_shown_as_they_are_in_markdown():
     assert "<strong>my factor.</strong>" in html
     for level in ("*new*", "&lt;b&gt;old&lt;/b&gt;", "_x_ [a](b)"):
         assert f"at {level}" in html
+
+
+# -- Effect sizes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("memory", {"standardize": "total"}, "In units of the total sd: participant + "),
+        ("oats", {"standardize": "total"}, "In units of the total sd: block + block:variety"),
+        ("few units", {"compare": "ratio"}, "As ratios: "),
+    ],
+)
+def test_effect_sizes_are_the_tables(name, options, words, quick_fit, report_of):
+    paragraph = next(
+        p for p in report_of(name).results.split("\n\n") if p.startswith("**Effect sizes.**")
+    )
+    assert paragraph.startswith(f"**Effect sizes.** {words}")
+    result = quick_fit(name)
+    for factor in result.design.levels:
+        for row, mean, ends in written(result.contrasts(factor, **options)):
+            assert f"{row['contrast'].replace(' - ', f' {MINUS} ')} = {mean} {ends}" in paragraph
+
+
+HOSTILE = ["<script>alert(1)</script>", "a|b", "*bold*", "_it_ `x` [l](u) $y$ ~~z~~ \\*"]
+
+
+@pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
+def test_hostile_levels_read_as_they_are_in_markdown_and_html():
+    """Rendered by a Markdown parser, no tag, emphasis or link is left of them."""
+    parser = pytest.importorskip("markdown_it").MarkdownIt("commonmark", {"html": True})
+    parser.enable(["table", "strikethrough"])
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        [(f"<i>{i}</i>", level, day) for i in range(6) for level in HOSTILE for day in "uv"],
+        columns=["sub_j*`", "le_vel [x](y) *b*", "day"],
+    )
+    frame = frame.rename(columns={"sub_j*`": "sub_j*"}).assign(y=rng.normal(size=len(frame)))
+    formula = "y ~ `le_vel [x](y) *b*` * day + Error(`sub_j*`)"
+    result = ba.Model(formula, frame).fit("laplace", draws=200, random_seed=1, progressbar=False)
+    texts = [str(result.report()), result.to_markdown("contrasts", "le_vel [x](y) *b*")]
+    for text in texts:
+        html = parser.render(text)
+        for mark in ("<script", "<i>", "<em>", "<a ", "<s>"):
+            assert mark not in html
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+        assert "*bold*" in html
+    for html in (result._repr_html_(), result.means()._repr_html_(), result.model._repr_html_()):
+        assert "<script" not in html
+        assert "<i>" not in html
+    html = result.table("means").as_raw_html()
+    assert "<script>alert" not in html
