@@ -146,10 +146,16 @@ def draw_given_modes(
     means = modes.units
     if not model.likelihood.quadratic:
         means = means + _mean_beyond_mode(model, modes, curvature)
-    tilt = np.einsum("bdpg,pgr->bdgr", modes.arrow.border, shift)
+    tilt = modes.arrow.across(shift)
     conditional = _Conditional(
         _columns(means, point), tilt.reshape(*tilt.shape[:2], -1), modes.arrow.blocks, wide, point
     )
+    if model.likelihood.quadratic:
+        # The conditional normals are exact: what a draw weighs is the density of its point.
+        units, *_ = conditional.draw(1, rng)
+        kept = modes.factor.columns(point).natural(units[..., 0])
+        log_ratio = modes.log_marginal[point] - (noise**2).sum(axis=0).ravel() / 2
+        return JointDraws(natural, kept, log_ratio, *np.zeros((2, model.blocks.count)))
     drawn = _draw_candidates(model, modes, conditional, natural, candidates.count, rng)
     kept, log_mean, spreads = _keep_one(*drawn, rng)
     log_ratio = (

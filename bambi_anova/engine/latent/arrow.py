@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import sparse
+from scipy import linalg, sparse
 
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.families.likelihood import pairs
 
 Array = np.ndarray
+
+#: Core coordinates from which the inverse of a triangle is worth a call for each point.
+TRIANGULAR = 24
 
 
 class Curvature:
@@ -132,15 +135,27 @@ class Arrow:
     ----------
     blocks : ndarray, shape (B, D, D, G)
         Lower factors of the blocks.
-    border : ndarray, shape (B, D, P, G)
-        Solved against them.
+    flat : ndarray, shape (G, B D, P)
+        The border, solved against them.
     core_inverse : ndarray, shape (G, P, P)
         Inverses of the lower factors of the Schur complements.
     """
 
     blocks: Array
-    border: Array
+    flat: Array
     core_inverse: Array
+
+    @property
+    def border(self) -> Array:
+        """The border solved against the blocks, shape (B, D, P, G); a view."""
+        b, d = self.blocks.shape[:2]
+        return self.flat.reshape(len(self.flat), b, d, -1).transpose(1, 2, 3, 0)
+
+    def across(self, core: Array) -> Array:
+        """Return the solved border times R columns a point (P, G, R), shape (B, D, G, R)."""
+        b, d = self.blocks.shape[:2]
+        found = self.flat @ core.transpose(1, 0, 2)
+        return found.reshape(len(found), b, d, -1).transpose(1, 2, 0, 3)
 
     @property
     def block_log_det(self) -> Array:
@@ -155,13 +170,18 @@ class Arrow:
     def solve(self, core: Array, units: Array) -> tuple[Array, Array]:
         """Solve for right-hand sides of shapes (P, G) and (B, D, G)."""
         inner = forward(self.blocks, units)
-        rest = core - np.einsum("bdpg,bdg->pg", self.border, inner)
+        rest = core - self.down(inner)
         v = self.core_noise((self.core_inverse @ rest.T[:, :, None])[:, :, 0].T)
         return v, self.units_given(v, inner)
 
     def units_given(self, core: Array, inner: Array) -> Array:
         """Return L^-T (inner - Y core), shape (B, D, G): blocks' coordinates given the core's."""
-        return backward(self.blocks, inner - np.einsum("bdpg,pg->bdg", self.border, core))
+        return backward(self.blocks, inner - self.across(core[..., None])[..., 0])
+
+    def down(self, units: Array) -> Array:
+        """Return the transposed solved border times units (B, D, G), shape (P, G)."""
+        right = units.reshape(-1, units.shape[2]).T[:, :, None]
+        return (self.flat.transpose(0, 2, 1) @ right)[:, :, 0].T
 
     def core_noise(self, noise: Array) -> Array:
         """Return core coordinates of mean zero from standard normal noise, both (P, G)."""
@@ -169,7 +189,7 @@ class Arrow:
 
     def columns(self, which: slice) -> Arrow:
         """Return the factors of some of the columns."""
-        return Arrow(self.blocks[..., which], self.border[..., which], self.core_inverse[which])
+        return Arrow(self.blocks[..., which], self.flat[which], self.core_inverse[which])
 
 
 def factor(core: Array, border: Array, blocks: Array) -> Arrow:
@@ -179,7 +199,15 @@ def factor(core: Array, border: Array, blocks: Array) -> Arrow:
     b, d, p, g = solved.shape
     flat = np.ascontiguousarray(solved.reshape(b * d, p, g).transpose(2, 0, 1))
     schur = core.transpose(2, 0, 1) - flat.transpose(0, 2, 1) @ flat
-    return Arrow(lower, solved, np.linalg.inv(_core_cholesky(schur)))
+    return Arrow(lower, flat, _lower_inverse(_core_cholesky(schur)))
+
+
+def _lower_inverse(lower: Array) -> Array:
+    """Return the inverses of lower triangular matrices, shape (G, P, P)."""
+    if lower.shape[1] < TRIANGULAR:
+        return np.linalg.inv(lower)
+    # A row-major lower triangle is a column-major upper one.
+    return np.stack([linalg.lapack.dtrtri(one.T, lower=0)[0].T for one in lower])
 
 
 def _core_cholesky(schur: Array) -> Array:

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from bambi_anova.engine.latent.arrow import Arrow, Curvature, factor
 from bambi_anova.engine.latent.covariance import BlockFactor
 from bambi_anova.engine.latent.model import LatentModel
+from bambi_anova.engine.latent.quadratic import Quadratic
 
 Array = np.ndarray
 
@@ -46,6 +48,7 @@ class Modes:
     factor : BlockFactor
         Of the blocks' prior covariance.
     eta : ndarray, shape (K M, G)
+        Of quadratic likelihoods nothing, (0, G), as nothing needs it (``ModeFinder.predictor``).
     arrow : Arrow
         Factor of the posterior precision of v.
     log_marginal : ndarray, shape (G,)
@@ -99,10 +102,50 @@ class ModeFinder:
         self.model = model
         self.curvature = Curvature(model)
         self.transposed = model.columns.T.tocsr()
+        self._sum: Quadratic | None = None
         self.start = self._first_predictor()
 
     def __call__(self, u: Array, tolerance: float = FINE) -> Modes:
         """Find the modes at hyperparameters of shape (H, G)."""
+        return self._by_newton(u, tolerance) if self._sum is None else self._exact(u, self._sum)
+
+    def _exact(self, u: Array, rows: Quadratic) -> Modes:
+        """Solve for the modes where the log-likelihood is quadratic, from the rows' sums."""
+        model = self.model
+        values = model.values(u)
+        core_sd, block_factor = model.spreads(values)
+        precision, constant = rows.at(model.likelihood_parameters(values))
+        core, border, blocks = self._products
+        core = core * (core_sd[:, None] * core_sd * precision)
+        core[np.arange(len(core)), np.arange(len(core))] += 1
+        arrow = factor(
+            core,
+            block_factor.border(border, core_sd, precision),
+            block_factor.precision(blocks, precision),
+        )
+        pull = self._whitened_pull(rows.pull * precision, core_sd, block_factor)
+        v = self._solve(arrow, pull)
+        height = rows.log(self._natural(v, core_sd, block_factor), precision, constant)
+        height -= (v**2).sum(axis=0) / 2 + arrow.core_log_det + arrow.block_log_det.sum(axis=0)
+        eta = np.empty((0, u.shape[1]))
+        return Modes(
+            u, *self._split(v), core_sd, block_factor, eta, arrow, height + model.log_prior(u)
+        )
+
+    @cached_property
+    def _products(self) -> tuple[Array, Array, Array]:
+        """The entries of A' w A, with a last axis of one."""
+        assert self._sum is not None  # for the type checker
+        return self.curvature.entries(self._sum.weights)
+
+    def predictor(self, modes: Modes) -> Array:
+        """Return the linear predictor at some modes, shape (K M, G)."""
+        v = np.vstack([modes.core, modes.units.reshape(-1, modes.u.shape[1])])
+        natural = self._natural(v, modes.core_sd, modes.factor)
+        return self.model.origin + self.model.columns @ natural
+
+    def _by_newton(self, u: Array, tolerance: float) -> Modes:
+        """Find the modes at hyperparameters of shape (H, G), from the start's predictor."""
         model, size = self.model, u.shape[1]
         values = model.values(u)
         core_sd, block_factor = model.spreads(values)
@@ -143,7 +186,13 @@ class ModeFinder:
         rng = np.random.default_rng(0)
         u = np.array([[np.median(scale.draw(rng, 99))] for scale in model.scales]).reshape(-1, 1)
         self.start = model.likelihood.own_predictor()
-        return self(u).eta
+        modes = self._by_newton(u, FINE)
+        if model.likelihood.quadratic:
+            v = np.vstack([modes.core, modes.units.reshape(-1, 1)])
+            origin = self._natural(v, modes.core_sd, modes.factor)
+            aux = model.likelihood_parameters(model.values(u))
+            self._sum = Quadratic.about(model, origin, aux)
+        return modes.eta
 
     def factor(self, weights: Array, core_sd: Array, block_factor: BlockFactor) -> Arrow:
         """Factor the posterior precision of v for rows' weights (K (K + 1) / 2 M, G)."""
@@ -164,7 +213,10 @@ class ModeFinder:
 
     def _pull(self, working: Array, core_sd: Array, block_factor: BlockFactor) -> Array:
         """Return C' A' times the working response, shape (Q, G)."""
-        pull = self.transposed @ working
+        return self._whitened_pull(self.transposed @ working, core_sd, block_factor)
+
+    def _whitened_pull(self, pull: Array, core_sd: Array, block_factor: BlockFactor) -> Array:
+        """Return C' times an array of shape (Q, G), in its place."""
         core, units = self._split(pull)
         core *= core_sd
         block_factor.transposed(units, out=units)

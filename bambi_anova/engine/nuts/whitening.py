@@ -124,7 +124,7 @@ class Whitening:
         core_noise = np.linalg.solve(arrow.core_inverse.transpose(0, 2, 1), v.T[:, :, None])
         units_v = block_factor.whitened(units[:, self.order])
         unit_noise = np.einsum("bidg,big->bdg", arrow.blocks, units_v)
-        unit_noise += np.einsum("bdpg,pg->bdg", arrow.border, v) - inner
+        unit_noise += arrow.across(v[..., None])[..., 0] - inner
         noise = np.vstack([core_noise[:, :, 0].T - mean, unit_noise.reshape(-1, u.shape[1])])
         hyper = np.linalg.solve(self.turn, u - self.centre[:, None])
         return np.vstack([hyper, noise[self.standing]])
@@ -143,7 +143,7 @@ class Whitening:
             block_factor.precision(self.blocks, weight),
         )
         inner = forward(arrow.blocks, block_factor.transposed(self.block_pull, weight))
-        rest = self.core_pull * core_sd * weight - np.einsum("bdpg,bdg->pg", arrow.border, inner)
+        rest = self.core_pull * core_sd * weight - arrow.down(inner)
         mean = (arrow.core_inverse @ rest.T[:, :, None])[:, :, 0].T
         return core_sd, block_factor, arrow, mean, inner
 
@@ -174,8 +174,9 @@ def whiten_at(rows: LatentModel, target: Target, peak: Peak) -> Whitening:
     model = target.model
     modes = target.find_modes(peak.u[:, None])
     values = model.values(modes.u)
-    derivatives = model.likelihood.derivatives(modes.eta, model.likelihood_parameters(values))
-    working = derivatives.curvature * (modes.eta - model.origin) + derivatives.slope
+    eta = target.find_modes.predictor(modes)
+    derivatives = model.likelihood.derivatives(eta, model.likelihood_parameters(values))
+    working = derivatives.curvature * (eta - model.origin) + derivatives.slope
     pull = model.parent.columns.T @ working
     core, border, blocks = Curvature(model).entries(derivatives.curvature)
     order = np.argsort((blocks[..., 0] != 0).any(axis=0).sum(axis=1), kind="stable")
