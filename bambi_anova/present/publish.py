@@ -13,6 +13,7 @@ from bambi_anova.estimates.anova import anova
 from bambi_anova.estimates.contrasts import contrasts
 from bambi_anova.estimates.deflections import deflections
 from bambi_anova.estimates.means import means
+from bambi_anova.estimates.parameters import summary
 from bambi_anova.estimates.slopes import slopes, unit_slopes
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.response_scale import SCALES
@@ -31,6 +32,7 @@ TABLES: Mapping[str, tuple[Callable[..., pd.DataFrame], str]] = {
     "slopes": (slopes, "Slopes"),
     "unit_slopes": (unit_slopes, "Slopes of units"),
     "anova": (anova, "Analysis of variance"),
+    "summary": (summary, "Parameters"),
     "trust": (trust, "Accuracy of the draws"),
 }
 
@@ -49,8 +51,8 @@ def table(
     ----------
     posterior : Posterior
     what : str or pandas.DataFrame
-        A table by name ("means", "deflections", "contrasts", "slopes", "unit_slopes", "anova" or
-        "trust"), or one that is already made.
+        A table by name ("means", "deflections", "contrasts", "slopes", "unit_slopes", "anova",
+        "summary" or "trust"), or one that is already made.
     *args, **kwargs
         What that table takes, such as ``"condition", population="finite"``.
     columns : sequence of str, optional

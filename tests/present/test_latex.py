@@ -85,7 +85,9 @@ ENGINE = next(filter(which, ["tectonic", "pdflatex", "xelatex", "lualatex"]), No
 def test_tex_sets_every_table_without_overfull_lines(name, quick_fit, tmp_path):
     result = quick_fit(name)
     factor = next(iter(result.design.levels))
-    parts = [result.to_latex(kind) for kind in ("anova", "means", "deflections", "trust")]
+    parts = [
+        result.to_latex(kind) for kind in ("anova", "means", "deflections", "summary", "trust")
+    ]
     parts.append(result.to_latex("contrasts", factor, rope=(-1, 1), comp_val=0.5))
     packages = re.findall(r"% Needs (.*)\.", parts[0])[0]
     body = "\n\\clearpage\n".join(parts)
