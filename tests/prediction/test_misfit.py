@@ -21,6 +21,9 @@ from bambi_anova.prediction.misfit import (
     _zeros,
     known_misfit,
     misfit_text,
+    p_of_excess,
+    p_of_skew,
+    skew_and_excess,
 )
 from bambi_anova.prediction.residuals import _scores, residuals
 
@@ -143,6 +146,17 @@ def test_p_values_are_uniform_for_standard_normals(normals):
     for one in found:
         assert rejected(one.p) < 4, one.feature
         assert np.mean(one.p < 0.5) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("size", [20, 57, 4000])
+def test_skew_and_excess_are_tested_as_elsewhere(size):
+    z = np.random.default_rng(17).gamma(3.0, size=(50, size))
+    skew, excess = skew_and_excess(z)
+    np.testing.assert_allclose(skew, stats.skew(z, axis=1))
+    np.testing.assert_allclose(excess, stats.kurtosis(z, axis=1))
+    np.testing.assert_allclose(p_of_skew(skew, size), stats.skewtest(z, axis=1).pvalue, rtol=1e-6)
+    wanted = stats.kurtosistest(z, axis=1).pvalue
+    np.testing.assert_allclose(p_of_excess(excess, size), wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("mean", [0.2, 1.0, 4.0])
