@@ -33,8 +33,8 @@ from bambi_anova.tables.printing import Table
 
 Array = np.ndarray
 
-#: The chance that a table finds anything amiss with data that come from the model, at most.
-LEVEL = 0.05
+#: Of all features of a table together; of data that come from their model less than 2% alarm.
+LEVEL = 0.1
 #: Fewest values whose skew, and whose tails, can be told.
 FEWEST, FEWEST_OF_TAILS = 8, 20
 #: Skew, excess kurtosis, ratio of variances less one, share of the residuals' variance between

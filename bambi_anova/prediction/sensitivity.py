@@ -3,7 +3,8 @@
 A prior p is replaced by p^alpha and the posterior reweighted: where that moves a quantity, the
 prior matters to it (Kallioinen et al. 2024, doi:10.1007/s11222-023-10366-5).  Priors are those of
 the intercept, the slopes, the standard deviations and the likelihood's parameters; the effects
-themselves, given their standard deviations, are part of the model.
+themselves, given their standard deviations, are part of the model.  That is a derivative: what
+another prior in its place would do, ``exchanged`` tells.
 
 Letters: H chains, D draws, Q quantities.
 """
@@ -17,19 +18,34 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import generator
 from bambi_anova.bambi_model.any_prior import distribution_of
+from bambi_anova.engine.progress import Progress
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.contrasts import contrast_quantities
 from bambi_anova.estimates.deflections import deflection_quantities
 from bambi_anova.names import SD_OF, SLOPE_OF, parameter_names, scaled_terms, sigma_name
+from bambi_anova.posterior.extract import extract_draws
 from bambi_anova.posterior.populations import check_population
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.posterior.trust import Sampling
 from bambi_anova.posterior.variables import read_parameter
+from bambi_anova.prediction.exchanged import (
+    ALL_SDS,
+    NOT_TOLD,
+    REFITTED,
+    REWEIGHTED,
+    Moved,
+    exchanges,
+    refitted,
+    reweighted,
+)
 from bambi_anova.prediction.predictors import predictor_of
+from bambi_anova.prediction.prior_draws import draw_prior
 from bambi_anova.prediction.rows import total_log_likelihood
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
-from bambi_anova.tables.columns import SENSITIVITY
+from bambi_anova.tables.columns import POWER_SCALED, SENSITIVITY
 from bambi_anova.tables.printing import Table
 
 if TYPE_CHECKING:
@@ -41,15 +57,29 @@ Array = np.ndarray
 ALPHAS = (0.99, 1.01)
 THRESHOLD = 0.05
 
-CONFLICT = "prior-data conflict"
-STRONG = "strong prior / weak likelihood"
+#: Change of a mean, in posterior sds, or of the log of an sd, from which to worry: what the
+#: threshold means for a normal posterior whose prior counts twice, about.
+MOVED = 0.3
+#: Draws from the prior.
+PRIOR_DRAWS = 20_000
+
+CONFLICT = "potential prior-data conflict"
+STRONG = "potential strong prior / weak likelihood"
+DEPENDS = "depends on the prior"
 FINE = "-"
 
 
 def sensitivity(
-    posterior: Posterior, population: str = "super", threshold: float = 0.05
+    posterior: Posterior,
+    population: str = "super",
+    threshold: float = 0.05,
+    *,
+    near: float | None = None,
+    refit: bool = True,
+    progressbar: bool = True,
+    random_seed: int | None = 0,
 ) -> pd.DataFrame:
-    """Tell which quantities depend on which priors, by power-scaling.
+    """Tell which quantities depend on which priors: by power-scaling, and by other priors.
 
     Parameters
     ----------
@@ -58,16 +88,37 @@ def sensitivity(
         Of the cell means behind contrasts and deflections (link scale).
     threshold : float
         Sensitivity from which a prior is reported; 0.05 is Kallioinen et al.'s.
+    near : float, optional
+        Differences (link scale) whose prior probability is told; by default half the sd of a
+        response on the scale of its predictor, 0.5 under any other link.
+    refit : bool
+        Make quick fits under those priors that the draws at hand cannot be weighted for; without
+        them these exchanges are "not told".
+    progressbar : bool
+    random_seed : int, optional
+        Of quick fits, and of draws from the prior.
 
     Returns
     -------
     pandas.DataFrame
         A row for each ``prior`` and ``quantity`` (pairwise contrasts of every factor,
-        deflections of interactions, standard deviations, slopes and likelihood parameters):
-        ``sensitivity`` to that prior, sensitivity to the ``likelihood``, the ``shift`` of
-        the mean, in posterior sds, if the prior counted twice (to first order), and a
-        ``diagnosis``: "prior-data conflict" (both matter), "strong prior / weak likelihood"
-        or "-".  The most sensitive come first.
+        deflections of interactions, standard deviations, slopes and likelihood parameters); the
+        prior "all sds" is that of all standard deviations of terms together.
+
+        - By power-scaling: ``sensitivity`` to that prior, to the ``likelihood``, and the
+          ``shift`` of the mean, in posterior sds, if the prior counted twice (to first order).
+        - By other priors, of half and double the scale and, for standard deviations, the
+          half-normal of the same median: how far the mean ``moved`` at most, in posterior sds,
+          the ``sd_ratio`` then, by which ``exchange``, and ``how`` that is known: "reweighted"
+          draws, or "refitted"; "not told" if some exchange could not be.
+        - What the model's prior says of the quantity: its ``prior_sd``, and ``prior_near``, the
+          prior probability that it is within ``near`` of zero.  Wide priors of standard
+          deviations make a small difference improbable: see for yourself how weak they are.
+
+        ``diagnosis``: "potential prior-data conflict" (power-scaling of prior and of likelihood
+        both matter), "potential strong prior / weak likelihood" (the prior's alone), "depends on
+        the prior" (an exchange moves the mean by 0.3 sd or changes the sd by 30%) or "-".  The
+        most sensitive come first.
 
     References
     ----------
@@ -78,16 +129,128 @@ def sensitivity(
     >>> result.sensitivity().query("diagnosis != '-'")  # doctest: +SKIP
     """
     check_population(population)
-    if not isinstance(threshold, Real):
-        raise ArgumentError(f"threshold={threshold!r}: expected a number")
+    for name, value in (("threshold", threshold), ("near", 0.0 if near is None else near)):
+        if not isinstance(value, Real):
+            raise ArgumentError(f"{name}={value!r}: expected a number")
+    model, rng = posterior.specification, generator(random_seed)
     variables = posterior.idata["posterior"].to_dataset()
-    table = sensitivity_table(
-        _main_quantities(posterior, population),
-        log_priors(variables, posterior.specification),
-        total_log_likelihood(predictor_of(posterior), posterior.specification),
-        threshold,
+    quantities, priors = _main_quantities(posterior, population), log_priors(variables, model)
+    sds = [values for name, values in priors.items() if name in _sds(model)]
+    asked = {**priors, ALL_SDS: np.sum(sds, axis=0)} if len(sds) > 1 else priors
+    likelihood = total_log_likelihood(predictor_of(posterior), model)
+    table = sensitivity_table(quantities, asked, likelihood, threshold)
+    values = np.stack(list(quantities.values()))
+    found = _exchanged(posterior, population, values, priors, (refit, progressbar, random_seed))
+    table = _with_moves(table, list(quantities), values, found)
+    implied = implied_priors(model, population, near, rng)
+    table = table.merge(implied, on="quantity", how="left")
+    other = (table["moved"].abs() >= MOVED) | (np.log(table["sd_ratio"]).abs() >= np.log1p(MOVED))
+    table.loc[other & (table["diagnosis"] == FINE), "diagnosis"] = DEPENDS
+    order = np.fmax(table["sensitivity"], table["moved"].abs() * threshold / MOVED).argsort()
+    return Table(table.iloc[order[::-1]].reset_index(drop=True)[SENSITIVITY])
+
+
+def _sds(model: Specification) -> set[str]:
+    return {SD_OF.format(key) for key in model.priors.sigmas}
+
+
+def _exchanged(
+    posterior: Posterior,
+    population: str,
+    values: Array,
+    priors: Mapping[str, Array],
+    how: tuple[bool, bool, int | None],
+) -> list[Moved]:
+    """Return what every exchange of a prior makes of the quantities."""
+    refit, progressbar, random_seed = how
+    variables, moved = posterior.idata["posterior"].to_dataset(), []
+    own, size = sum(priors.values()), len(values)
+    asked = list(exchanges(posterior.specification))
+    with Progress("sensitivity", progressbar) as progress:
+        for done, exchange in enumerate(asked):
+            progress(f"{exchange.prior}, {exchange.exchange}", done, len(asked))
+            other = sum(log_priors(variables, exchange.model).values())
+            found, by = reweighted(values, other - own), REWEIGHTED
+            if found is None and refit:
+                shape, by = posterior.draws.sample_shape, REFITTED
+                found = refitted(
+                    exchange, lambda one: _main_quantities(one, population), shape, random_seed
+                )
+            if found is None:
+                found, by = (np.full(size, np.nan), np.full(size, np.nan)), NOT_TOLD
+            moved.append(Moved(exchange, *found, by))
+    return moved
+
+
+def _with_moves(
+    table: pd.DataFrame, names: list[str], values: Array, found: list[Moved]
+) -> pd.DataFrame:
+    """Add to each prior and quantity what the exchange that changes it most makes of it."""
+    mean, sd = values.mean(axis=(1, 2)), values.std(axis=(1, 2))
+    frames = [
+        pd.DataFrame(
+            {
+                "prior": one.exchange.prior,
+                "quantity": names,
+                "moved": np.where(sd > 0, (one.mean - mean) / np.where(sd > 0, sd, 1), 0.0),
+                "sd_ratio": np.where(sd > 0, one.sd / np.where(sd > 0, sd, 1), 1.0),
+                "exchange": one.exchange.exchange,
+                "how": one.how,
+            }
+        )
+        for one in found
+    ]
+    if not frames:
+        return table.assign(moved=np.nan, sd_ratio=np.nan, exchange="", how=NOT_TOLD)
+    every = pd.concat(frames, ignore_index=True)
+    size = np.fmax(every["moved"].abs(), np.log(every["sd_ratio"]).abs()).fillna(-1.0)
+    every["untold"] = (every["how"] == NOT_TOLD).astype(int)
+    most = every.loc[size.groupby([every["prior"], every["quantity"]], sort=False).idxmax()]
+    untold = every.groupby(["prior", "quantity"], as_index=False)["untold"].max()
+    most = most.drop(columns="untold").merge(untold, on=["prior", "quantity"])
+    most.loc[most.pop("untold") == 1, "how"] = NOT_TOLD
+    table = table.merge(most, on=["prior", "quantity"], how="left")
+    return table.fillna({"exchange": "", "how": NOT_TOLD})
+
+
+def implied_priors(
+    model: Specification, population: str, near: float | None, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return what the priors say of each quantity before there are data.
+
+    Parameters
+    ----------
+    model : Specification
+    population : {"super", "finite"}
+    near : float or None
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``quantity``, ``prior_sd``, ``near`` and ``prior_near``, P(|quantity| < near).
+    """
+    import xarray as xr
+
+    if near is None:
+        response = model.design.rows.response
+        near = 0.5 * (float(response.values.std(ddof=1)) if model.link.name == "identity" else 1.0)
+    variables = draw_prior(model, PRIOR_DRAWS, rng)
+    for name, prior in model.priors.auxiliary.items():
+        if not isinstance(prior, Prior):
+            variables[name] = (("chain", "draw"), np.full((1, PRIOR_DRAWS), float(prior)))
+    idata = xr.DataTree.from_dict({"posterior": variables})
+    draws = extract_draws(variables, model)
+    found = _main_quantities(Posterior(model, idata, draws, Sampling("prior", 0, 0.0)), population)
+    return pd.DataFrame(
+        {
+            "quantity": name,
+            "prior_sd": float(values.std()),
+            "near": near,
+            "prior_near": float((np.abs(values) < near).mean()),
+        }
+        for name, values in found.items()
     )
-    return table.sort_values("sensitivity", ascending=False, kind="stable", ignore_index=True)
 
 
 def _main_quantities(posterior: Posterior, population: str) -> dict[str, Array]:
@@ -180,7 +343,7 @@ def sensitivity_table(
         moves = _moves(values, log_density)
         for name, own, likelihood, move in zip(names, by_prior, by_likelihood, moves, strict=True):
             rows.append((prior, name, own, likelihood, move, diagnosis(own, likelihood, threshold)))
-    return Table(pd.DataFrame(rows, columns=SENSITIVITY))
+    return pd.DataFrame(rows, columns=POWER_SCALED)
 
 
 def diagnosis(prior: float, likelihood: float, threshold: float = THRESHOLD) -> str:
@@ -188,8 +351,10 @@ def diagnosis(prior: float, likelihood: float, threshold: float = THRESHOLD) -> 
 
     Examples
     --------
-    >>> diagnosis(0.2, 0.3), diagnosis(0.2, 0.01), diagnosis(0.01, 0.3)
-    ('prior-data conflict', 'strong prior / weak likelihood', '-')
+    >>> diagnosis(0.2, 0.3), diagnosis(0.01, 0.3)
+    ('potential prior-data conflict', '-')
+    >>> diagnosis(0.2, 0.01)
+    'potential strong prior / weak likelihood'
     """
     if not prior >= threshold:
         return FINE

@@ -10,7 +10,9 @@ import pandas as pd
 from bambi_anova.design.design import Design
 from bambi_anova.estimates.accuracy import trust
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.prediction.exchanged import NOT_TOLD
 from bambi_anova.prediction.misfit import kind_of
+from bambi_anova.prediction.sensitivity import FINE
 from bambi_anova.present.markup import code, escape_markdown
 from bambi_anova.present.wording import joined, response_name
 from bambi_anova.priors.distributions import Prior
@@ -250,3 +252,60 @@ def describe_misfit(table: pd.DataFrame) -> str:
         f"normals ({'; '.join(asked)}): {missed or 'none'} of these {len(table)} features "
         f"{'was' if missed == 1 else 'were'} amiss."
     )
+
+
+def describe_implied(table: pd.DataFrame, scale: str) -> str:
+    """Say what the priors imply of the contrasts, which their own widths do not show.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of ``Result.sensitivity``.
+    scale : str
+        What the link scale is called.
+    """
+    contrasts = table[table["quantity"].str.contains(": ")].drop_duplicates("quantity")
+    if contrasts.empty:
+        return ""
+    contrasts = contrasts.assign(factor=contrasts["quantity"].str.partition(": ")[0])
+    texts = []
+    for factor, own in contrasts.groupby("factor", sort=False):
+        first = own.iloc[0]
+        texts.append(f"sd {first['prior_sd']:.3g} and {first['prior_near']:.2f} for {factor}")
+    near = f"{contrasts['near'].iloc[0]:.3g}"
+    return escape_markdown(
+        f"Together the priors give differences between levels ({scale}) a prior sd, and a "
+        f"probability to be smaller than {near}, of {listed(texts)}."
+    )
+
+
+def describe_sensitivity(table: pd.DataFrame) -> str:
+    """Say how far other priors move what is reported.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of ``Result.sensitivity``.
+    """
+    contrasts = table[table["quantity"].str.contains(r"^(?:deflection |.*: )")]
+    told = contrasts.dropna(subset=["moved"])
+    if told.empty:
+        return ""
+    worst = told.loc[told["moved"].abs().idxmax()]
+    others = (
+        "Priors were exchanged one by one, and those of all sds together, for priors of half and "
+        "double the scale and, of sds, for half-normals of the same median"
+    )
+    most = (
+        f"the contrast or deflection that moved most was {worst['quantity']}, by "
+        f"{abs(worst['moved']):.2f} posterior sd ({worst['prior']}, {worst['exchange']})"
+    )
+    found = contrasts[contrasts["diagnosis"] != FINE]
+    named = [
+        f"{row['quantity']} ({row['prior']}: {row['diagnosis']})" for _, row in found.iterrows()
+    ]
+    shown = ", ".join(named[:NAMED]) + (", ..." if len(named) > NAMED else "")
+    parts = [f"{others}: {most}.", f"Sensitive to priors: {shown}." if named else ""]
+    if (contrasts["how"] == NOT_TOLD).any():
+        parts.append("Some exchanges could not be told without fits of their own.")
+    return escape_markdown(" ".join(part for part in parts if part))

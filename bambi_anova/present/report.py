@@ -13,22 +13,28 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
+import pandas as pd
+
 from bambi_anova.design.advice import check_design
 from bambi_anova.errors import DroppedUnitWarning, NoMeanWarning, UnsupportedCellWarning
 from bambi_anova.estimates.accuracy import verdict
 from bambi_anova.estimates.quantity_table import check_rope
 from bambi_anova.estimates.shown_scale import shown_scale
 from bambi_anova.posterior.posterior import Posterior
+from bambi_anova.prediction.exchanged import NOT_TOLD
 from bambi_anova.prediction.misfit import known_misfit, misfit_text
 from bambi_anova.prediction.predictive_check import predictive_check
+from bambi_anova.prediction.sensitivity import sensitivity
 from bambi_anova.present.markup import escape_markdown
 from bambi_anova.present.methods_text import (
     describe_check,
     describe_computation,
     describe_data,
+    describe_implied,
     describe_misfit,
     describe_model,
     describe_priors,
+    describe_sensitivity,
 )
 from bambi_anova.present.results_text import (
     Reported,
@@ -39,6 +45,7 @@ from bambi_anova.present.results_text import (
     describe_sizes,
     describe_units,
 )
+from bambi_anova.present.wording import scale_name
 from bambi_anova.screening.screen import warn_of_trials
 from bambi_anova.tables.interval import Interval
 
@@ -121,9 +128,13 @@ def report(
     rope = None if rope is None else check_rope(rope)
     shown = shown_scale(posterior, population, scale)
     reported = Reported(population, shown, Interval(ci_prob, ci_kind), rope, scale is None)
+    # Of draws at hand: a report never waits for fits.
+    whom = "finite" if population == "finite" else "super"
+    moved = sensitivity(posterior, whom, refit=False, progressbar=False, random_seed=0)
+    implied = describe_implied(moved, scale_name(posterior, "link"))
     methods = (
         describe_data(posterior),
-        f"{describe_model(posterior)} {describe_priors(posterior)}",
+        f"{describe_model(posterior)} {describe_priors(posterior)} {implied}".rstrip(),
         describe_computation(posterior),
         _check(posterior, ci_prob, random_seed),
     )
@@ -132,8 +143,8 @@ def report(
         results = _paragraphs(_results(posterior, reported))
     return Report(
         _paragraphs(methods),
-        results,
-        "\n".join(f"- {item}" for item in _left(posterior, reported)),
+        _paragraphs([results, _priors(moved)]),
+        "\n".join(f"- {item}" for item in _left(posterior, reported, moved)),
     )
 
 
@@ -182,10 +193,16 @@ def _warning(posterior: Posterior) -> str:
     )
 
 
-def _left(posterior: Posterior, reported: Reported) -> Iterable[str]:
+def _priors(moved: pd.DataFrame) -> str:
+    said = describe_sensitivity(moved)
+    return f"**Sensitivity to priors.** {said}" if said else ""
+
+
+def _left(posterior: Posterior, reported: Reported, moved: pd.DataFrame) -> Iterable[str]:
     """Yield what the guidelines ask for and a program cannot supply."""
     yield "why a Bayesian analysis, and why these priors"
-    yield "how sensitive the conclusions are to the priors (refit with others)"
+    if (moved["how"] == NOT_TOLD).any():
+        yield "what those priors do that need fits of their own (`result.sensitivity()`)"
     yield "the random seed, and where data and code can be had"
     if reported.rope is None:
         yield "which differences are too small to matter, if decisions are made (`rope`)"

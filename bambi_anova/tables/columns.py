@@ -116,6 +116,12 @@ _APART = (
     Column("prior", LABEL, "whose prior it is"),
     Column("sensitivity", NUMBER, "sensitivity to that prior"),
     Column("likelihood", NUMBER, "sensitivity to the likelihood"),
+    Column("moved", NUMBER, "how far another prior moves a mean, in posterior sds"),
+    Column("exchange", LABEL, "what the prior is exchanged for"),
+    Column("how", LABEL, "how that is known"),
+    Column("prior_sd", NUMBER, "prior standard deviation"),
+    Column("near", NUMBER, "a small difference"),
+    Column("prior_near", SHARE, "prior probability of a difference smaller than that"),
     Column("diagnosis", JUDGEMENT, "what the two mean together"),
     Column("feature", LABEL, "what of the data a model may miss"),
     Column("expected", NUMBER, "what the model expects"),
@@ -181,7 +187,11 @@ COMPARED_FITS = (
     "sd_full".split()
 )
 COMPARED_MODELS = "elpd_diff se_diff model by elpd se p weight pareto_k trusted".split()
-SENSITIVITY = "prior quantity sensitivity likelihood shift diagnosis".split()
+POWER_SCALED = "prior quantity sensitivity likelihood shift diagnosis".split()
+SENSITIVITY = (
+    "prior quantity sensitivity likelihood shift moved sd_ratio exchange how prior_sd near "
+    "prior_near diagnosis".split()
+)
 MISFIT = "by feature observed expected p where missed advice".split()
 CLASSICAL = "analysis term contrast estimate lower upper p scale population seconds".split()
 COMPARED_ANALYSES = (

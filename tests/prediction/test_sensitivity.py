@@ -1,23 +1,39 @@
 """Power-scaling: exact log priors, known conflicts, and what the words mean."""
 
+import warnings
+
 import bambi as bmb
 import numpy as np
 import pytest
+from scipy import integrate, stats
 
 import bambi_anova as ba
 from bambi_anova.errors import ArgumentError
+from bambi_anova.prediction.exchanged import (
+    ALL_SDS,
+    NOT_TOLD,
+    REFITTED,
+    REWEIGHTED,
+    exchanges,
+    refitted,
+    reweighted,
+)
 from bambi_anova.prediction.predictors import read_predictor
 from bambi_anova.prediction.rows import total_log_likelihood
 from bambi_anova.prediction.sensitivity import (
     CONFLICT,
+    DEPENDS,
     FINE,
     STRONG,
+    _main_quantities,
     _moves,
     _sensitivity,
     diagnosis,
+    implied_priors,
     log_priors,
     sensitivity_table,
 )
+from bambi_anova.tables.columns import SENSITIVITY
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
@@ -152,19 +168,11 @@ def test_a_prior_that_disagrees_with_the_data_is_found(split_plot):
 
 
 def test_the_table_holds_every_prior_and_what_an_anova_is_about(slopes):
-    table = slopes.sensitivity()
-    assert table.columns.tolist() == [
-        "prior",
-        "quantity",
-        "sensitivity",
-        "likelihood",
-        "shift",
-        "diagnosis",
-    ]
-    assert table["sensitivity"].is_monotonic_decreasing
+    table = slopes.sensitivity(refit=False)
+    assert table.columns.tolist() == SENSITIVITY
     assert {"Intercept", "slope of dose", "sd of subject", "sd of dose|subject", "sigma"} == set(
         table["prior"]
-    ) - {"sd of group", "sd of task", "sd of group:task", "sd of group:dose"}
+    ) - {"sd of group", "sd of task", "sd of group:task", "sd of group:dose", "all sds"}
     assert {
         "group: A - B",
         "task: x - y",
@@ -173,7 +181,7 @@ def test_the_table_holds_every_prior_and_what_an_anova_is_about(slopes):
         "sigma",
     } < set(table["quantity"])
     assert len(table) == table["prior"].nunique() * table["quantity"].nunique()
-    finite = slopes.sensitivity(population="finite")
+    finite = slopes.sensitivity(population="finite", refit=False)
     assert not finite["sensitivity"].equals(table["sensitivity"])
     with pytest.raises(ArgumentError, match="population"):
         slopes.sensitivity(population="all")
@@ -181,7 +189,7 @@ def test_the_table_holds_every_prior_and_what_an_anova_is_about(slopes):
 
 def test_parameters_that_are_held_have_no_prior(split_plot):
     result = fit("y ~ group + (1|subject)", split_plot, priors={"sigma": 2.0}, draws=25)
-    assert "sigma" not in set(result.sensitivity()["prior"])
+    assert "sigma" not in set(result.sensitivity(refit=False)["prior"])
 
 
 def test_factors_with_the_same_levels_are_told_apart(split_plot):
@@ -196,10 +204,135 @@ def test_factors_with_the_same_levels_are_told_apart(split_plot):
     assert len(same) == len(quantities)
     assert same["shift"].abs().max() == 0
     # Three pairs, four deflections of each two-way interaction and eight of the other.
-    names = result.sensitivity()["quantity"].unique()
+    names = result.sensitivity(refit=False)["quantity"].unique()
     assert sum(name.startswith("deflection ") for name in names) == 3 * 4 + 8
     assert sum(name.endswith(": no - yes") for name in names) == 3
     with pytest.raises(ArgumentError, match="full: expected a Result"):
         ba.compare_fits(result, result.model)
     with pytest.raises(ArgumentError, match="threshold"):
         result.sensitivity(threshold="much")
+
+
+# -- Other priors ------------------------------------------------------------------------------
+
+
+def test_reweighted_draws_are_the_conjugate_posterior_under_another_prior():
+    mu, _, _ = conjugate()  # data of mean 5, n = 4, prior N(0, 1)
+    for sd in (0.8, 2.0):
+        other = -(mu**2) / (2 * sd**2) + mu**2 / 2
+        precision = 4 + 1 / sd**2
+        mean, spread = reweighted(mu[None], other)
+        assert mean[0] == pytest.approx(20 / precision, abs=0.04)
+        assert spread[0] == pytest.approx(precision**-0.5, rel=0.05)
+    assert reweighted(mu[None], -200 * (mu - 8) ** 2) is None
+    mean, spread = reweighted(mu[None], np.zeros_like(mu))
+    assert (mean[0], spread[0]) == (mu.mean(), mu.std())
+
+
+@pytest.fixture(scope="module")
+def few():
+    """Four blocks of two plots: hardly any data about the sds of blocks and of the treatment."""
+    import pandas as pd
+
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"block": list("aabbccdd"), "dose": ["lo", "hi"] * 4})
+    data["y"] = np.repeat(rng.normal(size=4), 2) + 1.2 * (data["dose"] == "hi")
+    data["y"] += rng.normal(size=8)
+    return fit("y ~ dose + Error(block)", data, draws=1000), data
+
+
+def test_every_exchange_is_that_of_a_fit_under_the_other_prior(few):
+    """By brute force: fits of models that are made anew, with the priors by name."""
+    result, data = few
+    variables = result.idata["posterior"].to_dataset()
+    own = sum(log_priors(variables, result.model).values())
+    quantities = _main_quantities(result, "super")
+    values = np.stack(list(quantities.values()))
+    asked = {(one.prior, one.exchange): one.model for one in exchanges(result.model)}
+    assert len(asked) == 3 * 3 + 2 * 2
+    told = 0
+    for key in [
+        ("sd of dose", "half the scale"),
+        (ALL_SDS, "half-normal"),
+        ("sigma", "half the scale"),
+        ("Intercept", "double the scale"),
+    ]:
+        new = asked[key].priors
+        named = {
+            "Intercept": new.intercept,
+            **new.sigmas,
+            "sigma": new.auxiliary["sigma"],
+        }
+        priors = {name: bmb.Prior(one.name, **one.args) for name, one in named.items()}
+        brute = fit("y ~ dose + Error(block)", data, draws=4000, priors=priors)
+        wanted = np.stack(list(_main_quantities(brute, "super").values()))
+        found = reweighted(values, sum(log_priors(variables, asked[key]).values()) - own)
+        if found is None:
+            continue
+        told += 1
+        sd = wanted.std(axis=(1, 2))
+        assert np.abs(found[0] - wanted.mean(axis=(1, 2))).max() < 0.15 * sd.max()
+        assert (np.abs(found[0] - wanted.mean(axis=(1, 2))) < 0.15 * sd).all(), key
+        np.testing.assert_allclose(found[1], sd, rtol=0.25)
+    assert told >= 3
+
+
+def test_refits_take_the_place_of_weights_that_run_wild(few):
+    """A prior that holds the treatment's sd near zero, exchanged for one that does not."""
+    _, data = few
+    tight = {"dose": bmb.Prior("Gamma", alpha=400.0, beta=4000.0)}
+    result = fit("y ~ dose + Error(block)", data, priors=tight, draws=500)
+    one = next(e for e in exchanges(result.model) if e.exchange == "double the scale")
+    assert str(one.model.priors.sigmas["dose"]) == "Gamma(alpha=400, beta=2000)"
+    table = result.sensitivity(progressbar=False)
+    own = table[(table["prior"] == "sd of dose") & (table["quantity"] == "sd of dose")].iloc[0]
+    assert own["how"] == REFITTED
+    sd = result.draws.sigmas["dose"].std()
+    assert own["moved"] * sd == pytest.approx(0.1, abs=0.01) or own["exchange"] == "half-normal"
+    untold = result.sensitivity(refit=False)
+    assert set(untold["how"]) == {REWEIGHTED, NOT_TOLD}
+    again = refitted(one, lambda p: {"x": p.draws.sigmas["dose"]}, (4, 100), 1)
+    assert again[0][0] == pytest.approx(0.2, abs=0.02)
+
+
+def test_what_an_exchange_moves_is_not_called_insensitive(few):
+    result, _ = few
+    table = result.sensitivity()
+    far = (table["moved"].abs() >= 0.3) | (np.log(table["sd_ratio"]).abs() >= np.log(1.3))
+    assert far.any()
+    assert (table.loc[far, "diagnosis"] != FINE).all()
+    assert (table.loc[~far & (table["sensitivity"] < 0.05), "diagnosis"] == FINE).all()
+    assert set(table["diagnosis"]) <= {CONFLICT, STRONG, DEPENDS, FINE}
+    # Whatever power-scaling says.
+    alone = result.sensitivity(threshold=10.0)
+    assert set(alone["diagnosis"]) == {DEPENDS, FINE}
+    assert (alone["diagnosis"] == DEPENDS).sum() == far.sum()
+
+
+def test_implied_priors_are_those_of_the_mixture(few):
+    """Two levels whose effects are N(0, sigma) with sigma from a gamma distribution."""
+    result, _ = few
+    args = result.model.priors.sigmas["dose"].args
+    sigma = stats.gamma(args["alpha"], scale=1 / args["beta"])
+    table = implied_priors(result.model, "super", 0.7, np.random.default_rng(1))
+    row = table.set_index("quantity").loc["dose: hi - lo"]
+    assert row["prior_sd"] == pytest.approx(
+        np.sqrt(2 * (sigma.var() + sigma.mean() ** 2)), rel=0.05
+    )
+    want, _ = integrate.quad(
+        lambda s: sigma.pdf(s) * (2 * stats.norm.cdf(0.7 / (s * np.sqrt(2))) - 1), 0, np.inf
+    )
+    assert row["prior_near"] == pytest.approx(want, abs=0.015)
+    assert row["near"] == 0.7
+
+
+def test_the_same_seed_gives_the_same_sensitivity(few):
+    import pandas as pd
+
+    result, _ = few
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        one, other = (result.sensitivity(refit=False) for _ in range(2))
+    pd.testing.assert_frame_equal(one, other)
+    with pytest.raises(ArgumentError, match="near"):
+        result.sensitivity(near="small")

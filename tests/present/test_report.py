@@ -182,6 +182,22 @@ def test_the_features_of_residuals_are_counted(name, quick_fit, report_of):
     assert "does not fit" not in report_of(name).results
 
 
+def test_what_priors_do_is_told_with_numbers(quick_fit, report_of):
+    result, report = quick_fit("memory"), report_of("memory")
+    table = result.sensitivity(refit=False)
+    row = table[table["quantity"] == "condition: A - B"].iloc[0]
+    told = f"sd {row['prior_sd']:.3g} and {row['prior_near']:.2f} for condition"
+    assert told in report.methods
+    assert "logit of the probability of errors" in report.methods
+    assert "weakly informative" not in report
+    own = table[table["quantity"].str.contains(": |^deflection")]
+    worst = own.loc[own["moved"].abs().idxmax()]
+    text = f"moved most was {worst['quantity']}, by {abs(worst['moved']):.2f} posterior sd"
+    assert text.replace("_", r"\_") in report.results or text in report.results
+    assert "sensitive the conclusions" not in report.left
+    assert "Sensitive to priors" not in report.results
+
+
 def test_a_likelihood_that_does_not_fit_is_told_first():
     rng = np.random.default_rng(1)
     data = pd.DataFrame({"s": np.arange(200) // 10, "task": ["x", "y"] * 100})
