@@ -98,14 +98,15 @@ def exchanges(model: Specification) -> Iterator[Exchange]:
         if len(sigmas) > 1 and sigmas != priors.sigmas:
             yield made(ALL_SDS, name, replace(priors, sigmas=sigmas))
     for name, change in _SCALED.items():
-        if other := change(priors.intercept):
+        if priors.intercept is not None and (other := change(priors.intercept)):
             yield made(INTERCEPT, name, replace(priors, intercept=other))
         for key, prior in priors.covariates.items():
             if other := change(prior):
                 new = replace(priors, covariates={**priors.covariates, key: other})
                 yield made(SLOPE_OF.format(key), name, new)
         for key, own in priors.auxiliary.items():
-            if isinstance(own, Prior) and (other := change(own)):
+            other = change(own) if isinstance(own, Prior) else None
+            if other is not None:
                 new = replace(priors, auxiliary={**priors.auxiliary, key: other})
                 yield made(key, name, new)
 

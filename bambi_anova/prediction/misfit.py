@@ -248,9 +248,11 @@ def _shape(by: str, z: Array, bulk: Array) -> Iterator[Finding]:
         return
     skew, excess = skew_and_excess(z)
     skew_of_bulk, excess_of_bulk = (one.mean() for one in skew_and_excess(bulk))
-    yield Finding(by, "skew", skew, 0.0, p_of_skew(skew, size), abs(skew_of_bulk) > LARGE_SKEW)
+    yield Finding(
+        by, "skew", skew, 0.0, p_of_skew(skew, size), bool(abs(skew_of_bulk) > LARGE_SKEW)
+    )
     if by == "row" and size >= FEWEST_OF_TAILS:
-        large = abs(excess_of_bulk) > LARGE_TAILS
+        large = bool(abs(excess_of_bulk) > LARGE_TAILS)
         yield Finding(by, "tails", excess, 0.0, p_of_excess(excess, size), large)
 
 
@@ -272,8 +274,8 @@ def p_of_skew(skew: Array, n: int) -> Array:
     [1.0, 0.0046]
     """
     y = skew * np.sqrt((n + 1) * (n + 3) / (6 * (n - 2)))
-    beta = 3 * (n**2 + 27 * n - 70) * (n + 1) * (n + 3)
-    beta = beta / ((n - 2) * (n + 5) * (n + 7) * (n + 9))
+    beta = 3.0 * (n**2 + 27 * n - 70) * (n + 1) * (n + 3)
+    beta /= (n - 2) * (n + 5) * (n + 7) * (n + 9)
     w = np.sqrt(2 * (beta - 1)) - 1
     score = np.arcsinh(y / np.sqrt(2 / (w - 1))) / np.sqrt(np.log(w) / 2)
     return 2 * special.ndtr(-np.abs(score))
@@ -289,10 +291,10 @@ def p_of_excess(excess: Array, n: int) -> Array:
     >>> p_of_excess(np.array([-0.1, 3.0]), 50).round(4).tolist()
     [0.8023, 0.0034]
     """
-    mean = -6 / (n + 1)
+    mean = -6.0 / (n + 1)
     variance = 24 * n * (n - 2) * (n - 3) / ((n + 1) ** 2 * (n + 3) * (n + 5))
     skew = 6 * (n**2 - 5 * n + 2) / ((n + 7) * (n + 9))
-    skew *= np.sqrt(6 * (n + 3) * (n + 5) / (n * (n - 2) * (n - 3)))
+    skew = skew * float(np.sqrt(6 * (n + 3) * (n + 5) / (n * (n - 2) * (n - 3))))
     a = 6 + 8 / skew * (2 / skew + np.sqrt(1 + 4 / skew**2))
     below = 1 + (excess - mean) / np.sqrt(variance) * np.sqrt(2 / (a - 4))
     root = np.sign(below) * (np.abs((1 - 2 / a) / below)) ** (1 / 3)

@@ -164,12 +164,12 @@ def _exchanged(
     """Return what every exchange of a prior makes of the quantities."""
     refit, progressbar, random_seed = how
     variables, moved = posterior.idata["posterior"].to_dataset(), []
-    own, size = sum(priors.values()), len(values)
+    own, size = _total(priors), len(values)
     asked = list(exchanges(posterior.specification))
     with Progress("sensitivity", progressbar) as progress:
         for done, exchange in enumerate(asked):
             progress(f"{exchange.prior}, {exchange.exchange}", done, len(asked))
-            other = sum(log_priors(variables, exchange.model).values())
+            other = _total(log_priors(variables, exchange.model))
             found, by = reweighted(values, other - own), REWEIGHTED
             if found is None and refit:
                 shape, by = posterior.draws.sample_shape, REFITTED
@@ -180,6 +180,10 @@ def _exchanged(
                 found, by = (np.full(size, np.nan), np.full(size, np.nan)), NOT_TOLD
             moved.append(Moved(exchange, *found, by))
     return moved
+
+
+def _total(log_densities: Mapping[str, Array]) -> Array:
+    return np.sum(list(log_densities.values()), axis=0)
 
 
 def _with_moves(

@@ -291,7 +291,7 @@ def describe_sensitivity(table: pd.DataFrame) -> str:
     told = contrasts.dropna(subset=["moved"])
     if told.empty:
         return ""
-    worst = told.loc[told["moved"].abs().idxmax()]
+    worst = told.iloc[int(told["moved"].abs().to_numpy().argmax())]
     others = (
         "Priors were exchanged one by one, and those of all sds together, for priors of half and "
         "double the scale and, of sds, for half-normals of the same median"

@@ -72,7 +72,7 @@ def look(values: Array) -> str:
     if not whole or low < 0:
         return ""
     said = []
-    if high <= HIGHEST_RATING and "cumulative" in FAMILIES:
+    if high <= HIGHEST_RATING and len(np.unique(values)) > 2 and "cumulative" in FAMILIES:
         said.append("of ratings try family='cumulative'")
     if (low == 0 and mean < reach) or (mean < FEW and (low == 0 or high > HIGHEST_RATING)):
         said.append("of counts try family='poisson' or family='negativebinomial'")

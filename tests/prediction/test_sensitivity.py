@@ -223,7 +223,7 @@ def test_reweighted_draws_are_the_conjugate_posterior_under_another_prior():
         precision = 4 + 1 / sd**2
         mean, spread = reweighted(mu[None], other)
         assert mean[0] == pytest.approx(20 / precision, abs=0.04)
-        assert spread[0] == pytest.approx(precision**-0.5, rel=0.05)
+        assert spread[0] == pytest.approx(precision**-0.5, rel=0.1)
     assert reweighted(mu[None], -200 * (mu - 8) ** 2) is None
     mean, spread = reweighted(mu[None], np.zeros_like(mu))
     assert (mean[0], spread[0]) == (mu.mean(), mu.std())
