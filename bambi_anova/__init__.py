@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bambi_anova import classical as reference
     from bambi_anova.analyses.compared import applicable_analyses, compare_analyses
     from bambi_anova.analyses.figure import plot_analyses
+    from bambi_anova.analyses.many import fit_many
     from bambi_anova.datasets import load_data
     from bambi_anova.evidence.bayes_factors import bayes_factors
     from bambi_anova.evidence.prior_scale import prior_scale_curve
@@ -41,6 +42,7 @@ _LAZY = {
     "compare": "bambi_anova.prediction.compare",
     "compare_analyses": "bambi_anova.analyses.compared",
     "compare_fits": "bambi_anova.prediction.compare",
+    "fit_many": "bambi_anova.analyses.many",
     "load": "bambi_anova.model",
     "load_data": "bambi_anova.datasets",
     "prior_scale_curve": "bambi_anova.evidence.prior_scale",
@@ -67,6 +69,7 @@ __all__ = [
     "compare_analyses",
     "compare_fits",
     "errors",
+    "fit_many",
     "load",
     "load_data",
     "plot_analyses",
