@@ -131,7 +131,8 @@ def fit_many(
     whole_number("draws", draws)
     sets = list(_data_sets(formula, data, by, responses))
     seeds = generator(random_seed).integers(2**31, size=len(sets)).tolist()
-    name, asked = by or RESPONSE, {"population": population, "scale": scale}
+    name = by or RESPONSE
+    asked: dict[str, Any] = {"population": population, "scale": scale}
     parts: dict[str, list[pd.DataFrame]] = {"means": [], "contrasts": [], "anova": []}
     fits = []
     with Progress("fits", progressbar) as progress:
@@ -205,7 +206,7 @@ def _told(result: Result) -> dict[str, Any]:
 
 
 def _tables(
-    result: Result, terms: Iterable[str] | None, method: str, asked: dict[str, str]
+    result: Result, terms: Iterable[str] | None, method: str, asked: dict[str, Any]
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     known = [term.name for term in result.design.factor_terms]
     for term in known if terms is None else terms:
