@@ -37,7 +37,7 @@ Array = np.ndarray
 #: How far around the mode to look for the least curvature, in a row's own standard deviations.
 REACH = 2.0
 #: Spread of a block's weights above which it draws from the wider normal too.
-HEAVY = 0.1
+HEAVY = 0.03
 
 
 @dataclass(frozen=True)

@@ -41,10 +41,15 @@ MOST_PILOTS = 6
 #: Above this part of effective draws there is nothing left to learn.
 GOOD = 0.5
 GOOD_LARGE = 0.4
-#: Effective points to aim at, and the most points to spend.
-AIM = 800
-#: Part of what was aimed at that will do.
-ENOUGH = 0.9
+#: Effective points to aim at, points for each draw that was asked for, and the most points to
+#: spend.  Sigmas of few levels have long tails, whose sds take many.
+AIM = 1600
+AIM_LARGE = 800
+POINTS_EACH = 0.6
+POINTS_EACH_LARGE = 0.3
+#: Effective points that will do, and the part of the most points that is spent to see.
+ENOUGH = 720
+FIRST_PART = 0.4
 #: Share of draws from a wider proposal, which bounds the weights, and how much wider.
 DEFENCE = 0.05
 WIDE = 1.5
@@ -60,19 +65,25 @@ def sample(
 ) -> tuple[LatentDraws, Weighting, LogEvidence]:
     """Turn proposals for the hyperparameters into draws from the joint posterior."""
     proposals, candidates, efficiency = _learn(target, list(proposals), rng)
-    proposals = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
-    each = EACH_LARGE if target.is_large else EACH
-    left = max(MOST_POINTS, 0.3 * draws * chains)
+    large = target.is_large
+    each, aim = (EACH_LARGE, AIM_LARGE) if large else (EACH, AIM)
+    fewest = (POINTS_EACH_LARGE if large else POINTS_EACH) * draws * chains
+    left = max(MOST_POINTS, fewest)
 
-    def draw(count: float) -> Batch:
+    def draw(proposals: Sequence[Proposal], count: float) -> Batch:
         points = chains * int(np.ceil(min(count, left) / chains))
-        return target.draw(proposals, points, each, candidates, rng, keep_units=True)
+        defended = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
+        return target.draw(defended, points, each, candidates, rng, keep_units=True)
 
-    batch = draw(max(0.3 * draws * chains, AIM / max(efficiency, 1e-6)))
-    # Pilots are small, so that more may be needed than they promised.
+    most = max(FIRST_PART * left, fewest)
+    batch = draw(proposals, min(max(fewest, aim / max(efficiency, 1e-6)), most))
+    # Pilots are small, so that more may be needed than they promised; of many points more can be
+    # learnt.
     left -= batch.points
-    if batch.effective < ENOUGH * AIM and left > 0:
-        batch = batch.joined(draw(batch.points * (AIM / batch.effective - 1)))
+    if batch.effective < ENOUGH and left > 0:
+        needed = batch.points * (aim / batch.effective - 1)
+        again = draw(_improve(proposals, batch, large), needed)
+        batch = max(batch, again, key=lambda one: one.effective)
     smoothed, k = _smooth(batch.log_weight)
     chosen = _resample(smoothed, chains, draws, rng)
     latent = _take(target.model, batch, chosen)
