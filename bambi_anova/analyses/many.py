@@ -7,7 +7,7 @@ not be fitted says why in its row of ``fits``, and stops nothing.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -134,16 +134,13 @@ def fit_many(
     name = by or RESPONSE
     asked: dict[str, Any] = {"population": population, "scale": scale}
     parts: dict[str, list[pd.DataFrame]] = {"means": [], "contrasts": [], "anova": []}
+    options = {"inference_method": inference_method, "draws": draws, "progressbar": False}
     fits = []
     with Progress("fits", progressbar) as progress:
         for place, ((label, text, frame), seed) in enumerate(zip(sets, seeds, strict=True)):
             progress(f"{name} {label}", place, len(sets))
             row = {name: label, "rows": len(frame)}
-            result = _fitted(
-                lambda text=text, frame=frame, seed=seed: Model(text, frame, **model).fit(
-                    inference_method, draws=draws, random_seed=seed, progressbar=False
-                )
-            )
+            result = _fitted(text, frame, model, {**options, "random_seed": seed})
             if isinstance(result, AnovaError):
                 fits.append({**row, "trusted": None, "problem": str(result)})
                 continue
@@ -185,12 +182,14 @@ def _data_sets(
         yield response, f"{written} ~ {right.strip()}", frame
 
 
-def _fitted(fit: Callable[[], Result]) -> Result | AnovaError:
+def _fitted(
+    formula: str, data: pd.DataFrame, model: dict[str, Any], options: dict[str, Any]
+) -> Result | AnovaError:
     """Fit without warnings, which the table tells by row; an error of ours is an answer."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AnovaWarning)
         try:
-            return fit()
+            return Model(formula, data, **model).fit(**options)
         except AnovaError as error:
             return error
 
