@@ -33,9 +33,12 @@ def _logit(data: Observed):
         return data.y * eta - data.trials * softplus(eta)
 
     def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
-        rate = special.expit(eta)
+        # One exponential gives the rate, its complement and their product to all digits.
+        small = np.exp(-np.abs(eta))
+        larger = 1 / (1 + small)
+        rate = np.where(eta >= 0, larger, small * larger)
         return Derivatives.of_one(
-            data.y - data.trials * rate, data.trials * rate * special.expit(-eta)
+            data.y - data.trials * rate, data.trials * (small * larger * larger)
         )
 
     return log, derivatives

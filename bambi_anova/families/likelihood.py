@@ -187,7 +187,12 @@ def pairs(predictors: int) -> list[tuple[int, int]]:
 
 def softplus(eta: Array) -> Array:
     """Return log(1 + exp(eta)); faster than ``logaddexp`` and as good as the sum it goes into."""
-    return np.log(1 + np.exp(-np.abs(eta))) + np.maximum(eta, 0)
+    found = np.abs(eta)  # in place: large arrays cost more to allocate than to fill
+    np.exp(np.negative(found, out=found), out=found)
+    found += 1
+    np.log(found, out=found)
+    found += np.maximum(eta, 0)
+    return found
 
 
 def bounded_exp(eta: Array) -> Array:

@@ -30,7 +30,7 @@ from bambi_anova.engine.latent.arrow import (
 )
 from bambi_anova.engine.latent.mode import Modes
 from bambi_anova.engine.latent.model import LatentModel
-from bambi_anova.families.likelihood import Auxiliary, Likelihood
+from bambi_anova.families.likelihood import Auxiliary, Derivatives, Likelihood
 
 Array = np.ndarray
 
@@ -174,11 +174,13 @@ def _wide_factor(model: LatentModel, modes: Modes, curvature: Curvature) -> Arra
     farther than the curvature at its mode says.
     """
     aux = model.likelihood_parameters(model.values(modes.u))
-    here = model.likelihood.derivatives(modes.eta, aux).own
+    here = model.likelihood.derivatives(modes.eta, aux)
     prior = model.block_squares @ np.tile(modes.factor.variance, (model.blocks.count, 1))
     # A row's own standard deviation given the core, as if no other row spoke of its unit.
-    reach = REACH * np.sqrt(prior / (1 + here * prior))
-    _, _, blocks = curvature.entries(least_curvature(model.likelihood, modes.eta, reach, aux))
+    reach = REACH * np.sqrt(prior / (1 + here.own * prior))
+    _, _, blocks = curvature.entries(
+        least_curvature(model.likelihood, modes.eta, reach, aux, here)
+    )
     return cholesky(modes.factor.precision(blocks, out=blocks))
 
 
@@ -212,9 +214,19 @@ def _pull_of(likelihood: Likelihood, eta: Array, variance: Array, aux: Auxiliary
     return np.concatenate(found)
 
 
-def least_curvature(likelihood: Likelihood, eta: Array, reach: Array, aux: Auxiliary) -> Array:
-    """Return the least of the rows' weights at and around some predictors, by their reach."""
-    found = [likelihood.derivatives(place, aux) for place in (eta, eta - reach, eta + reach)]
+def least_curvature(
+    likelihood: Likelihood,
+    eta: Array,
+    reach: Array,
+    aux: Auxiliary,
+    here: Derivatives | None = None,
+) -> Array:
+    """Return the least of the rows' weights at and around some predictors, by their reach.
+
+    ``here`` are the derivatives at the predictors, where they are known already.
+    """
+    around = [likelihood.derivatives(place, aux) for place in (eta - reach, eta + reach)]
+    found = [likelihood.derivatives(eta, aux) if here is None else here, *around]
     if likelihood.predictors == 1:
         return np.min([one.least for one in found], axis=0)
     along = np.array([one.along(reach) for one in found])
