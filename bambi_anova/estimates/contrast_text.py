@@ -128,7 +128,8 @@ class _Reader:
         self.at += 1
         if token.kind == "number":
             return _Value(float(token.text), None, token)
-        return _Value(1.0, self._level(token.text.strip("`'\"")))
+        name = token.text if token.kind == "name" else token.text[1:-1]
+        return _Value(1.0, self._level(name))
 
     def _weights(self, found: _Value) -> Array:
         """Return weights; a number that stands by itself is a level."""

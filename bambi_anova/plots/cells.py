@@ -163,7 +163,12 @@ def plot_interaction(
     --------
     >>> plot_interaction(result, "group:task:session")  # doctest: +SKIP
     """
-    shown = _written(posterior, term or ":".join(default_factors(posterior)), most=4)
+    shown = _written(posterior, term, most=4) if term else default_factors(posterior)
+    if not 1 <= len(shown) <= 4:
+        raise ArgumentError(
+            f"term={term!r}: expected one to four factors, and the model has {len(shown)}; name "
+            "those to draw, joined by colons"
+        )
     interval = Interval(ci_prob, ci_kind)
     scale = shown_scale(posterior, population, scale)
     found = _cells(posterior, shown, population, scale, interval, _Choices(lines, within, style))

@@ -56,6 +56,12 @@ def test_a_number_by_itself_is_a_level_and_beside_a_sign_a_weight(text, weights)
     np.testing.assert_allclose(text_weights(text, DOSES), weights)
 
 
+def test_quotes_name_levels_that_hold_backticks_or_quotes():
+    levels = Levels("A", ("`x`", "it's", "'y'"))
+    weights = text_weights("""'`x`' - ("it's" + `'y'`)/2""", levels)
+    assert weights.tolist() == [1, -0.5, -0.5]
+
+
 @pytest.mark.parametrize("name", sorted(set(FAMILIES) & {"pairwise", "revpairwise", "consec"}))
 def test_names_in_our_tables_can_be_given_back(name):
     for levels in (NAMES, DOSES, Levels("A:B", (("a", "x"), ("a", "y - z"), ("b:c", "x")))):

@@ -216,3 +216,13 @@ def test_joined_dots_are_those_of_one_unit(quick_fit):
     drawn = np.array([path[:, 1] for path in joined.get_segments()])
     order, own = np.lexsort(by_hand.T), np.lexsort(drawn.T)
     np.testing.assert_allclose(drawn[own], by_hand[order])
+
+
+@pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
+def test_names_with_colons_are_drawn():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame(product(range(6), "ab", "cd"), columns=["s", "le:vel", "B"])
+    model = ba.Model("y ~ `le:vel` * B + Error(s)", data.assign(y=rng.normal(size=len(data))))
+    result = model.fit("laplace", draws=100, random_seed=1, progressbar=False)
+    assert plots.plot_interaction(result).axes[0].get_xlabel() == "B"
+    assert plots.plot_means(result, "le:vel").get_xlabel() == "le:vel"
