@@ -53,7 +53,8 @@ def make_priors(design: Design, family: Family, given: Mapping | None = None) ->
     refused = {one.derived.name: one.derived.refusal for one in family.auxiliary if one.derived}
     intercept = scale.intercept if family.intercept else None
     defaults = Priors(intercept, covariates, sigmas, auxiliary)
-    return assign(defaults, given, refused, family.thresholds)
+    most = {one.name: one.most for one in family.auxiliary}
+    return assign(defaults, given, refused, family.thresholds, most)
 
 
 def check_priors(priors: Priors, family: Family) -> Iterator[ConcentrationWarning]:

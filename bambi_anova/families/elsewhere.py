@@ -18,11 +18,8 @@ _BINARY = (
 )
 _NEGATIVE = "it is called 'negativebinomial' here; its variance is mu + mu^2/alpha"
 _QUADRATIC = "use 'negativebinomial', whose variance is mu + mu^2/alpha"
-_TIMES = "for skewed times use 'lognormal', 'gamma' or 'wald'"
-_ZEROS = (
-    "extra zeros have no parameter of their own here: 'negativebinomial' takes counts that vary "
-    "more than Poisson ones; for such models use Bambi or brms"
-)
+_INFLATED = "it is called 'zero_inflated_negativebinomial' here"
+_TRUNCATED = "use 'hurdle_poisson' or 'hurdle_negativebinomial'"
 _RATINGS = "it is called 'cumulative' here"
 _CATEGORIES = "responses of several categories are not modelled here; use Bambi or brms"
 
@@ -37,15 +34,17 @@ ELSEWHERE = {
     **dict.fromkeys(("nbinom1", "nb1", "quasipoisson"), _QUADRATIC),
     **dict.fromkeys(("student", "studentt", "tfamily", "robust"), "it is called 't' here"),
     **dict.fromkeys(("inversegaussian", "igauss", "ig"), "it is called 'wald' here"),
-    **dict.fromkeys(("exgaussian", "shiftedlognormal", "weibull", "exponential"), _TIMES),
+    **dict.fromkeys(("exgauss", "exnormal"), "it is called 'exgaussian' here"),
+    **dict.fromkeys(("exp", "expon"), "it is called 'exponential' here"),
     **dict.fromkeys(("ordinal", "ordered", "clm", "clmm", "polr", "ocat", "likert"), _RATINGS),
     "skewnormal": "use 'lognormal' for skewed positive responses, 't' for outliers",
     **dict.fromkeys(("betafamily", "betareg"), "it is called 'beta' here"),
     **dict.fromkeys(("ordbeta", "zeroinflatedbeta", "zeroonebeta"), "'beta' takes 0 < y < 1"),
     **dict.fromkeys(("quasibinomial", "betabinom", "bb"), "use 'betabinomial'"),
-    **dict.fromkeys(("zip", "zinb", "zeroinflatedpoisson", "hurdlepoisson"), _ZEROS),
-    **dict.fromkeys(("zeroinflatednegbinomial", "hurdlenegbinomial"), _ZEROS),
-    **dict.fromkeys(("zeroinflatednegativebinomial", "hurdlenegativebinomial"), _ZEROS),
+    "zip": "it is called 'zero_inflated_poisson' here",
+    **dict.fromkeys(("zinb", "zeroinflatednegbinomial"), _INFLATED),
+    "hurdlenegbinomial": "it is called 'hurdle_negativebinomial' here",
+    **dict.fromkeys(("truncatedpoisson", "truncatednbinom2"), _TRUNCATED),
     **dict.fromkeys(("multinomial", "categorical", "softmax"), _CATEGORIES),
 }
 #: An R call of a family: its name and what stands in the brackets.

@@ -89,5 +89,5 @@ NEGATIVE_BINOMIAL = Family(
     bambi=builtin("negativebinomial"),
     auxiliary=(Further("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0})),),
     tails=_tails,
-    instead={"zeros": ("zeroinflated_negativebinomial", "hurdle_negativebinomial")},
+    instead={"zeros": ("zero_inflated_negativebinomial", "hurdle_negativebinomial")},
 )

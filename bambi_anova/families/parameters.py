@@ -66,6 +66,8 @@ class Further:
         The curvature of the rows' log-likelihood goes about with this power of it.
     flat_below : float, optional
         The log of a value below which the likelihood is about flat, if there is one.
+    most : float
+        What it cannot exceed.
     """
 
     name: str
@@ -74,3 +76,4 @@ class Further:
     derived: Derived | None = None
     power: float = 0.0
     flat_below: float | None = None
+    most: float = np.inf

@@ -74,7 +74,7 @@ POISSON = Family(
     tails=_tails,
     instead={
         "dispersion": ("negativebinomial",),
-        "zeros": ("zeroinflated_poisson", "hurdle_poisson", "negativebinomial"),
+        "zeros": ("zero_inflated_poisson", "hurdle_poisson", "negativebinomial"),
         "outliers": ("negativebinomial",),
     },
 )

@@ -11,14 +11,24 @@ from bambi_anova.families.betabinomial import BETA_BINOMIAL, BETA_BINOMIAL_MODE
 from bambi_anova.families.binomial import BERNOULLI, BINOMIAL
 from bambi_anova.families.cumulative import CUMULATIVE, THRESHOLDED_NORMAL
 from bambi_anova.families.elsewhere import advice, plain
+from bambi_anova.families.exgaussian import EX_GAUSSIAN
 from bambi_anova.families.gamma import GAMMA
 from bambi_anova.families.gaussian import GAUSSIAN
 from bambi_anova.families.likelihood import MakeCompiled
 from bambi_anova.families.lognormal import LOG_NORMAL
 from bambi_anova.families.negativebinomial import NEGATIVE_BINOMIAL
 from bambi_anova.families.poisson import POISSON
+from bambi_anova.families.shifted_lognormal import SHIFTED_LOG_NORMAL
 from bambi_anova.families.student import STUDENT
 from bambi_anova.families.wald import WALD
+from bambi_anova.families.weibull import EXPONENTIAL, WEIBULL
+from bambi_anova.families.zeros import (
+    HURDLE_NEGATIVE_BINOMIAL,
+    HURDLE_POISSON,
+    ZERO_INFLATED_BINOMIAL,
+    ZERO_INFLATED_NEGATIVE_BINOMIAL,
+    ZERO_INFLATED_POISSON,
+)
 
 FAMILIES: dict[str, Family] = {}
 
@@ -90,5 +100,14 @@ register(WALD)
 register(BETA)
 register(BETA_BINOMIAL)
 register(BETA_BINOMIAL_MODE)
+register(ZERO_INFLATED_POISSON)
+register(ZERO_INFLATED_NEGATIVE_BINOMIAL)
+register(ZERO_INFLATED_BINOMIAL)
+register(HURDLE_POISSON)
+register(HURDLE_NEGATIVE_BINOMIAL)
+register(SHIFTED_LOG_NORMAL)
+register(EX_GAUSSIAN)
+register(WEIBULL)
+register(EXPONENTIAL)
 register(CUMULATIVE)
 register(THRESHOLDED_NORMAL)

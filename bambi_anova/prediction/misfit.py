@@ -41,7 +41,10 @@ FEWEST, FEWEST_OF_TAILS = 8, 20
 #: groups, and share of the rows that are zeros too many, from which they matter.
 LARGE_SKEW, LARGE_TAILS, LARGE_RATIO, LARGE_SHARE, LARGE_ZEROS = 0.25, 0.5, 0.2, 0.01, 0.02
 #: Families with a long tail above, never below.
-LONG_ABOVE = ("lognormal", "gamma", "wald")
+LONG_ABOVE = (
+    *("lognormal", "shifted_lognormal", "gamma", "wald"),
+    *("exgaussian", "weibull", "exponential"),
+)
 #: P-values below this are all the same.
 LEAST = 1e-300
 #: A row or unit is named as an outlier if there would be as few as this by chance.

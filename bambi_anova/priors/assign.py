@@ -14,7 +14,7 @@ from numbers import Real
 import numpy as np
 
 from bambi_anova.errors import PriorError, nearest
-from bambi_anova.priors.distributions import REAL_LINE, Prior, is_normal
+from bambi_anova.priors.distributions import REAL_LINE, Prior, highest, is_normal
 
 _IMPROPER = {"Flat", "HalfFlat"}
 #: Parameters that must be positive and finite in every distribution that has them.
@@ -71,6 +71,7 @@ def assign(
     given: Mapping | None = None,
     refused: Mapping[str, str] | None = None,
     thresholds: Sequence[str] = (),
+    most: Mapping[str, float] | None = None,
 ) -> Priors:
     """Put the user's priors in the place of defaults; each must be used.
 
@@ -84,6 +85,8 @@ def assign(
         Parameters that have no prior of their own, and what to write instead.
     thresholds : sequence of str
         Auxiliary parameters that are thresholds; ``"threshold"`` is all of them.
+    most : mapping of str to float, optional
+        What auxiliary parameters cannot exceed.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def assign(
         elif name in thresholds:
             auxiliary[name] = _threshold_prior(name, value)
         elif name in auxiliary:
-            auxiliary[name] = _auxiliary_prior(name, value)
+            auxiliary[name] = _auxiliary_prior(name, value, (most or {}).get(name, np.inf))
         else:
             if name in refused:
                 raise PriorError(f"priors: {refused[name]}")
@@ -184,9 +187,16 @@ def _threshold_prior(name: str, value: object) -> Prior:
     return prior
 
 
-def _auxiliary_prior(name: str, value: object) -> Prior | float:
+def _auxiliary_prior(name: str, value: object, most: float) -> Prior | float:
     if isinstance(value, Real):
-        if not 0 < float(value) < np.inf:
-            raise PriorError(f"priors[{name!r}]: expected a positive number, got {value!r}")
+        if not 0 < float(value) < most:
+            below = "" if np.isinf(most) else f" below {most:g}"
+            raise PriorError(f"priors[{name!r}]: expected a positive number{below}, got {value!r}")
         return float(value)
-    return _scale_prior(name, value)
+    prior = _scale_prior(name, value)
+    if highest(prior) > most:
+        raise PriorError(
+            f"priors[{name!r}]: expected a distribution between 0 and {most:g}, such as "
+            f"bambi.Prior('Beta', alpha=2, beta=2); got {prior}"
+        )
+    return prior

@@ -97,6 +97,20 @@ def is_normal(prior: Prior) -> bool:
     return prior.name == "Normal" and getattr(prior.given, "dist", None) is None
 
 
+def highest(prior: Prior) -> float:
+    """Return the upper end of a prior's support; infinity where it is not known.
+
+    Examples
+    --------
+    >>> highest(Prior("Uniform", {"lower": 0.0, "upper": 3.0})), highest(Prior("Gamma", {}))
+    (3.0, inf)
+    """
+    try:
+        return DISTRIBUTIONS[prior.name](**prior.args).upper
+    except (KeyError, TypeError):
+        return np.inf
+
+
 def normal_of(prior: Prior | float) -> tuple[float, float]:
     """Return mean and sd of a normal prior.
 
@@ -176,6 +190,15 @@ def _gamma(alpha=None, beta=None, mu=None, sigma=None) -> Known:
     )
 
 
+def _beta(alpha, beta) -> Known:
+    return Known(
+        lambda s: (alpha - 1) * np.log(s) + (beta - 1) * np.log1p(-s),
+        "beta",
+        (float(alpha), float(beta)),
+        upper=1.0,
+    )
+
+
 def _half_normal(sigma=1.0, tau=None) -> Known:
     return replace(_normal(0.0, sigma, tau), scipy="halfnorm", lower=0.0)
 
@@ -242,6 +265,7 @@ DISTRIBUTIONS: dict[str, Callable[..., Known]] = {
     "Cauchy": _cauchy,
     "Laplace": _laplace,
     "Gamma": _gamma,
+    "Beta": _beta,
     "HalfNormal": _half_normal,
     "HalfCauchy": _half_cauchy,
     "HalfStudentT": _half_student,
