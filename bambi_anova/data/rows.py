@@ -249,6 +249,8 @@ def read_rows(
         if name in numeric:
             add_covariate(name)
         else:
+            if name not in as_factor:
+                _require_kind(columns[name], name)
             factors[name] = _coded(columns[name], name, least=2)
     for name, unit in (slope for own in predictors for slope in own.slopes):
         if name not in numeric:
@@ -307,6 +309,18 @@ def _require_readable(column: pd.Series, name: str) -> None:
     if getattr(column.dtype, "kind", "") == "c":
         raise DataError(
             f"column {name!r}: expected real numbers, found complex ones; take .real or abs()"
+        )
+
+
+def _require_kind(column: pd.Series, name: str) -> None:
+    """Refuse numbers held as objects: levels or a straight line, nobody can tell."""
+    if not pd.api.types.is_object_dtype(column):
+        return
+    kind = pd.api.types.infer_dtype(column)
+    if kind in ("decimal", "integer", "floating", "mixed-integer-float"):
+        raise DataError(
+            f"column {name!r}: its numbers are held as objects ({kind}). For a covariate write "
+            f"data[{name!r}].astype(float), for a factor categorical={name!r}"
         )
 
 

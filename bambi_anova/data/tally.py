@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ import pandas as pd
 from bambi_anova.data.frames import Tally
 from bambi_anova.errors import DataError, listing
 from bambi_anova.families.base import Family
+from bambi_anova.families.values import LARGEST
 from bambi_anova.formula.expression import Expression
 from bambi_anova.formula.parse import Formula
 
@@ -29,8 +31,8 @@ Array = np.ndarray
 
 #: Tallied rows that are fetched at most.
 MOST_ROWS = 2_000_000
-_COUNT, _MISSING, _MEAN, _VARIANCE, _VALUE = (
-    f"_tally_{name}" for name in ("count", "missing", "mean", "variance", "value")
+_COUNT, _MISSING, _ODD, _MEAN, _VARIANCE, _VALUE = (
+    f"_tally_{name}" for name in ("count", "missing", "odd", "mean", "variance", "value")
 )
 _ARITHMETIC = {
     ast.Add: operator.add,
@@ -80,14 +82,14 @@ def tally(
         If the engine fails, values are missing, or more than ``MOST_ROWS`` rows are left.
     """
     outcome, means = formula.response.outcome, family.collapse.means
-    value = None if means is None else _pushed(outcome, used, namespace)
+    value = None if means is None else _pushed(outcome, frame, namespace)
     keys = used
     if means is None or value is None:
         tallied = _distinct(frame, used)
     else:
         predicting = {name for own in formula.predicting for name in own.columns(used)}
         keys = [name for name in used if name in predicting]
-        tallied = _moments(frame, keys, means.pushed(value))
+        tallied = _moments(frame, keys, means.pushed(value), outcome.columns(used))
     if len(tallied) > MOST_ROWS:
         raise DataError(
             f"data: more than {MOST_ROWS} rows are left once those that share "
@@ -101,12 +103,14 @@ def tally(
     return Tally(rows, count, left_out)
 
 
-def _pushed(outcome: Expression, used: Collection[str], own: Collection[str]) -> Any:
+def _pushed(outcome: Expression, frame: Any, own: Collection[str]) -> Any:
     """Return the response as an expression of the engine; None if the engine has none."""
     import narwhals as nw
 
+    schema = frame.collect_schema()
+
     def walk(node: ast.expr) -> Any:
-        if isinstance(node, ast.Name) and node.id in used:
+        if isinstance(node, ast.Name) and schema[node.id].is_numeric():
             return nw.col(node.id).cast(nw.Float64)
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
             return nw.lit(float(node.value))
@@ -133,23 +137,33 @@ def _distinct(frame: Any, used: list[str]) -> pd.DataFrame:
     return _fetched(frame.select(*used).group_by(used).agg(nw.len().alias(_COUNT)), used)
 
 
-def _moments(frame: Any, keys: list[str], value: Any) -> pd.DataFrame:
+def _moments(frame: Any, keys: list[str], value: Any, read: Iterable[str]) -> pd.DataFrame:
     """Return the distinct rows of the predictors, with the moments of the response in each."""
     import narwhals as nw
 
-    there = frame.with_columns(value.alias(_VALUE))
-    lost = nw.col(_VALUE).is_null() | nw.col(_VALUE).is_nan()
-    there = there.with_columns(lost.alias(_MISSING)).with_columns(
-        nw.when(~nw.col(_MISSING)).then(nw.col(_VALUE)).alias(_VALUE),
+    def unknown(name: str) -> Any:
+        return nw.col(name).is_null() | nw.col(name).cast(nw.Float64).is_nan()
+
+    there = frame.with_columns(
+        value.alias(_VALUE), reduce(operator.or_, map(unknown, read)).alias(_MISSING)
+    )
+    number = nw.col(_VALUE)
+    there = there.with_columns(
+        (~nw.col(_MISSING) & (number.is_null() | ~(number.abs() < LARGEST))).alias(_ODD)
+    )
+    there = there.select(
+        *keys,
+        nw.when(~nw.col(_MISSING) & ~nw.col(_ODD)).then(number).alias(_VALUE),
         nw.col(_MISSING).cast(nw.Float64),
+        nw.col(_ODD).cast(nw.Float64),
     )
     wanted = [
         nw.len().alias(_COUNT),
         nw.col(_MISSING).sum(),
-        nw.col(_VALUE).mean().alias(_MEAN),
-        nw.col(_VALUE).var(ddof=1).alias(_VARIANCE),
+        nw.col(_ODD).sum(),
+        number.mean().alias(_MEAN),
+        number.var(ddof=1).alias(_VARIANCE),
     ]
-    there = there.select(*keys, _VALUE, _MISSING)
     return _fetched(there.group_by(keys).agg(*wanted) if keys else there.select(*wanted), keys)
 
 
@@ -192,14 +206,18 @@ def _stand_ins(
     tallied: pd.DataFrame, count: Array, what: str, back: Callable[[Array], Array]
 ) -> tuple[pd.DataFrame, Array]:
     """Return rows that have the count, mean and sum of squares of those that they stand for."""
+    odd = round(float(tallied[_ODD].sum()))
+    if odd:
+        raise DataError(
+            f"response {what!r}: expected finite numbers below {LARGEST:g}; not so in {odd} of "
+            f"{round(float(count.sum()))} rows"
+        )
     mean = tallied[_MEAN].to_numpy(dtype=float)
     variance = np.where(count > 1, tallied[_VARIANCE].to_numpy(dtype=float), 0.0)
-    if not np.all(np.isfinite(mean) & np.isfinite(variance)):
-        raise DataError(f"column {what!r}: expected finite numbers; some rows are not")
     distance = np.sqrt(variance * (count - 1) / count)
     place = np.repeat(np.arange(len(count)), np.where(distance > 0, 2, 1))
     upper = np.concatenate([[False], place[1:] == place[:-1]])
     values = mean[place] + np.where(upper, 1, -1) * distance[place]
-    frame = tallied.drop(columns=[_COUNT, _MISSING, _MEAN, _VARIANCE]).iloc[place]
+    frame = tallied.drop(columns=[_COUNT, _MISSING, _ODD, _MEAN, _VARIANCE]).iloc[place]
     halves = count[place] / np.where(distance > 0, 2, 1)[place]
     return frame.reset_index(drop=True).assign(**{what: back(values)}), halves

@@ -1,5 +1,7 @@
 """Rows: columns, missing values, coding, covariates and their centring."""
 
+import decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -506,3 +508,12 @@ def test_factors_cannot_have_the_names_of_parameters_and_tables(name, read):
     frame = pd.DataFrame({"y": [1.0, 2, 3, 5], name: list("aabb")})
     with pytest.raises(DataError, match=f"column '{name}'.*rename"):
         read(f"y ~ {name}", frame)
+
+
+@pytest.mark.parametrize("values", [[1, 2], [decimal.Decimal("1.5"), decimal.Decimal(2)]])
+def test_numbers_held_as_objects_are_no_levels_unless_asked(read, values):
+    frame = pd.DataFrame({"y": [1.0, 2, 4, 5], "x": pd.Series(values * 2, dtype=object)})
+    with pytest.raises(DataError, match=r"'x': its numbers are held as objects .* categorical='x'"):
+        read("y ~ x", frame)
+    assert read("y ~ x", frame, categorical="x").factors["x"].levels == tuple(values)
+    assert read("y ~ C(x)", frame).factors

@@ -225,3 +225,22 @@ def test_informative_trials_are_seen_in_a_tally():
     assert str(found[0]) == str(found[1])
     with pytest.warns(ba.errors.InformativeTrialsWarning):
         ba.Model(formula, ENGINES["duckdb"](frame), "binomial")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_the_transformation_makes_of_numbers_is_not_missing(engine):
+    frame = trials()
+    frame["y"] -= 100
+    data = ENGINES[engine](frame)
+    with pytest.raises(DataError, match=r"'log\(y\)': expected finite numbers .* of 400 rows"):
+        model("log(y) ~ A + Error(s)", data, dropna=True)
+    frame.loc[3, "y"] = np.inf
+    with pytest.raises(DataError, match=r"expected finite numbers .* not so in 1 of 400 rows"):
+        model("y ~ A + Error(s)", ENGINES[engine](frame))
+
+
+def test_text_is_no_number_for_an_engine_either():
+    frame = trials().assign(word="12")
+    for data in (frame, ENGINES["duckdb"](frame)):
+        with pytest.raises(DataError, match=r"response 'word': expected numbers"):
+            model("word ~ A + Error(s)", data, "gaussian")
