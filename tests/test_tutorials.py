@@ -102,7 +102,7 @@ def read_table(html):
 
 
 def test_some_chains_of_the_literal_code_are_mirrored_and_none_with_a_prior_on_kappa_minus_2():
-    by_chain, by_start = shown("02_memory_mystery", "chains")
+    by_chain, by_start = shown("02_memory_mystery", "mirror")
     mirrored = by_chain["omega"] > 0.5
     assert 0 < mirrored.sum() < len(by_chain)
     assert (by_chain.loc[mirrored, "kappa"] < 2).all()
