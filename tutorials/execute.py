@@ -26,8 +26,9 @@ HERE = Path(__file__).parent
 MOST = 180
 #: Bytes that one tutorial may take with its outputs.
 LARGEST = 1_500_000
-#: How far apart two numbers may be: a share of the largest one in their line, or this much.
-RELATIVE, ABSOLUTE = 0.1, 0.02
+#: How far apart two numbers may be: a share of the largest one in their line, or this much; whole
+#: numbers, such as effective sample sizes, a share of themselves.
+RELATIVE, ABSOLUTE, COUNTS = 0.1, 0.02, 0.5
 _SECONDS = re.compile(r"\d[\d.]* s\b")
 _NUMBER = re.compile(r"[-\N{MINUS SIGN}+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
 
@@ -104,19 +105,20 @@ def words(text: str) -> list[str]:
     return _NUMBER.sub(" # ", text).split()
 
 
-def numbers(text: str) -> list[float]:
-    """Return the numbers in a text."""
-    plain = (
+def numbers(text: str) -> list[str]:
+    """Return the numbers in a text, as they are written."""
+    return [
         found.replace("\N{MINUS SIGN}", "-").replace(",", "") for found in _NUMBER.findall(text)
-    )
-    return [float(found) for found in plain]
+    ]
 
 
-def close(one: list[float], other: list[float]) -> bool:
+def close(one: list[str], other: list[str]) -> bool:
     """Whether the numbers of a line differ by no more than the draws of another machine would."""
-    most = max(ABSOLUTE, RELATIVE * max(map(abs, [*one, *other]), default=0.0))
+    parts = [abs(float(text)) for text in [*one, *other] if "." in text]
+    most = max(ABSOLUTE, RELATIVE * max(parts, default=0.0))
     return len(one) == len(other) and all(
-        abs(a - b) <= most for a, b in zip(one, other, strict=True)
+        abs(float(a) - float(b)) <= (most if "." in a + b else COUNTS * abs(float(a)))
+        for a, b in zip(one, other, strict=True)
     )
 
 
