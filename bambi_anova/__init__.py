@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bambi_anova.evidence.bayes_factors import bayes_factors
     from bambi_anova.evidence.prior_scale import prior_scale_curve
     from bambi_anova.model import Model, load
+    from bambi_anova.planning.plan import plan
     from bambi_anova.plots import plot_fits
     from bambi_anova.prediction.compare import compare, compare_fits
     from bambi_anova.result import Result
@@ -46,6 +47,7 @@ _LAZY = {
     "load": "bambi_anova.model",
     "load_data": "bambi_anova.datasets",
     "prior_scale_curve": "bambi_anova.evidence.prior_scale",
+    "plan": "bambi_anova.planning.plan",
     "plot_analyses": "bambi_anova.analyses.figure",
     "plot_fits": "bambi_anova.plots",
 }
@@ -72,6 +74,7 @@ __all__ = [
     "fit_many",
     "load",
     "load_data",
+    "plan",
     "plot_analyses",
     "plot_fits",
     "plots",

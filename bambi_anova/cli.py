@@ -1,4 +1,4 @@
-"""Command line: ``bambi-anova demo`` and ``bambi-anova fit "FORMULA" data.csv``."""
+"""Command line: ``bambi-anova demo``, ``fit "FORMULA" data.csv`` and ``plan "FORMULA"``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bambi_anova
 from bambi_anova.errors import AnovaError, AnovaWarning, ArgumentError, UnsupportedError
@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--contrasts", nargs="+", metavar="TERM", help="terms to contrast (default: every factor)"
     )
+    _add_plan(commands.add_parser("plan", help="simulate how often a design answers its question"))
     for command, out in ((demo, Path("demo-output")), (fit, None)):
         command.add_argument("--out", type=Path, default=out, metavar="DIR", help="to write to")
         command.add_argument(
@@ -106,6 +107,68 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--seed", type=int, default=None, help="random seed")
         command.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser
+
+
+def _add_plan(command: argparse.ArgumentParser) -> None:
+    """Give a command the options of ``bambi_anova.plan``."""
+    command.set_defaults(run=_plan)
+    command.add_argument("formula", help='such as "y ~ A * B + Error(subject/B)"')
+    pairs: dict[str, Any] = {"nargs": "+", "required": True, "metavar": "NAME=VALUE"}
+    command.add_argument("--levels", **pairs, help="of each factor, such as A=a1,a2 B=b1,b2")
+    command.add_argument("--means", **pairs, help="of each cell, such as a1:b1=10 a1:b2=12")
+    command.add_argument(
+        "--sds", nargs="+", default=[], metavar="NAME=VALUE", help="such as subject=2 sigma=1"
+    )
+    command.add_argument("--units", nargs="+", type=int, required=True, help="units in all")
+    command.add_argument("--rows", nargs="+", type=int, default=[1], help="rows in a unit's cell")
+    command.add_argument("--family", default="gaussian", help="of the response")
+    command.add_argument("--trials", type=int, default=1, help="of every row of a proportion")
+    command.add_argument("--term", help="what is asked about (default: the last factor term)")
+    command.add_argument("--width", type=float, help="goal: an interval narrower than this")
+    command.add_argument("--rope", nargs=2, type=float, metavar=("LOW", "HIGH"))
+    command.add_argument("--bf", type=float, help="goal: a Bayes factor above this")
+    command.add_argument("--simulations", type=int, default=100, help="for each size")
+    command.add_argument("--seed", type=int, default=None, help="random seed")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from bambi_anova.planning.plan import plan
+
+    found = plan(
+        options.formula,
+        {name: value.split(",") for name, value in _pairs("levels", options.levels)},
+        {name: _number("means", value) for name, value in _pairs("means", options.means)},
+        {name: _number("sds", value) for name, value in _pairs("sds", options.sds)},
+        units=options.units,
+        rows=options.rows,
+        family=options.family,
+        trials=options.trials,
+        term=options.term,
+        width=options.width,
+        rope=options.rope,
+        bf=options.bf,
+        simulations=options.simulations,
+        random_seed=options.seed,
+        progressbar=not options.quiet,
+    )
+    print(found)
+    print(f"\n{found.sentence('excludes zero')}")
+
+
+def _pairs(option: str, given: Sequence[str]) -> list[tuple[str, str]]:
+    """Take NAME=VALUE apart."""
+    for text in given:
+        if not all(text.rpartition("=")):
+            raise ArgumentError(f"--{option} {text}: expected NAME=VALUE")
+    return [(text.rpartition("=")[0], text.rpartition("=")[2]) for text in given]
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentError(f"--{option} {text}: expected a number") from None
 
 
 def _demo(options: argparse.Namespace) -> None:

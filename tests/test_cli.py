@@ -9,6 +9,8 @@ import pytest
 import bambi_anova as ba
 from bambi_anova.cli import main
 
+PLAN = ["plan", "y ~ A", "--levels", "A=a,b", "--units", "20", "--sds", "sigma=1", "--quiet"]
+
 
 @pytest.fixture
 def oats_csv(tmp_path):
@@ -27,6 +29,9 @@ def oats_csv(tmp_path):
         (["fit", "yield ~ variety", "{oats}", "--contrasts", "nitro"], ["'nitro'", "not a factor"]),
         (["fit", "yield ~ variety", "{oats}", "--method", "magic"], ["--method magic"]),
         (["fit", "yield ~ variety", "{oats}", "--draws", "0"], ["--draws 0: expected"]),
+        ([*PLAN, "--means", "a=0", "b=one"], ["--means one: expected a number"]),
+        ([*PLAN, "--means", "a=0"], ["cell 'b' is missing"]),
+        ([*PLAN, "--means", "a"], ["--means a: expected NAME=VALUE"]),
     ],
 )
 def test_bad_input_ends_with_one_line_and_status_2(arguments, words, oats_csv, capsys):
@@ -116,3 +121,11 @@ def test_fit_prints_answers_and_writes_tables_draws_and_figures(tmp_path, capsys
     with xr.open_datatree(out / "draws.nc", engine="h5netcdf") as tree:
         assert tree["posterior"].sizes["draw"] == 1000
         assert set(tree["cells"].data_vars) == {"super", "finite"}
+
+
+def test_plans_are_printed_with_their_sentence(capsys):
+    arguments = ["--means", "a=0", "b=3", "--simulations", "2", "--seed", "1", "--width", "9"]
+    assert main([*PLAN, *arguments]) == 0
+    printed = capsys.readouterr().out
+    for words in ("a - b of A", "excludes zero", "narrower than 9", "None of the planned sizes"):
+        assert words in printed

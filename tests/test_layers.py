@@ -29,6 +29,7 @@ LAYERS = [
     "estimates",
     "prediction",
     "evidence",
+    "planning",
     "present",
     "plots",
     "storage",

@@ -98,6 +98,8 @@ def find_margins(
         none = [Margin((), None, np.ones((1, 1)), {})] if common else []
         own = {name: margin_basis(term, term, levels) for name, term in terms.items()}
         return none + [Margin(terms[name], name, own[name], {name: 1.0}) for name in terms]
+    if not (common or terms):
+        return []
     return [
         _margin(factors, terms, levels, common) for factors in _all_margins(terms.values(), levels)
     ]

@@ -191,6 +191,11 @@ def jzs_model(specification: Specification, scales: Mapping[str, float] | None =
             f"priors='jzs': expected gaussian responses of unknown sigma, got family "
             f"{family.name!r}; leave priors out, which takes those of the model"
         )
+    if design.rows.tallied:
+        raise UnsupportedError(
+            "priors='jzs': these rows were tallied by their engine; collect the table first, such "
+            "as data.collect() or data.to_pandas()"
+        )
     crossed = [term.name for term in design.terms if term.factors and term.covariate]
     if crossed or design.slopes:
         name = (crossed or [design.slopes[0].name])[0]

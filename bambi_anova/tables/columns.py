@@ -129,6 +129,8 @@ _APART = (
     Column("missed", JUDGEMENT, "whether it is clear and large enough to matter"),
     Column("advice", LABEL, "what to try instead"),
     Column("model", LABEL, "name of a model"),
+    Column("goal", LABEL, "what a planned study is to reach"),
+    Column("simulations", NUMBER, "how many data sets were simulated"),
     Column("method", LABEL, "how a number was computed"),
     Column("log_marginal_likelihood", NUMBER, "log probability of the data under a model"),
     Column("prior_probability", NUMBER, "of a model, or of all models with a term"),

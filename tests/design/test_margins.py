@@ -140,3 +140,8 @@ def test_combinations_of_rows_and_cells_are_counted_in_the_same_order(build, spl
     assert list(known.values()) != sorted(known.values()) or sorted(known) == list(
         range(len(known))
     )
+
+
+def test_without_terms_and_a_common_part_there_are_no_margins():
+    assert find_margins({}, {"A": 2}, common=False) == []
+    assert [margin.factors for margin in find_margins({}, {"A": 2})] == [()]

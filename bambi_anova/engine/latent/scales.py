@@ -128,6 +128,11 @@ def make_scale(name: str, prior: Prior, flat_below: float | None = None) -> Scal
     >>> float(scale.value(0.0))
     1.0
     """
+    if getattr(prior.given, "dist", None) is not None:
+        raise UnsupportedError(
+            f"priors[{name!r}]: the quick fits cannot look into a prior's own dist; use a named "
+            "distribution or inference_method='nuts'"
+        )
     if prior.name in REAL_LINE or prior.name not in DISTRIBUTIONS:
         names = ", ".join(one for one in DISTRIBUTIONS if one not in REAL_LINE)
         raise UnsupportedError(

@@ -126,8 +126,9 @@ def _posterior_of(
     import xarray as xr
 
     flat = sample.units.reshape(-1, *sample.units.shape[2:])
+    u = sample.u.reshape(len(sample.u), flat.shape[1] * flat.shape[2])  # there may be none
     latent = LatentDraws(
-        model.values(sample.u.reshape(len(sample.u), -1)).reshape(sample.u.shape),
+        model.values(u).reshape(sample.u.shape),
         sample.core,
         {block.key: flat[block.index] for block in model.blocks.terms},
     )

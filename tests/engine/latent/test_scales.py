@@ -206,6 +206,12 @@ def test_half_given_parameters_are_refused_in_words(name, args):
         make_scale("subject", Prior(name, args))
 
 
+def test_a_distribution_of_the_users_own_is_not_taken_for_that_of_its_name():
+    given = bmb.Prior("HalfNormal", sigma=1, dist=lambda name, **kwargs: None)
+    with pytest.raises(UnsupportedError, match="own dist"):
+        make_scale("subject", Prior("HalfNormal", {"sigma": 1.0}, given=given))
+
+
 def test_bambis_priors_have_the_names_that_scales_know():
     for name, args, _ in PRIORS:
         prior = bmb.Prior(name, **args)
