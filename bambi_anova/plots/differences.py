@@ -40,11 +40,13 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
-#: Panels of posteriors side by side, and most of them if no term is asked for.
+#: Panels of posteriors side by side, most of them if no term is asked for, and if one is.
 COLUMNS = 3
 PANELS = 15
-#: Most contrasts of all pairs that an interaction is shown by if it is not asked for.
+MOST = 60
+#: Most contrasts of all pairs that an interaction, or a factor, is shown by if it is not asked for.
 PAIRS = 6
+FACTOR_PAIRS = 28
 
 
 @own_floats
@@ -70,8 +72,9 @@ def plot_contrasts(
     ----------
     posterior : Posterior
     term : str, optional
-        As in ``Result.contrasts``; by default every factor of the model in turn, and every
-        interaction of two: by all pairs, or of many by neighbouring levels.
+        As in ``Result.contrasts``; by default every factor of the model in turn, by all pairs or
+        of many levels against the grand mean, and every interaction of two, by all pairs or of
+        many by neighbouring levels.
     method, by, population, scale, ci_prob, ci_kind
         As in ``Result.contrasts``.
     rope : (float, float), optional
@@ -144,9 +147,17 @@ def plot_posteriors(
     interval = Interval(ci_prob, ci_kind)
     terms = asked.terms(term)
     table = asked.table(terms, interval)
+    if term is not None and len(table) > MOST:
+        raise ArgumentError(
+            f"term={term!r}: {len(table)} contrasts have no room in a figure, expected {MOST} at "
+            "most; choose some by method or by, or take plot_contrasts"
+        )
     sizes = table["term"].value_counts(sort=False).cumsum()
     shown = max(int((sizes <= PANELS).sum()), 1) if term is None else 1
     left_out, table = list(terms)[shown:], table[: sizes.iloc[shown - 1]]
+    if term is None and len(table) > PANELS:
+        left_out.insert(0, f"{len(table) - PANELS} more of {next(iter(terms))}")
+        table = table[:PANELS]
     terms = dict(list(terms.items())[:shown])
     draws = asked.draws(terms)
     null, what = asked.null(table)
@@ -240,6 +251,9 @@ class Contrasts:
         found = dict.fromkeys(design.levels, self.method)
         if self.by is not None or self.method != "pairwise":
             return found
+        for name, levels in design.levels.items():
+            if comb(len(levels), 2) > FACTOR_PAIRS and "compare" not in self.options:
+                found[name] = "eff"
         for one in design.terms:
             if len(one.factors) == 2 and not one.covariate:
                 sizes = [len(design.levels[name]) for name in one.factors]

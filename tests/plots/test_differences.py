@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import bambi_anova as ba
 from bambi_anova import plots
 from bambi_anova.errors import ArgumentError
 from bambi_anova.plots.differences import PAIRS, PANELS
@@ -100,3 +101,17 @@ def test_what_has_no_factors_has_no_contrasts(quick_fit):
     for draw in (plots.plot_contrasts, plots.plot_posteriors):
         with pytest.raises(ArgumentError, match="this model has no factors"):
             draw(quick_fit("no factors"))
+
+
+@pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
+def test_a_factor_of_many_levels_is_shown_against_the_grand_mean():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"A": [f"level {i}" for i in range(20)] * 4, "y": rng.normal(size=80)})
+    result = ba.Model("y ~ A", data).fit("laplace", draws=100, random_seed=1, progressbar=False)
+    ax = plots.plot_contrasts(result)
+    assert len([t for t in ax.get_yticklabels() if t.get_text().endswith("effect")]) == 20
+    figure = plots.plot_posteriors(result)
+    assert len([ax for ax in figure.axes if ax.get_visible()]) == PANELS
+    assert "left out: 5 more of A" in " ".join(figure.get_suptitle().split())
+    with pytest.raises(ArgumentError, match="190 contrasts have no room"):
+        plots.plot_posteriors(result, "A")

@@ -178,9 +178,7 @@ def _wide_factor(model: LatentModel, modes: Modes, curvature: Curvature) -> Arra
     prior = model.block_squares @ np.tile(modes.factor.variance, (model.blocks.count, 1))
     # A row's own standard deviation given the core, as if no other row spoke of its unit.
     reach = REACH * np.sqrt(prior / (1 + here.own * prior))
-    _, _, blocks = curvature.entries(
-        least_curvature(model.likelihood, modes.eta, reach, aux, here)
-    )
+    _, _, blocks = curvature.entries(least_curvature(model.likelihood, modes.eta, reach, aux, here))
     return cholesky(modes.factor.precision(blocks, out=blocks))
 
 
