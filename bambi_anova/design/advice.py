@@ -12,6 +12,7 @@ import pandas as pd
 
 from bambi_anova.design.build import one_draw
 from bambi_anova.design.design import RESIDUAL, Design, Unit
+from bambi_anova.design.margins import held_margins
 from bambi_anova.design.membership import nested_units
 from bambi_anova.errors import (
     AnovaWarning,
@@ -121,7 +122,7 @@ def _missing_unit_of_term(design: Design) -> Iterator[AnovaWarning]:
             for factor in design.factors
             if unit.is_constant(design.rows.factors[factor.name].codes)
         ]
-        terms = [t.name for t in design.terms if t.factors and set(t.factors) <= set(whole)]
+        terms = [name for name, factors in _effects(design) if set(factors) <= set(whole)]
         if terms:
             yield PseudoreplicationWarning(
                 f"{listing(map(repr, terms))}: constant within each of the {unit.size} levels of "
@@ -131,10 +132,24 @@ def _missing_unit_of_term(design: Design) -> Iterator[AnovaWarning]:
             )
 
 
+def _effects(design: Design) -> list[tuple[str, Term]]:
+    """Return the terms with factors, and margins that they hold: ``W in A:W``."""
+    sizes = {name: len(levels) for name, levels in design.levels.items()}
+    found = []
+    for covariate in dict.fromkeys(term.covariate for term in design.terms):
+        own = {t.name: t.factors for t in design.terms if t.covariate == covariate and t.factors}
+        for name, margins in (held_margins(own, sizes) if own else {}).items():
+            for margin in filter(None, margins):
+                whole = margin == own[name]
+                found.append((name if whole else f"{term_name(margin)} in {name}", margin))
+    return found
+
+
 def _forgotten_unit(design: Design) -> Iterator[AnovaWarning]:
     """A column that the formula leaves out, though treatments were given to its levels."""
     rows = design.rows
-    suspects = [t for t in design.terms if t.factors and t.strata == (RESIDUAL,)]
+    in_rows = {term.name for term in design.terms if RESIDUAL in term.strata}
+    suspects = [(n, own) for n, own in _effects(design) if n.split(" in ")[-1] in in_rows]
     if not suspects:
         return
     named = design.formula.columns(rows.data.columns)
@@ -145,11 +160,11 @@ def _forgotten_unit(design: Design) -> Iterator[AnovaWarning]:
         if unit is None:
             continue
         whole = {f.name for f in design.factors if unit.is_constant(rows.factors[f.name].codes)}
-        terms = [t for t in suspects if set(t.factors) <= whole]
+        terms = [name for name, factors in suspects if set(factors) <= whole]
         cells = np.prod([len(design.factor(f).levels) for f in whole], dtype=int)
         if terms and unit.size > cells:
             yield PseudoreplicationWarning(
-                f"{listing(repr(t.name) for t in terms)}: constant within each of the {unit.size} "
+                f"{listing(map(repr, terms))}: constant within each of the {unit.size} "
                 f"levels of column {name!r}, which the formula does not name. If these are the "
                 f"units that were treated, rows within them are not independent evidence "
                 f"(pseudoreplication): add Error({_written(design, [name])})"
@@ -196,8 +211,20 @@ def _missing_unit_by_factor(design: Design, family: Family) -> Iterator[AnovaWar
             yield MissingUnitTermWarning(
                 f"{listing(map(repr, missing))} varies within {term_name(own)!r}, yet the formula "
                 f"gives every unit the same effect of it; its contrasts will look too certain if "
-                f"units differ. Add Error({unit}/{inside})"
+                f"units differ. Add Error({unit}/{inside}). Or, if one label of "
+                f"{term_name(own)!r} means another unit at each level of {missing[0]!r}, write "
+                f"Error({_renamed(design, missing[0], own)}), or give every unit its own label"
             )
+
+
+def _renamed(design: Design, between: str, own: Term) -> str:
+    """Write units that are told apart by a factor as well, with the factors within them."""
+    chain = [unit for unit in design.units if unit.own == own]
+    named = dict.fromkeys(name for unit in chain for name in unit.variables)
+    inner = [name for name in named if name in design.rows.factors]
+    inside = _written(design, inner, " * ")
+    inside = f"/({inside})" if len(inner) > 1 else f"/{inside}" if inner else ""
+    return f"{_written(design, [between, *own], ':')}{inside}"
 
 
 def _written_unit(design: Design, own: Term) -> str:

@@ -5,6 +5,7 @@ Letters: N rows, J levels of one unit term, C cells of the full factorial grid.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
@@ -21,6 +22,7 @@ from bambi_anova.design.design import (
     Unit,
     nested,
 )
+from bambi_anova.design.margins import find_margins
 from bambi_anova.errors import DataError, FormulaError, listing
 from bambi_anova.families.base import Family
 from bambi_anova.formula.algebra import Term
@@ -65,7 +67,7 @@ def build_design(formula: Formula, rows: Rows, family: Family) -> Design:
         )
         for name, coded in rows.factors.items()
     )
-    terms = tuple(_fixed_term(term, rows, units) for term in predictor.terms)
+    terms = _fixed_terms(predictor.terms, rows, units)
     slopes = tuple(Slope(name, read_unit(unit, rows)) for name, unit in predictor.slopes)
     return Design(formula, rows, factors, terms, units, slopes, dropped)
 
@@ -134,31 +136,66 @@ def _same(unit: Unit, other: Unit) -> bool:
     return unit.size == other.size and nested(unit, other)
 
 
-def _fixed_term(variables: Term, rows: Rows, units: tuple[Unit, ...]) -> FixedTerm:
-    factors = tuple(name for name in variables if name in rows.factors)
+def _fixed_terms(
+    variables: Sequence[Term], rows: Rows, units: tuple[Unit, ...]
+) -> tuple[FixedTerm, ...]:
+    """Give each term its strata and degrees of freedom: those of all margins that it holds."""
+    named = {term_name(term): _read_term(term, rows) for term in variables}
+    levels = {name: len(factor.levels) for name, factor in rows.factors.items()}
+    held: dict[str, list[Term]] = {name: [] for name in named}
+    for covariate in dict.fromkeys(covariate for _, covariate in named.values()):
+        own = {name: factors for name, (factors, of) in named.items() if of == covariate}
+        common = next((name for name, factors in own.items() if not factors), None)
+        varying = {name: factors for name, factors in own.items() if factors}
+        with_common = covariate is None or common is not None
+        for margin in find_margins(varying, levels, common=with_common) if varying else []:
+            if margin.home is not None:
+                held[margin.home].append(margin.factors)
+        if common is not None:
+            held[common].append(())
+    found = []
+    for name, (factors, covariate) in named.items():
+        strata = [_strata(own, covariate, rows, units) for own in held[name]]
+        # The term's own stratum stands first, those of what it holds besides behind it.
+        sizes = dict(pair for own in reversed(strata) for pair in own)
+        found.append(
+            FixedTerm(
+                name=name,
+                factors=factors,
+                covariate=covariate,
+                strata=tuple(sizes),
+                units=min(sizes.values()),
+                df=sum(prod(levels[factor] - 1 for factor in own) for own in held[name]),
+            )
+        )
+    return tuple(found)
+
+
+def _read_term(variables: Term, rows: Rows) -> tuple[Term, str | None]:
+    """Return the factors of a term, and its covariate if it has one."""
     covariates = [name for name in variables if name in rows.covariates]
     if len(covariates) > 1:
         raise FormulaError(
             f"term {term_name(variables)!r} multiplies covariates; add their product to the data "
             "frame as a column and name that"
         )
-    covariate = covariates[0] if covariates else None
+    factors = tuple(name for name in variables if name in rows.factors)
+    return factors, covariates[0] if covariates else None
+
+
+def _strata(
+    factors: Term, covariate: str | None, rows: Rows, units: tuple[Unit, ...]
+) -> list[tuple[str, int]]:
+    """Return name and number of the coarsest units within which a margin does not vary."""
     holding = [
         unit
         for unit in units
         if set(factors) <= set(unit.constant)
         and (covariate is None or unit.is_constant(rows.covariates[covariate].values))
     ]
-    strata = [
+    coarsest = [
         unit
         for unit in holding
         if not any(nested(unit, other) for other in holding if other is not unit)
     ]
-    return FixedTerm(
-        name=term_name(variables),
-        factors=factors,
-        covariate=covariate,
-        strata=tuple(unit.name for unit in strata) or (RESIDUAL,),
-        units=min((unit.size for unit in strata), default=rows.size),
-        df=int(np.prod([len(rows.factors[name].levels) - 1 for name in factors], dtype=int)),
-    )
+    return [(unit.name, unit.size) for unit in coarsest] or [(RESIDUAL, rows.size)]

@@ -83,12 +83,13 @@ class FixedTerm:
     factors : tuple of str
     covariate : str or None
     strata : tuple of str
-        The coarsest unit terms within which the term does not vary; several if units cross,
-        ``("residual",)`` if there is none.
+        The coarsest unit terms within which the term does not vary; several if units cross, or
+        if it holds margins that vary between other units (``W`` in ``A/W``); "residual" for
+        what varies within all units.
     units : int
         How many units judge the term: the size of its smallest stratum.
     df : int
-        Degrees of freedom of the term.
+        Degrees of freedom of the term and of the margins that it holds.
     """
 
     name: str

@@ -157,6 +157,20 @@ def margin_basis(factors: Term, home: Term, levels: Mapping[str, int]) -> Array:
     return basis
 
 
+def held_margins(
+    terms: Mapping[str, Term], levels: Mapping[str, int], priors_on: str = LEVELS
+) -> dict[str, list[Term]]:
+    """Return the margins that each term of the means holds: its own and those of no other term.
+
+    Examples
+    --------
+    >>> held_margins({"A": ("A",), "A:W": ("A", "W")}, {"A": 2, "W": 4})
+    {'A': [('A',)], 'A:W': [('W',), ('A', 'W')]}
+    """
+    found = find_margins(terms, levels, priors_on)
+    return {name: [m.factors for m in found if m.home == name] for name in terms}
+
+
 def design_margins(
     design: Design, covariate: str | None, priors_on: str, common: bool = True
 ) -> list[Margin]:

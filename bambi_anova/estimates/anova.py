@@ -14,14 +14,17 @@ Letters: H chains, D draws, C cells, K levels of a term, J units.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
+from math import prod
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from bambi_anova.design.design import RESIDUAL, Design, Unit
+from bambi_anova.design.design import RESIDUAL, Design, Slope, Unit, nested
+from bambi_anova.design.margins import held_margins
 from bambi_anova.errors import ArgumentError
-from bambi_anova.estimates.effects import deflection_effects
+from bambi_anova.estimates.effects import margin_weights
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import quantity_table
 from bambi_anova.estimates.reference_grid import ReferenceGrid, reference_grid
@@ -33,18 +36,21 @@ from bambi_anova.tables.interval import Interval
 
 Array = np.ndarray
 
+#: Numbers that are held at once to take squares.
+MOST_NUMBERS = 4_000_000
+
 
 @dataclass(frozen=True)
 class _Source:
     """One row: its labels, the draws of its sigma and of its squared effects.
 
-    ``squares`` is the sum of squared effects over ``count`` levels; ``None`` for the residual,
-    whose effects are not sampled.
+    ``squares`` is the sum of squared effects over ``count`` levels.  The residual has a sigma, and
+    no sd of sampled effects beside it.
     """
 
     labels: dict[str, object]
     sigma: Array | None
-    squares: Array | None
+    squares: Array
     count: int
     supported: bool = True
 
@@ -54,16 +60,12 @@ class _Source:
 
     @property
     def finite_sd(self) -> Array:
-        if self.squares is None:
-            assert self.sigma is not None  # for the type checker: the residual has a sigma
-            return np.full(self.sigma.shape, np.nan)
+        if self.labels["kind"] == "residual":
+            return np.full(self.squares.shape, np.nan)
         return np.sqrt(self.squares / max(self.df, 1))
 
     @property
     def variance(self) -> Array:
-        if self.squares is None:
-            assert self.sigma is not None
-            return self.sigma**2
         return self.squares / self.count
 
 
@@ -87,11 +89,15 @@ def anova(
     pandas.DataFrame
         ``term``, ``kind`` ("fixed", "unit" or "residual"), ``stratum``, ``units`` (how many
         judge the term), ``df``; the finite-population sd of the term's deflections in
-        ``mean``, ``sd`` and interval; the superpopulation sd in ``sigma_mean``, ``sigma_sd``
-        and interval; and ``share``, the part of the variance that the term explains, with
-        its interval (the mean squared effect as part of the sum over all rows).  On the response
-        scale only factor terms have rows: unit effects and residuals have no sd of their own
-        there.  See ``bambi_anova.estimates.anova``.
+        ``mean``, ``sd`` and interval; the superpopulation sd in ``sigma``, ``sigma_sd`` and
+        interval; and ``share``, the part of the finite-population variance that the term
+        explains, with its interval: its mean squared effect as part of the sum over the table,
+        in which the residual has the mean square of what the rows differ from their predictor.
+        ``share_of`` says of what: of the variance of the data or, in families whose rows have no
+        residual on the link scale, of that of their predictor.  On the response scale only
+        factor terms have rows: unit effects and residuals have no sd of their own there.  A
+        term without its margins holds them, as in R's aov.  See
+        ``bambi_anova.estimates.anova``.
 
     Examples
     --------
@@ -100,11 +106,13 @@ def anova(
     interval = Interval(ci_prob, ci_kind)
     points = reference_grid(posterior, population, scale)
     draws, design, sampling = posterior.draws, posterior.design, posterior.sampling
-    sources = _fixed_sources(points, draws, design)
+    sources = _fixed_sources(points, posterior)
     if scale == "link":
         units = [_unit_source(unit, draws, design) for unit in design.units]
-        taken = sum(term.df for term in design.terms) + sum(source.df for source in units)
-        taken += sum(slope.unit.size for slope in design.slopes)
+        of_factors = sum(source.df for source in sources)
+        of_slopes = sum(term.df for term in design.terms if term.covariate)
+        taken = of_factors + of_slopes + sum(source.df for source in units)
+        taken += sum(_slope_df(slope, design) for slope in design.slopes)
         sources += units + _residual_source(posterior, taken)
     if not sources:
         raise ArgumentError(
@@ -116,6 +124,7 @@ def anova(
     sigma = np.stack([vague if s.sigma is None else s.sigma for s in sources], axis=-1)
     variance = np.stack([source.variance for source in sources], axis=-1)
     labels = pd.DataFrame([source.labels for source in sources])
+    labels["share_of"] = _share_of(posterior, scale)
     support = np.array([source.supported for source in sources])
     table = quantity_table(
         Quantities(labels, finite, support, population, scale, null=np.nan, of=points.of),
@@ -140,18 +149,23 @@ def _has_none(draws: Array, sampling: Sampling) -> Array:
     return np.isnan(draws).all(axis=(0, 1)) & (sampling.divergences == 0)
 
 
-def _fixed_sources(points: ReferenceGrid, draws: Draws, design: Design) -> list[_Source]:
-    sources = []
+def _fixed_sources(points: ReferenceGrid, posterior: Posterior) -> list[_Source]:
+    design, sources = posterior.design, []
+    sizes = {name: len(levels) for name, levels in design.levels.items()}
+    terms = {term.name: term.factors for term in design.factor_terms}
+    held = held_margins(terms, sizes, posterior.specification.options.priors_on)
     for term in design.factor_terms:
-        effects = deflection_effects(points.grid, term.factors)
-        deflections = effects.of(points.values)
+        # A term without its margins holds them: in A/W the effects of W lie in A:W.
+        weights = sum(margin_weights(points.grid, own, term.factors) for own in held[term.name])
+        df = sum(prod(sizes[name] - 1 for name in own) for own in held[term.name])
+        effects = points.values @ weights.T
         sources.append(
             _Source(
-                _labels(term.name, "fixed", " and ".join(term.strata), term.units, term.df),
-                draws.sigmas[term.name],
-                (deflections**2).sum(axis=-1),
-                deflections.shape[-1],
-                bool(points.supported(effects.weights).all()),
+                _labels(term.name, "fixed", " and ".join(term.strata), term.units, df),
+                posterior.draws.sigmas[term.name],
+                (effects**2).sum(axis=-1),
+                effects.shape[-1],
+                bool(points.supported(weights).all()),
             )
         )
     return sources
@@ -175,7 +189,61 @@ def _residual_source(posterior: Posterior, taken: int) -> list[_Source]:
     size = posterior.design.rows.size
     freedom = max(size - 1 - taken, 0)
     labels = _labels(RESIDUAL, "residual", RESIDUAL, size, freedom)
-    return [_Source(labels, posterior.draws.auxiliary[name], None, 1)]
+    return [_Source(labels, posterior.draws.auxiliary[name], _residual_squares(posterior), size)]
+
+
+def _residual_squares(posterior: Posterior) -> Array:
+    """Return the sum of the N rows' squared distances from their predictor, shape (H, D)."""
+    model, draws = posterior.specification, posterior.draws
+    design, rows, data = model.design, model.collapsed, model.design.rows
+    observed = posterior.link.forward(rows.values)
+    cell = design.cell_codes[rows.first]
+    centred = {name: (own.values - own.mean)[rows.first] for name, own in data.covariates.items()}
+    squares = np.empty(draws.sample_shape)
+    size = max(MOST_NUMBERS // len(rows.first), 1)
+    for chain, start in product(range(squares.shape[0]), range(0, squares.shape[1], size)):
+        some = (chain, slice(start, start + size))
+        eta = draws.cells[some][:, cell] + rows.offsets
+        for name, value in centred.items():
+            eta += value * draws.slopes[name][some][:, cell]
+        for unit in design.units:
+            eta += draws.units[unit.name][some][:, unit.codes[rows.first]]
+        for slope in design.slopes:
+            own = draws.unit_slopes[slope.name][some][:, slope.unit.codes[rows.first]]
+            eta += centred[slope.covariate] * own
+        squares[some] = (rows.n * (observed - eta) ** 2 + rows.within).sum(axis=-1)
+    return squares
+
+
+def _slope_df(slope: Slope, design: Design) -> int:
+    """Return the degrees of freedom of slopes beside those of the cells and of coarser units."""
+    unit = slope.unit
+    of_cells = [
+        term.factors
+        for term in design.terms
+        if term.covariate == slope.covariate and set(term.factors) <= set(unit.constant)
+    ]
+    parts = [design.rows.codes(factors)[0][unit.first] for factors in of_cells]
+    parts += [
+        other.unit.codes[unit.first]
+        for other in design.slopes
+        if other is not slope and other.covariate == slope.covariate and nested(unit, other.unit)
+    ]
+    if not parts:
+        return unit.size
+    columns = [np.eye(int(codes.max()) + 1)[codes] for codes in parts]
+    return unit.size - int(np.linalg.matrix_rank(np.hstack(columns)))
+
+
+def _share_of(posterior: Posterior, scale: str) -> str:
+    """Say of what the shares of variance are."""
+    if scale != "link":
+        return "variance between cells"
+    if posterior.family.residual:
+        own = "" if posterior.link.name == "identity" else f"{posterior.link.name} of "
+        return f"variance of {own}{posterior.design.rows.response.name} in these rows"
+    units = " and units" if posterior.design.units else ""
+    return f"variance of the linear predictor between cells{units}, chance apart"
 
 
 def _labels(term: str, kind: str, stratum: str, units: int, df: int) -> dict[str, object]:

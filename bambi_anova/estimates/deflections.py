@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bambi_anova.design.margins import held_margins
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.contrast_families import as_text
 from bambi_anova.estimates.effects import Effects, deflection_effects
@@ -32,7 +33,8 @@ def deflections(
     ----------
     posterior : Posterior
     term : str, optional
-        Factors joined by colons; every factor term of the model by default.
+        Factors joined by colons; by default every factor term of the model, and margins that
+        terms hold because no other term has them, as ``W`` in ``A/W``.
     population, scale, ci_prob, ci_kind, rope, comp_val
         As for ``means``.
 
@@ -56,7 +58,7 @@ def deflection_quantities(
     """Return the deflections of one term or of all, with their draws."""
     points = reference_grid(posterior, population, scale)
     grid = points.grid
-    own = [known.factors for known in posterior.design.factor_terms]
+    own = _margins(posterior)
     terms = own if term is None else [tuple(grid.factors(term))]
     if not terms:
         raise ArgumentError("deflections: this model has no factor terms")
@@ -69,3 +71,12 @@ def deflection_quantities(
     labels = pd.DataFrame(rows, columns=["term", "level"])
     effects = Effects(labels, np.vstack([part.weights for part in parts]))
     return points.quantities(effects)
+
+
+def _margins(posterior: Posterior) -> list[tuple[str, ...]]:
+    """Return the factors of the margins of all factor terms, term by term."""
+    design, priors_on = posterior.design, posterior.specification.options.priors_on
+    sizes = {name: len(levels) for name, levels in design.levels.items()}
+    terms = {term.name: term.factors for term in design.factor_terms}
+    held = held_margins(terms, sizes, priors_on) if terms else {}
+    return [margin for own in held.values() for margin in own]

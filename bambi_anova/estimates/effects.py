@@ -171,6 +171,22 @@ def deflection_effects(grid: Grid, factors: Sequence[str]) -> Effects:
     return Effects(grid.combinations(factors), grid.weights(centring))
 
 
+def margin_weights(grid: Grid, margin: Sequence[str], term: Sequence[str]) -> Array:
+    """Return the deflections of a margin at every combination of a term's levels, shape (K, C).
+
+    Examples
+    --------
+    >>> grid = Grid({"A": ["a", "b"], "B": ["x", "y"]})
+    >>> margin_weights(grid, ["B"], ["A", "B"])[0].tolist()
+    [0.25, -0.25, 0.25, -0.25]
+    """
+    parts = {}
+    for name in term:
+        size = len(grid.levels[name])
+        parts[name] = np.eye(size) * (name in margin) + (1 - 2 * (name in margin)) / size
+    return grid.weights(parts)
+
+
 @dataclass(frozen=True)
 class Contrasts:
     """Contrasts of marginal means, themselves weights on cell means.

@@ -35,7 +35,7 @@ _DIAGNOSTICS: dict[str, Callable[[float], str]] = {
 #: What is no label: summaries, and what marks and heads say better than a column would.
 _NO_LABELS = {columns.ESTIMATE, columns.SHARE, columns.ERROR, columns.DIAGNOSTIC, columns.JUDGEMENT}
 #: Columns that the notes say once, where all rows agree.
-_SAID_ONCE = ("population", "scale", "of", "comp_val")
+_SAID_ONCE = ("population", "scale", "of", "share_of", "comp_val")
 _INTERVALS = {"hdi": "highest-density interval", "eti": "equal-tailed interval"}
 
 

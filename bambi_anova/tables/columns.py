@@ -90,6 +90,7 @@ _APART = (
     Column("sigma", ESTIMATE, "mean superpopulation sd of a term", "Superpopulation SD"),
     Column("sigma_sd", ESTIMATE, "posterior sd of it"),
     Column("share", SHARE, "mean share of the variance that a term explains", "% of variance"),
+    Column("share_of", CONTEXT, "the finite-population variance of which they are", "Shares of"),
     Column("share_sd", SHARE, "posterior sd of it"),
     Column("Mean", ESTIMATE, "posterior mean"),
     Column("Median", ESTIMATE, "posterior median"),

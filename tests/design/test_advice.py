@@ -32,7 +32,7 @@ def classes(warnings):
 
 def advised(message):
     """Return the term that a warning says to add."""
-    return re.search(r"[Aa]dd (Error\(.*?\))(?: or \(|$)", message)[1]
+    return re.search(r"[Aa]dd (Error\(.*?\))(?: or \(|\. Or, |$)", message)[1]
 
 
 # -- Proper designs ----------------------------------------------------------------------------
@@ -373,3 +373,28 @@ def test_blocks_without_a_plot_of_a_treatment_are_named(check, plots):
         IncompleteUnitsWarning, check("y ~ variety * feed + Error(block/plot/feed)", frame)
     )
     assert "not observed: K:w." in message
+
+
+def test_units_whose_labels_come_again_have_a_remedy(check):
+    """Subjects are numbered anew in each group, and the formula takes them for the same."""
+    frame = pd.DataFrame(
+        product(range(10), "AB", "xy", range(2)), columns=["s", "group", "task", "k"]
+    )
+    frame["y"] = np.random.default_rng(1).normal(size=len(frame))
+    (message,) = of(MissingUnitTermWarning, check("y ~ group * task + Error(s/task)", frame))
+    said = "if one label of 's' means another unit at each level of 'group', write "
+    assert f"{said}Error(group:s/task)" in message
+    assert check("y ~ group * task + Error(group:s/task)", frame) == []
+    unique = frame.assign(s=frame["group"] + frame["s"].astype(str))
+    assert check("y ~ group * task + Error(s/task)", unique) == []
+
+
+def test_margins_of_a_term_are_asked_for_their_units_too(check):
+    """Whole units have W, which stands in the formula only as a part of A:W."""
+    frame = pd.DataFrame(product("pqr", range(8), range(2)), columns=["A", "s", "k"])
+    frame = frame.assign(W=np.where(frame["s"] < 4, "u", "v"), y=np.arange(48.0) % 7)
+    (message,) = of(PseudoreplicationWarning, check("y ~ A/W", frame))
+    assert message.startswith("'W in A:W': constant within each of the 8 levels of column 's'")
+    (message,) = of(PseudoreplicationWarning, check("y ~ A/W + (1|s:A)", frame))
+    assert message.startswith("'W in A:W': constant within each of the 8 levels of 's'")
+    assert of(PseudoreplicationWarning, check("y ~ A/W + Error(s/A)", frame)) == []

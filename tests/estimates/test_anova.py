@@ -1,6 +1,8 @@
 """The ANOVA table: degrees of freedom, sds of effects and shares, against dense least squares."""
 
+from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from bambi_anova.families.registry import get_family
 from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import Sampling
+from bambi_anova.result import Result
 from bambi_anova.specification import of_design
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
@@ -72,12 +75,15 @@ def schools():
 
 def made_up(design, seed=1, auxiliary=("sigma",)):
     rng = np.random.default_rng(seed)
-    names = [*(term.name for term in design.terms), *(unit.name for unit in design.units)]
+    names = [one.name for one in (*design.terms, *design.units, *design.slopes)]
+    covariates = design.rows.covariates
     return Draws(
         cells=rng.normal(size=(*SAMPLE, len(design.cells))),
         units={unit.name: rng.normal(size=(*SAMPLE, unit.size)) for unit in design.units},
         sigmas={name: rng.uniform(0.5, 2, size=SAMPLE) for name in names},
         auxiliary={name: rng.uniform(0.5, 2, size=SAMPLE) for name in auxiliary},
+        slopes={name: rng.normal(size=(*SAMPLE, len(design.cells))) for name in covariates},
+        unit_slopes={s.name: rng.normal(size=(*SAMPLE, s.unit.size)) for s in design.slopes},
     )
 
 
@@ -284,10 +290,11 @@ def test_shares_are_mean_squared_effects_and_sum_to_one():
     draws = made_up(design)
     group = draws.cells - draws.cells.mean(axis=-1, keepdims=True)
     units, _ = within_batch(draws.units["s"], design.unit("s"), design)
-    parts = np.stack(
-        [(group**2).mean(axis=-1), (units**2).mean(axis=-1), draws.auxiliary["sigma"] ** 2]
-    )
+    rows = draws.cells[..., design.cell_codes] + draws.units["s"][..., design.unit("s").codes]
+    residual = design.rows.response.values - rows
+    parts = np.stack([(own**2).mean(axis=-1) for own in (group, units, residual)])
     table = table_of(design, draws)
+    assert set(table["share_of"]) == {"variance of y in these rows"}
     shares = (parts / parts.sum(axis=0)).mean(axis=(1, 2))
     assert table["share"].tolist() == pytest.approx(shares.tolist())
     assert table["share"].sum() == pytest.approx(1)
@@ -307,6 +314,101 @@ def test_the_residual_has_a_sigma_but_no_sampled_effects():
     row = table_of(design, draws).loc["residual"]
     assert np.isnan(row["mean"])
     assert row["sigma"] == pytest.approx(draws.auxiliary["sigma"].mean())
+
+
+def test_the_residuals_share_is_that_of_rows_about_their_predictor():
+    """With a covariate, slopes that vary, merged rows and rows of family t."""
+    data = split_plot().assign(x=lambda d: np.tile(np.linspace(-1, 2, 3), 16))
+    for family, collapse in (("gaussian", True), ("gaussian", False), ("t", True)):
+        model = ba.Model("y ~ group * x + (x|s)", data, family, collapse=collapse)
+        design, draws = model.design, made_up(model.design, auxiliary=("sigma", "nu"))
+        posterior = Posterior(model, None, draws, GOOD)
+        unit, cell = design.unit("s").codes, design.cell_codes
+        x = data["x"].to_numpy() - data["x"].mean()
+        eta = draws.cells[..., cell] + draws.units["s"][..., unit]
+        eta = eta + x * (draws.slopes["x"][..., cell] + draws.unit_slopes["x|s"][..., unit])
+        residual = ((data["y"].to_numpy() - eta) ** 2).mean(axis=-1)
+        group = draws.cells - draws.cells.mean(axis=-1, keepdims=True)
+        units, _ = within_batch(draws.units["s"], design.unit("s"), design)
+        others = (group**2).mean(axis=-1) + (units**2).mean(axis=-1)
+        share = anova(posterior).set_index("term").loc["residual", "share"]
+        assert share == pytest.approx((residual / (residual + others)).mean())
+
+
+def test_shares_say_of_what_they_are():
+    data = split_plot().assign(hit=lambda d: (d["y"] > 0).astype(int), z=lambda d: np.exp(d["y"]))
+    design = ba.Model("hit ~ group + Error(s)", data, family="bernoulli").design
+    table = anova(posterior_of(design, made_up(design, auxiliary=()), family="bernoulli"))
+    said = "variance of the linear predictor between cells and units, chance apart"
+    assert set(table["share_of"]) == {said}
+    assert f"share_of: {said}" in " ".join(repr(table).split())
+    design = ba.Model("z ~ group + Error(s)", data, family="lognormal").design
+    posterior = posterior_of(design, made_up(design), family="lognormal")
+    assert set(anova(posterior)["share_of"]) == {"variance of log of z in these rows"}
+    assert set(anova(posterior, scale="response")["share_of"]) == {"variance between cells"}
+
+
+# -- Terms without their margins -------------------------------------------------------------------
+
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+NESTED = pd.read_csv(REFERENCE / "nested_aov.csv")
+
+
+@pytest.mark.parametrize("formula", sorted(set(NESTED["formula"])))
+def test_terms_without_their_margins_are_those_of_aov(formula):
+    """R's sums of squares are those of our effects, read off the observed cell means."""
+    data = pd.read_csv(REFERENCE / "nested.csv").astype({"label": str})
+    design = ba.Model(formula, data).design
+    observed = np.bincount(design.cell_codes, data["y"]) / np.bincount(design.cell_codes)
+    draws = made_up(design)
+    draws = replace(draws, cells=np.broadcast_to(observed, (*SAMPLE, len(observed))))
+    table = table_of(design, draws)
+    expected = NESTED[NESTED["formula"] == formula]
+    fixed = expected[expected["term"] != "Residuals"].groupby("term")[["df", "sumsq"]].sum()
+    assert set(table.index[table["kind"] == "fixed"]) == set(fixed.index)
+    levels = {"group": 3, "task": 2, "group:task": 6, "task:group": 6}
+    for name, row in fixed.iterrows():
+        found = table.loc[name]
+        assert found["df"] == row["df"]
+        assert design.terms[[t.name for t in design.terms].index(name)].df == row["df"]
+        sumsq = found["mean"] ** 2 * found["df"] * len(data) / levels[name]
+        assert sumsq == pytest.approx(row["sumsq"], rel=1e-6)
+        strata = expected.loc[expected["term"] == name, "stratum"]
+        assert set(found["stratum"].split(" and ")) == set(strata)
+    rest = expected[expected["term"] == "Residuals"]
+    assert table.loc[table["kind"] != "fixed", "df"].tolist() == rest["df"].tolist()
+
+
+def test_what_a_term_holds_has_deflections_of_its_own():
+    data = split_plot()
+    result = Result(*_parts(ba.Model("y ~ group / task + Error(s/task)", data)))
+    table = result.deflections()
+    assert table["term"].unique().tolist() == ["group", "task", "group:task"]
+    assert (table["sd"] > 0.05).all()
+    assert (result.contrasts("task")["sd"] > 0.05).all()
+    # In the model of deflections a formula without task has no task.
+    alone = ba.Model("y ~ group / task + Error(s/task)", data, priors_on="deflections")
+    result = Result(*_parts(alone))
+    assert result.deflections()["term"].unique().tolist() == ["group", "group:task"]
+    assert result.anova().set_index("term").loc["group:task", "df"] == 2
+
+
+def _parts(model):
+    return model, None, made_up(model.design), GOOD
+
+
+def test_residual_df_with_slopes_that_vary():
+    """As for least squares with a line of its own for every unit."""
+    data = split_plot(copies=3).assign(x=lambda d: np.random.default_rng(1).normal(size=len(d)))
+    for formula, left in (
+        ("y ~ x + (x|s)", 72 - 16),
+        ("y ~ group * x + (x|s)", 72 - 16),
+        ("y ~ group + (x|s)", 72 - 16),
+        ("y ~ group * task * x + (x|s)", 72 - 16 - 4 - 4),
+    ):
+        table = table_of(ba.Model(formula, data).design)
+        assert table.loc["residual", "df"] == left
 
 
 # -- Rows and verdicts -------------------------------------------------------------------------
