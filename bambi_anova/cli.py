@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="analyse a data file")
     fit.set_defaults(run=_fit)
     fit.add_argument("formula", help='such as "y ~ A * B + Error(subject/B)"')
-    fit.add_argument("data", type=Path, help="a .csv, .tsv, .parquet or .xlsx file")
+    fit.add_argument("data", type=Path, help="a .csv, .tsv, .parquet or .xlsx file, or '*.parquet'")
     fit.add_argument("--family", help="of the response (default: gaussian)")
     fit.add_argument("--link", help="of its mean (default: the family's)")
     fit.add_argument(
@@ -186,13 +186,16 @@ def _demo(options: argparse.Namespace) -> None:
 def _fit(options: argparse.Namespace) -> None:
     from bambi_anova.data.files import read_data
 
+    if "*" in options.data.name:  # Parquet files, whose rows need not be read
+        _analyse(options, str(options.data))
+        return
     data, notes = read_data(options.data)
     for note in notes:
         _say(f"note: {note}")
     _analyse(options, data)
 
 
-def _analyse(options: argparse.Namespace, data: pd.DataFrame) -> None:
+def _analyse(options: argparse.Namespace, data: pd.DataFrame | str) -> None:
     from bambi_anova.estimates.effects import Grid
     from bambi_anova.model import Model
 

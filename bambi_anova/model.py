@@ -136,7 +136,7 @@ class Model(Specification):
     def __init__(
         self,
         formula: str,
-        data: IntoFrame,
+        data: IntoFrame | str | os.PathLike,
         family: str | None = None,
         priors: Mapping[str, Any] | None = None,
         link: str | None = None,

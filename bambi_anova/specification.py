@@ -6,6 +6,7 @@ that none of them can hold another model.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -276,7 +277,7 @@ def describe(model: Specification) -> str:
 
 def specify(
     formula: str,
-    data: IntoFrame | Tally,
+    data: IntoFrame | Tally | str | os.PathLike,
     family: str = "gaussian",
     priors: Mapping[str, Any] | None = None,
     link: str | dict | None = None,

@@ -129,3 +129,24 @@ def test_plans_are_printed_with_their_sentence(capsys):
     printed = capsys.readouterr().out
     for words in ("a - b of A", "excludes zero", "narrower than 9", "None of the planned sizes"):
         assert words in printed
+
+
+def test_parquet_files_of_one_pattern_are_one_table(tmp_path, capsys):
+    oats = ba.load_data("oats")
+    oats.iloc[:40].to_parquet(tmp_path / "a.parquet")
+    oats.iloc[40:].to_parquet(tmp_path / "b.parquet")
+    formula = "yield ~ variety + Error(block/variety)"
+    asked = [
+        "fit",
+        formula,
+        str(tmp_path / "*.parquet"),
+        "--quick",
+        "--draws",
+        "200",
+        "--seed",
+        "1",
+    ]
+    assert main([*asked, "--quiet"]) == 0
+    assert "72 rows" in capsys.readouterr().out
+    assert main(["fit", formula, str(tmp_path / "*.csv")]) == 2
+    assert "path of Parquet files" in capsys.readouterr().err

@@ -5,6 +5,7 @@ Everything that can be wrong with a column is found here.  Letters: N rows.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -175,7 +176,7 @@ class Rows:
 
 def read_rows(
     formula: Formula,
-    data: IntoFrame | Tally,
+    data: IntoFrame | Tally | str | os.PathLike,
     family: Family,
     categorical: Iterable[str] = (),
     dropna: bool = False,
