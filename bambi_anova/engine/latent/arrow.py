@@ -128,6 +128,60 @@ def _padded(columns: sparse.csr_array) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True)
+class Dense:
+    """A border solved against the blocks, number by number.
+
+    Attributes
+    ----------
+    flat : ndarray, shape (G, B D, P)
+    """
+
+    flat: Array
+
+    def across(self, core: Array) -> Array:
+        """Return the border times R columns a point (P, G, R), shape (G, B D, R)."""
+        return self.flat @ core.transpose(1, 0, 2)
+
+    def down(self, units: Array) -> Array:
+        """Return the transposed border times columns (B D, G), shape (P, G)."""
+        return (self.flat.transpose(0, 2, 1) @ units.T[:, :, None])[:, :, 0].T
+
+    def columns(self, which: slice) -> Dense:
+        """Return that of some of the points."""
+        return Dense(self.flat[which])
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A border that is one sparse matrix but for scales of its rows and columns.
+
+    Attributes
+    ----------
+    pattern : scipy.sparse.csr_array, shape (B D, P)
+    row : ndarray, shape (B D, G)
+    column : ndarray, shape (P, G)
+    """
+
+    pattern: sparse.csr_array
+    row: Array
+    column: Array
+
+    def across(self, core: Array) -> Array:
+        """Return the border times R columns a point (P, G, R), shape (G, B D, R)."""
+        scaled = (self.column[..., None] * core).reshape(len(core), -1)
+        found = (self.pattern @ scaled).reshape(len(self.row), *core.shape[1:])
+        return (self.row[..., None] * found).transpose(1, 0, 2)
+
+    def down(self, units: Array) -> Array:
+        """Return the transposed border times columns (B D, G), shape (P, G)."""
+        return self.column * (self.pattern.T @ (self.row * units))
+
+    def columns(self, which: slice) -> Scaled:
+        """Return that of some of the points."""
+        return Scaled(self.pattern, self.row[:, which], self.column[:, which])
+
+
+@dataclass(frozen=True)
 class Arrow:
     """Cholesky factor of G arrow matrices.
 
@@ -135,26 +189,20 @@ class Arrow:
     ----------
     blocks : ndarray, shape (B, D, D, G)
         Lower factors of the blocks.
-    flat : ndarray, shape (G, B D, P)
+    border : Dense or Scaled
         The border, solved against them.
     core_inverse : ndarray, shape (G, P, P)
         Inverses of the lower factors of the Schur complements.
     """
 
     blocks: Array
-    flat: Array
+    border: Dense | Scaled
     core_inverse: Array
-
-    @property
-    def border(self) -> Array:
-        """The border solved against the blocks, shape (B, D, P, G); a view."""
-        b, d = self.blocks.shape[:2]
-        return self.flat.reshape(len(self.flat), b, d, -1).transpose(1, 2, 3, 0)
 
     def across(self, core: Array) -> Array:
         """Return the solved border times R columns a point (P, G, R), shape (B, D, G, R)."""
         b, d = self.blocks.shape[:2]
-        found = self.flat @ core.transpose(1, 0, 2)
+        found = self.border.across(core)
         return found.reshape(len(found), b, d, -1).transpose(1, 2, 0, 3)
 
     @property
@@ -180,8 +228,7 @@ class Arrow:
 
     def down(self, units: Array) -> Array:
         """Return the transposed solved border times units (B, D, G), shape (P, G)."""
-        right = units.reshape(-1, units.shape[2]).T[:, :, None]
-        return (self.flat.transpose(0, 2, 1) @ right)[:, :, 0].T
+        return self.border.down(units.reshape(-1, units.shape[2]))
 
     def core_noise(self, noise: Array) -> Array:
         """Return core coordinates of mean zero from standard normal noise, both (P, G)."""
@@ -189,7 +236,7 @@ class Arrow:
 
     def columns(self, which: slice) -> Arrow:
         """Return the factors of some of the columns."""
-        return Arrow(self.blocks[..., which], self.flat[which], self.core_inverse[which])
+        return Arrow(self.blocks[..., which], self.border.columns(which), self.core_inverse[which])
 
 
 def factor(core: Array, border: Array, blocks: Array) -> Arrow:
@@ -199,7 +246,12 @@ def factor(core: Array, border: Array, blocks: Array) -> Arrow:
     b, d, p, g = solved.shape
     flat = np.ascontiguousarray(solved.reshape(b * d, p, g).transpose(2, 0, 1))
     schur = core.transpose(2, 0, 1) - flat.transpose(0, 2, 1) @ flat
-    return Arrow(lower, flat, _lower_inverse(_core_cholesky(schur)))
+    return Arrow(lower, Dense(flat), core_inverse(schur))
+
+
+def core_inverse(schur: Array) -> Array:
+    """Return inverses of the lower factors of Schur complements, both of shape (G, P, P)."""
+    return _lower_inverse(_core_cholesky(schur))
 
 
 def _lower_inverse(lower: Array) -> Array:

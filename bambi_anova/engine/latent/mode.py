@@ -20,6 +20,7 @@ import numpy as np
 
 from bambi_anova.engine.latent.arrow import Arrow, Curvature, factor
 from bambi_anova.engine.latent.covariance import BlockFactor
+from bambi_anova.engine.latent.crossed import Crossed
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.engine.latent.quadratic import Quadratic
 
@@ -103,6 +104,7 @@ class ModeFinder:
         self.curvature = Curvature(model)
         self.transposed = model.columns.T.tocsr()
         self._sum: Quadratic | None = None
+        self._crossed: Crossed | None = None
         self.start = self._first_predictor()
 
     def __call__(self, u: Array, tolerance: float = FINE) -> Modes:
@@ -115,14 +117,10 @@ class ModeFinder:
         values = model.values(u)
         core_sd, block_factor = model.spreads(values)
         precision, constant = rows.at(model.likelihood_parameters(values))
-        core, border, blocks = self._products
-        core = core * (core_sd[:, None] * core_sd * precision)
-        core[np.arange(len(core)), np.arange(len(core))] += 1
-        arrow = factor(
-            core,
-            block_factor.border(border, core_sd, precision),
-            block_factor.precision(blocks, precision),
-        )
+        if self._crossed is None:
+            arrow = self._factor_products(core_sd, block_factor, precision)
+        else:
+            arrow = self._crossed.factor(core_sd, block_factor, precision)
         pull = self._whitened_pull(rows.pull * precision, core_sd, block_factor)
         v = self._solve(arrow, pull)
         height = rows.log(self._natural(v, core_sd, block_factor), precision, constant)
@@ -130,6 +128,19 @@ class ModeFinder:
         eta = np.empty((0, u.shape[1]))
         return Modes(
             u, *self._split(v), core_sd, block_factor, eta, arrow, height + model.log_prior(u)
+        )
+
+    def _factor_products(
+        self, core_sd: Array, block_factor: BlockFactor, precision: Array
+    ) -> Arrow:
+        """Factor the posterior precision of v for rows of a precision (G,)."""
+        core, border, blocks = self._products
+        core = core * (core_sd[:, None] * core_sd * precision)
+        core[np.arange(len(core)), np.arange(len(core))] += 1
+        return factor(
+            core,
+            block_factor.border(border, core_sd, precision),
+            block_factor.precision(blocks, precision),
         )
 
     @cached_property
@@ -192,6 +203,7 @@ class ModeFinder:
             origin = self._natural(v, modes.core_sd, modes.factor)
             aux = model.likelihood_parameters(model.values(u))
             self._sum = Quadratic.about(model, origin, aux)
+            self._crossed = Crossed.of(self._sum.products, model)
         return modes.eta
 
     def factor(self, weights: Array, core_sd: Array, block_factor: BlockFactor) -> Arrow:

@@ -189,8 +189,8 @@ def test_noise_becomes_draws_with_the_inverse_as_covariance(name):
     model, p, q = dense.model, dense.p, dense.model.size
     arrow = dense.arrow()
     noise = np.eye(q)
-    wide = [np.repeat(part, q, axis=0) for part in (arrow.flat, arrow.core_inverse)]
-    wide = type(arrow)(np.repeat(arrow.blocks, q, axis=-1), *wide)
+    flats, cores = (np.repeat(part, q, axis=0) for part in (arrow.border.flat, arrow.core_inverse))
+    wide = type(arrow)(np.repeat(arrow.blocks, q, axis=-1), type(arrow.border)(flats), cores)
     core = wide.core_noise(noise[:p])
     units = wide.units_given(core, noise[p:].reshape(model.blocks.count, model.blocks.size, q))
     root = np.vstack([core, flat(units)])

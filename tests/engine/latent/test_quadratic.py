@@ -6,6 +6,7 @@ import pytest
 
 from bambi_anova.engine.approximate import conditional
 from bambi_anova.engine.approximate.conditional import Candidates, draw_given_modes
+from bambi_anova.engine.latent import crossed
 from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.mode import FINE, ModeFinder
 from bambi_anova.specification import specify
@@ -33,9 +34,20 @@ CASES = [
 ]
 
 
+@pytest.fixture(params=[False, True], ids=["dense", "sparse"])
+def sparse(request, monkeypatch):
+    """Whether the core's Schur complement is added up from the entries that are there."""
+    if request.param:
+        monkeypatch.setattr(crossed, "LEAST_CORE", 1)
+        monkeypatch.setattr(crossed, "DENSEST", 2.0)
+    return request.param
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_sums_give_the_modes_that_rows_give(case):
+def test_sums_give_the_modes_that_rows_give(case, sparse):
     find = finder(**case)
+    # Blocks of an intercept and a slope are solved densely.
+    assert (find._crossed is not None) == (sparse and "(x|s)" not in case.get("formula", ""))
     u = np.random.default_rng(3).normal(-0.5, 0.8, (len(find.model.scales), 6))
     sums, rows = find(u), find._by_newton(u, FINE)
     tolerance = 1e-9 * (1 + case.get("shift", 0.0))
@@ -48,7 +60,7 @@ def test_sums_give_the_modes_that_rows_give(case):
 
 
 @pytest.mark.parametrize("case", CASES[:2], ids=str)
-def test_a_draw_weighs_the_density_of_its_point(case):
+def test_a_draw_weighs_the_density_of_its_point(case, sparse):
     find = finder(**case)
     model, rng = find.model, np.random.default_rng(4)
     u = rng.normal(-0.5, 0.3, (len(model.scales), 5))
@@ -66,9 +78,9 @@ def test_a_draw_weighs_the_density_of_its_point(case):
     joint += (np.log(factor.sd) * model.blocks.occupied).sum(axis=(0, 1))
     modes = find(u)
     v = (core - model.core.mean) / sd
-    border = modes.arrow.border[..., point]
     lower = modes.arrow.blocks[..., point]
-    tilt = np.einsum("bdpn,pn->bdn", border, v - modes.core[:, point])
+    tilt = modes.arrow.across((v - modes.core[:, point]).reshape(-1, 5, 3))
+    tilt = tilt.reshape(*found.units.shape)
     mean = modes.units[..., point] - conditional.backward(lower, tilt)
     gap = factor.whitened(found.units) - mean
     own = conditional._log_normal(lower, gap).sum(axis=0)
