@@ -11,6 +11,7 @@ from bambi_anova.estimates.categories import category_probabilities, superiority
 from bambi_anova.estimates.contrasts import contrasts
 from bambi_anova.estimates.deflections import deflections
 from bambi_anova.estimates.draws_of import draws_of
+from bambi_anova.estimates.explained import explained
 from bambi_anova.estimates.kruschke import kruschke
 from bambi_anova.estimates.means import means
 from bambi_anova.estimates.parameters import summary
@@ -74,6 +75,7 @@ class Result(Posterior):
     category_probabilities = category_probabilities
     superiority = superiority
     anova = anova
+    explained = explained
     probability = probability
     orders = orders
     kruschke = kruschke

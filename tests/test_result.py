@@ -9,8 +9,8 @@ import bambi_anova as ba
 from bambi_anova.posterior.posterior import Posterior
 
 METHODS = (
-    "means deflections contrasts slopes unit_slopes anova probability orders kruschke draws_of "
-    "category_probabilities superiority "
+    "means deflections contrasts slopes unit_slopes anova explained probability orders kruschke "
+    "draws_of category_probabilities superiority "
     "summary trust predict posterior_predictive predictive_check prior_predictive loo misfit "
     "sensitivity marginal_likelihood savage_dickey order_bayes_factor save plot plot_priors table "
     "to_markdown to_latex report".split()
@@ -32,6 +32,7 @@ TABLES = {
     "sensitivity": (),
     "misfit": (),
     "marginal_likelihood": (),
+    "explained": (),
 }
 
 

@@ -88,10 +88,10 @@ def contrasts(
         link scale a ratio of odds (logit) or of rates (log) is the exponential of the
         contrast, which is what emmeans gives for ``type = "response"``; so it is, of medians,
         where the response is a log or a logit of what was measured.
-    standardize : {"residual", "total"}, optional
-        Divide by the residual sd, or by the sd of all that the contrast generalises over:
-        units and residual for new units.  Column ``standardized_by`` says what it was; see
-        ``bambi_anova.estimates.effect_sizes``.
+    standardize : {"residual", "within", "total"}, optional
+        Divide by the residual sd, by the sd within the coarsest units, or by that of all that
+        the contrast generalises over: units and residual for new units.  Column
+        ``standardized_by`` says what it was; see ``bambi_anova.estimates.effect_sizes``.
     rope : sequence of two floats, optional
         Adds ``below_rope``, ``in_rope``, ``above_rope`` and their Monte Carlo error.
     comp_val : float, optional

@@ -10,7 +10,10 @@ For new units ("super") these are all unit terms and the residual, as in Westfal
 (2014, doi:10.1037/xge0000014); for the units of the study, and for one average unit, only the
 residual is left to vary.  Covariates stand at their means.
 
-Both are taken draw by draw, so that a standardised effect carries the uncertainty of the sd.
+``within``: that of a new observation about the mean of its coarsest unit, over the finer unit
+terms and the residual.
+
+All are taken draw by draw, so that a standardised effect carries the uncertainty of the sd.
 
 Letters: H chains, D draws.
 """
@@ -29,7 +32,7 @@ from bambi_anova.posterior.response_scale import is_transformed
 
 Array = np.ndarray
 
-STANDARDS = ("residual", "total")
+STANDARDS = ("residual", "within", "total")
 
 
 def standardized(found: Quantities, posterior: Posterior, standardize: str) -> Quantities:
@@ -39,7 +42,7 @@ def standardized(found: Quantities, posterior: Posterior, standardize: str) -> Q
     ----------
     found : Quantities
     posterior : Posterior
-    standardize : {"residual", "total"}
+    standardize : {"residual", "within", "total"}
 
     Raises
     ------
@@ -57,17 +60,21 @@ def standardized(found: Quantities, posterior: Posterior, standardize: str) -> Q
 def _standard(posterior: Posterior, standardize: str, population: str) -> tuple[Array, str]:
     """Return the sd to divide by, of shape (H, D), and what it is made of."""
     one_of("standardize", standardize, STANDARDS)
-    residual, name = _residual(posterior)
+    residual, name = residual_sd(posterior)
     if standardize == "residual":
         return residual, f"sd of {name}"
-    units = posterior.design.units if population == "super" else ()
+    design, kind = posterior.design, "total sd"
+    units = list(design.units) if population == "super" else []
+    if standardize == "within":
+        units, kind = [unit for unit in design.units if design.coarser(unit)], "sd within units"
     variance = residual**2
     for unit in units:
         variance = variance + posterior.draws.sigmas[unit.name] ** 2
-    return np.sqrt(variance), f"total sd: {' + '.join([*(unit.name for unit in units), name])}"
+    return np.sqrt(variance), f"{kind}: {' + '.join([*(unit.name for unit in units), name])}"
 
 
-def _residual(posterior: Posterior) -> tuple[Array, str]:
+def residual_sd(posterior: Posterior) -> tuple[Array, str]:
+    """Return the sd of the residual on the link scale, of shape (H, D), and its name."""
     draws, family, link = posterior.draws, posterior.family, posterior.link
     if family.residual:
         return draws.auxiliary[family.residual], "residual"

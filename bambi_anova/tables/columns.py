@@ -130,6 +130,8 @@ _APART = (
     Column("missed", JUDGEMENT, "whether it is clear and large enough to matter"),
     Column("advice", LABEL, "what to try instead"),
     Column("model", LABEL, "name of a model"),
+    Column("effect_size", LABEL, "how much of which variance is explained"),
+    Column("denominator", LABEL, "what the variances are of that it is a part of"),
     Column("goal", LABEL, "what a planned study is to reach"),
     Column("simulations", NUMBER, "how many data sets were simulated"),
     Column("method", LABEL, "how a number was computed"),
