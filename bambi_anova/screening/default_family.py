@@ -14,6 +14,7 @@ import numpy as np
 
 from bambi_anova.errors import AnovaWarning, DefaultFamilyWarning
 from bambi_anova.families.registry import FAMILIES
+from bambi_anova.families.values import moments
 from bambi_anova.specification import Specification
 
 Array = np.ndarray
@@ -32,10 +33,10 @@ def warn_of_default_family(model: Specification) -> Iterator[AnovaWarning]:
 
     A response that the formula computes, such as ``log(y)``, is what its author wants.
     """
-    response, values = model.formula.response, model.design.rows.response.values
+    response, observed = model.formula.response, model.design.rows.response
     if not response.outcome.is_column:
         return
-    found = look(values)
+    found = look(observed.values, observed.count)
     if found:
         yield DefaultFamilyWarning(
             f"no family was named, so {response.text!r} is taken as gaussian; yet {found}. Write "
@@ -43,12 +44,14 @@ def warn_of_default_family(model: Specification) -> Iterator[AnovaWarning]:
         )
 
 
-def look(values: Array) -> str:
+def look(values: Array, count: Array | None = None) -> str:
     """Say what a response looks like, and which family it may need; nothing for one that is metric.
 
     Parameters
     ----------
     values : ndarray, shape (N,)
+    count : ndarray, shape (N,), optional
+        How often each value comes.
 
     Examples
     --------
@@ -57,8 +60,9 @@ def look(values: Array) -> str:
     >>> look(np.array([1203.0, 998.0, 1120.0]))  # grams
     ''
     """
-    low, high, mean = float(values.min()), float(values.max()), float(values.mean())
-    reach = REACH * float(values.std())
+    low, high = float(values.min()), float(values.max())
+    mean, sd = moments(values, count)
+    reach = REACH * sd
     whole = bool(np.all(values == np.round(values)))
     if np.isin(values, (0, 1)).all():
         return "it is 0 or 1: try family='bernoulli'"

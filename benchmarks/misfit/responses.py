@@ -12,8 +12,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from bambi_anova.families.base import Family
+from bambi_anova.families.parameters import Further
 from bambi_anova.families.registry import FAMILIES, get_family
 from bambi_anova.families.sufficient import unmerged
+from bambi_anova.families.values import ResponseValues
 
 Array = np.ndarray
 #: (linear predictor, rows, rng) -> response.
@@ -81,18 +84,25 @@ def of_family(name: str) -> Draw:
     family = get_family(name)
     link = family.parent.links[0]
     further = {one.name: 0.5 if one.name == family.residual else 4.0 for one in family.auxiliary}
+    further |= {name: own.prior(None).args["mu"] for name, own in _thresholds(family).items()}
+    middle = 3.0 if family.thresholds and family.intercept else 0.0  # of ratings from 1 to 5
 
     def draw(eta: Array, rows: pd.DataFrame, rng: np.random.Generator) -> Array:
         trials = None
         if family.response.trials or family.response.binary:
             trials = np.full(len(eta), TRIALS if family.response.trials else 1.0)
-        made = unmerged(np.zeros(len(eta)), trials, None)
-        values = family.replicate(family.at((link,), (eta[None],), further), made, rng)[0]
+        made = unmerged(ResponseValues("y", np.zeros(len(eta)), trials), None)
+        parameters = family.at((link,), (eta[None] + middle,), further)
+        values = family.replicate(parameters, made, rng)[0]
         if name == "beta":  # no proportion may round to a border
             values = np.clip(values, 1e-9, 1 - 1e-9)
         return values
 
     return draw
+
+
+def _thresholds(family: Family) -> dict[str, Further]:
+    return {one.name: one for one in family.auxiliary if one.name in family.thresholds}
 
 
 def _noise(make: Callable[[pd.DataFrame, np.random.Generator], Array]) -> Draw:
