@@ -73,7 +73,7 @@ def summary(
     kind: str, title: str, layout: str, experiment: Experiment, simulations: int, seed: int
 ) -> dict[str, object]:
     """Simulate one experiment; each simulation has its own seed."""
-    alarms, fit_seconds, seconds, failed = [], [], [], 0
+    alarms, fit_seconds, seconds, failed, table = [], [], [], 0, ()
     for simulation in range(simulations):
         rng = np.random.default_rng([seed, zlib.crc32(f"{title}{layout}".encode()), simulation])
         with warnings.catch_warnings():
@@ -86,7 +86,7 @@ def summary(
                 result = model.fit(
                     "laplace", draws=DRAWS, random_seed=simulation, progressbar=False
                 )
-            except AnovaError:  # such as counts that are all alike
+            except (AnovaError, np.linalg.LinAlgError):  # such as counts that are all alike
                 failed += 1
                 continue
             fitted = time.perf_counter()

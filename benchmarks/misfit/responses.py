@@ -83,7 +83,10 @@ def of_family(name: str) -> Draw:
     """Return what draws from a family itself, with some usual further parameters."""
     family = get_family(name)
     link = family.parent.links[0]
-    further = {one.name: 0.5 if one.name == family.residual else 4.0 for one in family.auxiliary}
+    residual = 1.2 if family.thresholds else 0.5
+    further = {
+        one.name: residual if one.name == family.residual else 4.0 for one in family.auxiliary
+    }
     further |= {name: own.prior(None).args["mu"] for name, own in _thresholds(family).items()}
     middle = 3.0 if family.thresholds and family.intercept else 0.0  # of ratings from 1 to 5
 

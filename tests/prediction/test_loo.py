@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy import integrate as quadrature
 from scipy import special, stats
 
@@ -16,6 +17,8 @@ from bambi_anova.families.links import LINKS
 from bambi_anova.families.registry import get_family
 from bambi_anova.families.sufficient import Collapsed
 from bambi_anova.formula.parse import parse_formula
+from bambi_anova.posterior.extract import extract_draws
+from bambi_anova.posterior.trust import Sampling
 from bambi_anova.prediction.grouping import grouping
 from bambi_anova.prediction.marginal import group_log_likelihoods, integrate, nodes
 from bambi_anova.prediction.predictors import read_predictor
@@ -513,3 +516,38 @@ def test_draws_that_cannot_be_believed_predict_nothing_to_believe(split_plot):
     assert any("effective sample size" in reason for reason in few.verdict.reasons)
     table = ba.compare({"one": divergent, "two": model.fit("laplace", progressbar=False)})
     assert table.set_index("model")["trusted"].to_dict() == {"one": False, "two": True}
+
+
+def repeated(result, times):
+    """The same posterior as chains that stand still: every draw comes several times in a row."""
+    posterior = result.idata["posterior"].to_dataset()
+    many = posterior.isel(draw=np.repeat(np.arange(posterior.sizes["draw"]), times))
+    many = many.assign_coords(draw=np.arange(many.sizes["draw"]))
+    idata = result.idata.copy()
+    idata["posterior"] = xr.DataTree(many)
+    chains = Sampling("nuts", 0, 1.0)
+    return replace(result, idata=idata, draws=extract_draws(many, result.model), sampling=chains)
+
+
+def test_draws_that_depend_on_each_other_count_as_what_they_are_worth(split_plot):
+    """Pareto k of a chain that stands still is about that of its different draws.
+
+    The tail that is fitted grows as the draws' worth falls (Vehtari et al. 2024): otherwise copies
+    of a few draws would be taken for the whole of it.
+    """
+    split_plot.loc[5, "y"] += 9.0  # one row that matters
+    result = fit("y ~ group * task + (1|subject)", split_plot, draws=300)
+    once, many = repeated(result, 1), repeated(result, 8)
+    own, other = once.loo().table, many.loo().table
+    settled = own["pareto_k"] < 0.5
+    np.testing.assert_allclose(other["elpd"][settled], own["elpd"][settled], atol=0.01)
+    gap = np.abs(other["pareto_k"] - own["pareto_k"])
+    # As though they were independent, by ArviZ on the same log-likelihoods.
+    from arviz_stats.base import array_stats
+
+    pieces = row_pieces(many.model)
+    log = group_log_likelihoods(predictor_of(many), pieces, many.model)[pieces.of_row]
+    _, naive, _ = array_stats.loo(log.reshape(len(log), *many.draws.sample_shape), r_eff=1.0)
+    naive_gap = np.abs(naive - own["pareto_k"])
+    assert np.median(gap) < 0.05
+    assert np.median(naive_gap) > 2 * np.median(gap)

@@ -218,6 +218,70 @@ def test_separated_rows_have_an_infinite_estimate_and_a_finite_lower_bound():
     assert 0 < found.low < np.inf
 
 
+CLONES = 12
+
+
+def test_units_that_are_all_alike_are_no_surer_than_binomial_chance():
+    """Their sums do not scatter at all: without a floor there would be no error whatever."""
+    from scipy import special
+
+    successes, trials, x = np.array([1.0, 2.0, 3.0]), [5, 6, 7], [-1.0, 0.0, 1.0]
+    # The information is the variance that chance gives the score, on average.
+    values, informations, chances = [], [], []
+    for found, chance in tables(trials, 6):
+        one = score_at(one_stratum(found, trials, x), 0.0)
+        values.append(one.value)
+        informations.append(one.information)
+        chances.append(chance)
+    variance = np.dot(chances, np.square(values)) - np.dot(chances, values) ** 2
+    assert np.dot(chances, informations) == pytest.approx(variance)
+    one = score_at(one_stratum(successes, trials, x), 0.0)
+    strata = np.repeat(np.arange(CLONES), 3)
+    clones = Counts(
+        np.tile(successes, CLONES),
+        np.tile(np.array(trials, dtype=float), CLONES),
+        np.tile(x, CLONES),
+        np.zeros(3 * CLONES),
+        strata=strata,
+        size=CLONES,
+        clusters=[Clusters(1, strata, CLONES)],
+    )
+    t = np.sqrt(CLONES) * one.value / np.sqrt(one.information)
+    assert score_at(clones, 0.0).t == pytest.approx(t)
+    assert p_value(clones) == pytest.approx(2 * special.stdtr(CLONES - 1, -t))
+    found = estimate_dependence(clones)
+    critical = special.stdtrit(CLONES - 1, 0.975)
+    for bound, side in ((found.low, 1), (found.high, -1)):
+        at = score_at(one_stratum(successes, trials, x), bound)
+        assert np.sqrt(CLONES) * at.value / np.sqrt(at.information) == pytest.approx(
+            side * critical, abs=1e-3
+        )
+    assert found.low < found.estimate < found.high
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_finite_bound_of_separated_rows_is_where_the_test_just_rejects(sign):
+    from scipy import special
+
+    units = 9
+    x, strata = np.tile([-0.5, 0.5], units), np.repeat(np.arange(units), 2)
+    successes = np.where(sign * x > 0, 4.0 + strata % 2, 0.0)
+    ways = [Clusters(1, strata, units)]
+    trials, none = np.full(2 * units, 6.0), np.zeros(2 * units)
+    counts = Counts(successes, trials, x, none, strata=strata, size=units, clusters=ways)
+    found = estimate_dependence(counts)
+    finite, infinite = (found.low, found.high) if sign > 0 else (found.high, found.low)
+    assert found.estimate == infinite == sign * np.inf
+    critical = special.stdtrit(units - 1, 0.975)
+    assert score_at(counts, finite).t == pytest.approx(sign * critical, abs=1e-3)
+    assert 0 < sign * finite < np.inf
+
+
+def test_a_single_separated_unit_sets_no_bound():
+    found = estimate_dependence(one_stratum(np.array([0.0, 1.0]), [6, 6], [-0.5, 0.5]))
+    assert (found.low, found.estimate, found.high) == (-np.inf, np.inf, np.inf)
+
+
 # -- Strata and clusters -----------------------------------------------------------------------
 
 
@@ -551,6 +615,35 @@ def test_equal_proportions_vary_less_than_chance():
     found = estimate_dispersion(repeats_of([2.0] * 10, [6] * 10))
     assert found.ratio == found.low == 0
     assert found.p_value == 1
+
+
+def test_strata_that_are_all_alike_vary_as_surely_as_chance_lets_them():
+    """The exact variance is a floor: squares that do not scatter are no proof of a ratio."""
+    from scipy import special
+
+    counts, trials = [0.0, 2.0, 4.0], [6, 6, 6]
+    chances, squares = [], []
+    for found, chance in tables(trials, 6):
+        mean, _ = expected_squares(repeats_of(found, trials))
+        chances.append(chance)
+        squares.append(((found - mean) ** 2).sum())
+    expected = np.dot(chances, squares)
+    variance = np.dot(chances, np.square(squares)) - expected**2
+    strata = np.repeat(np.arange(CLONES), 3)
+    clones = Repeats(
+        np.tile(counts, CLONES),
+        np.tile(np.array(trials, dtype=float), CLONES),
+        np.zeros(3 * CLONES),
+        np.zeros((3 * CLONES, 0)),
+        strata=strata,
+        size=CLONES,
+        clusters=[Clusters(1, strata, CLONES)],
+    )
+    found = estimate_dispersion(clones)
+    assert found.ratio == pytest.approx(8 / expected)
+    reach = special.stdtrit(CLONES - 1, 0.975) * np.sqrt(variance / CLONES) / expected
+    assert np.log(found.high / found.low) / 2 == pytest.approx(reach)
+    assert 0 < found.p_value < 1
 
 
 def test_overdispersion_is_found_with_its_size():
