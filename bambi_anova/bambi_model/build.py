@@ -112,9 +112,17 @@ def _auxiliary_priors(specification: Specification) -> dict[str, Any]:
     found = {name: _to_bambi(prior) for name, prior in own.items() if name not in names}
     if names:
         means, sds = np.array([normal_of(own[name]) for name in names]).T
-        ordered = pm.distributions.transforms.ordered
-        found[THRESHOLD] = bmb.Prior("Normal", mu=means, sigma=sds, transform=ordered)
+        found[THRESHOLD] = bmb.Prior("Normal", dist=_ordered_normals, mu=means, sigma=sds)
     return found
+
+
+def _ordered_normals(name: str, mu: np.ndarray, sigma: np.ndarray, dims: str | None = None):
+    """Add thresholds to the PyMC model in context; Bambi keeps draws of named dimensions only."""
+    if dims is None:
+        dims = f"{name}_dim"
+        pm.modelcontext(None).add_coord(dims, np.arange(len(mu)))
+    ordered = pm.distributions.transforms.ordered
+    return pm.Normal(name, mu, sigma, transform=ordered, dims=dims)
 
 
 def _formula(frame: BambiFrame, common: list[str], groups: list[Group]) -> str:
