@@ -71,7 +71,7 @@ class Model(Specification):
         the prior of its shape "lam"), "beta", "betabinomial" (rows with probabilities of their own,
         given by their mean) or "betabinomial_mode" (given by their mode, Kruschke's chapter 21:
         cell means on the response scale are modes, and the prior is of "kappa_minus_2").
-        For times also "shifted_lognormal", "exgaussian" (given by its mean), "weibull" and
+        For times also "exgaussian" (given by its mean), "weibull" and
         "exponential"; for zeros beyond chance "zero_inflated_poisson",
         "zero_inflated_negativebinomial", "zero_inflated_binomial", "hurdle_poisson" and
         "hurdle_negativebinomial", where "psi" is the probability of not being a zero apart.

@@ -38,7 +38,6 @@ def auxiliary_of(family, size=None, rng=None):
             continue
         residual = 1.5 if family.thresholds else 0.5
         value = residual if one.name == family.residual else min(3.0, 0.7 * one.most)
-        value = {"shift": 0.3}.get(one.name, value)
         values[one.name] = value if rng is None else value * rng.uniform(0.7, 1.4, size)
     return values
 

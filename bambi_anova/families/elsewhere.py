@@ -35,6 +35,7 @@ ELSEWHERE = {
     **dict.fromkeys(("student", "studentt", "tfamily", "robust"), "it is called 't' here"),
     **dict.fromkeys(("inversegaussian", "igauss", "ig"), "it is called 'wald' here"),
     **dict.fromkeys(("exgauss", "exnormal"), "it is called 'exgaussian' here"),
+    "shiftedlognormal": "for skewed times use 'lognormal', 'exgaussian' or 'wald'",
     **dict.fromkeys(("exp", "expon"), "it is called 'exponential' here"),
     **dict.fromkeys(("ordinal", "ordered", "clm", "clmm", "polr", "ocat", "likert"), _RATINGS),
     "skewnormal": "use 'lognormal' for skewed positive responses, 't' for outliers",

@@ -133,5 +133,4 @@ EX_GAUSSIAN = Family(
         ),
     ),
     tails=_tails,
-    instead={"skew": ("shifted_lognormal",), "outliers": ("shifted_lognormal",)},
 )

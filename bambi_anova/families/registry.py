@@ -18,7 +18,6 @@ from bambi_anova.families.likelihood import MakeCompiled
 from bambi_anova.families.lognormal import LOG_NORMAL
 from bambi_anova.families.negativebinomial import NEGATIVE_BINOMIAL
 from bambi_anova.families.poisson import POISSON
-from bambi_anova.families.shifted_lognormal import SHIFTED_LOG_NORMAL
 from bambi_anova.families.student import STUDENT
 from bambi_anova.families.wald import WALD
 from bambi_anova.families.weibull import EXPONENTIAL, WEIBULL
@@ -105,7 +104,6 @@ register(ZERO_INFLATED_NEGATIVE_BINOMIAL)
 register(ZERO_INFLATED_BINOMIAL)
 register(HURDLE_POISSON)
 register(HURDLE_NEGATIVE_BINOMIAL)
-register(SHIFTED_LOG_NORMAL)
 register(EX_GAUSSIAN)
 register(WEIBULL)
 register(EXPONENTIAL)
