@@ -132,7 +132,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     "; did you mean 'condition'?"
     """
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    close = [one for one in known if one.casefold() == name.casefold()]
+    close += difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
     shown = ", ".join(map(repr, known[:12])) + (", ..." if len(known) > 12 else "")

@@ -26,6 +26,7 @@ def test_errors_are_value_errors_and_warnings_are_user_warnings():
     ("name", "known", "hint"),
     [
         ("condtion", ["trial", "condition"], "; did you mean 'condition'?"),
+        ("RT", ["rat", "rt"], "; did you mean 'rt'?"),
         ("a", ["b", "c"], "; known: 'b', 'c'"),
         ("a", [], "; known: none"),
         ("a", [f"b{i}" for i in range(13)], "; known: " + ", ".join(f"'b{i}'" for i in range(12))),

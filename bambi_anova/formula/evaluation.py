@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.errors import ArgumentError, nearest
-from bambi_anova.formula.functions import ELEMENTWISE, STATEFUL, STRUCTURE, WHOLE
+from bambi_anova.formula.functions import ELEMENTWISE, OF_R, STATEFUL, STRUCTURE, WHOLE
 
 Array = np.ndarray
 
@@ -95,7 +95,9 @@ class Names:
         """Say which name nobody knows, and what it might be."""
         for name in functions:
             if self.function(name) is None:
-                return f"there is no function {name!r} here. {allowed(name.split('.')[0])}"
+                advice = OF_R.get(name)
+                meant = advice or allowed(name.split(".")[0])
+                return f"there is no function {name!r} here{';' if advice else '.'} {meant}"
         for name in values:
             if name not in columns and not self.find(name):
                 return f"there is no column {name!r}{nearest(name, map(str, columns))}"

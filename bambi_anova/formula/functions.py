@@ -18,6 +18,17 @@ STATEFUL = ("scale", "standardize", "center")
 STRUCTURE = ("C", "Error", "offset", "p", "prop", "proportion")
 SEVERAL_COLUMNS = ("bs", "poly", "hsgp", "S", "T")
 
+_SMOOTH = "smooths are not fitted here; use Bambi or brms, or a factor of ranges"
+#: Functions of R's formulas, and what to write for them.
+OF_R = {
+    **dict.fromkeys(("factor", "as.factor", "ordered"), "write C(x) for a factor"),
+    **dict.fromkeys(("as.numeric", "as.integer"), "make the column numeric in the data frame"),
+    "cbind": "write p(successes, trials)",
+    "trials": "write p(successes, trials)",
+    **dict.fromkeys(("s", "te", "ti", "t2", "ns", "rcs"), _SMOOTH),
+    **dict.fromkeys(("mo", "me", "cs"), "it is brms' own; take the column as a factor, C(x)"),
+}
+
 
 def _clip(values: Array, low: Array, high: Array) -> Array:
     return np.minimum(np.maximum(values, low), high)

@@ -26,9 +26,10 @@ _TOKEN = re.compile(
 )
 _PAIRS = {"(": ")", "{": "}", "[": "]"}
 _ADVICE = {
-    "^": "; write (A + B)**2",
+    "^": "; write (A + B)**2, x**2",
     "%": "; write A:B",
     ".": "; name each column, one with a dot in backticks: `a.b`",
+    "$": "; name the columns of the data frame alone",
     "\\": "; compute the column in the data frame",
 }
 

@@ -288,3 +288,18 @@ def test_formulas_too_large_are_refused_at_once(text, message):
 def test_names_that_no_formula_can_hold(name):
     with pytest.raises(DataError, match="rename the column"):
         quote(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("factor(A)", r"no function 'factor' here; write C\(x\) for a factor"),
+        ("as.factor(A)", r"write C\(x\)"),
+        ("cbind(k, n)", r"write p\(successes, trials\)"),
+        ("s(x)", "smooths are not fitted here"),
+    ],
+)
+def test_functions_of_r_are_answered_with_what_to_write(frame, text, words):
+    expression = parse_formula(f"y ~ {text}").expressions[-1]
+    with pytest.raises(DataError, match=words):
+        expression.evaluate(frame, {})
