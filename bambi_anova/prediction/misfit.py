@@ -34,7 +34,7 @@ from bambi_anova.tables.printing import Table
 Array = np.ndarray
 
 #: Of all features of a table together; of data that come from their model less than 2% alarm.
-LEVEL = 0.1
+LEVEL = 0.05
 #: Fewest values whose skew, and whose tails, can be told.
 FEWEST, FEWEST_OF_TAILS = 8, 20
 #: Skew, excess kurtosis, ratio of variances less one, share of the residuals' variance between
@@ -145,8 +145,10 @@ def misfit_text(posterior: Posterior) -> str:
         words = WORDS[row["feature"], kind_of(row["by"])].format(response=response, unit=row["by"])
         told.append(f"{words} ({row['where']})" if row["where"] else words)
     said = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
-    # Of families the first is for the feature that comes first.
-    families = [text for text in missed["advice"] if text.startswith("try family")][:1]
+    # Of families those for the feature that comes first, and for zeros.
+    named = missed[missed["advice"].str.startswith("try family")]
+    zeros = named.loc[named["feature"] == "zeros", "advice"]
+    families = [*named["advice"][:1], *zeros]
     others = [text for text in missed["advice"] if text and not text.startswith("try family")]
     remedies = "; ".join(dict.fromkeys([*families, *others]))
     return f"the model misses {said}{f'; {remedies}' if remedies else ''}"

@@ -20,6 +20,7 @@ from scipy import stats
 
 import bambi_anova as ba
 from bambi_anova.errors import AnovaError, AnovaWarning
+from bambi_anova.families.registry import FAMILIES
 from benchmarks.misfit.responses import PRIORS, Experiment, experiments
 from benchmarks.reporting import machine, markdown
 
@@ -147,6 +148,9 @@ def report(table: pd.DataFrame, options: argparse.Namespace) -> str:
         ]
     if len(wrong):
         parts += ["## Data that the model misses: power\n", markdown(_shown(wrong)) + "\n"]
+    missing = sorted(set(FAMILIES) - set(right["data"]))
+    if missing:
+        parts.append(f"Not run this time, for their fits are slow: {', '.join(missing)}.\n")
     bad = excessive(table)
     if len(bad):
         parts.append(
