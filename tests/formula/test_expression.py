@@ -79,7 +79,7 @@ def test_values_are_those_of_formulae(frame, text):
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(set(ELEMENTWISE) - {"where", "clip", "round"}))
+@pytest.mark.parametrize("name", sorted(set(ELEMENTWISE) - {"where", "clip", "round", "logit"}))
 @pytest.mark.parametrize("prefix", ["", "np."])
 def test_functions_are_numpys(frame, name, prefix):
     function = getattr(np, name)
@@ -88,6 +88,14 @@ def test_functions_are_numpys(frame, name, prefix):
     with np.errstate(all="ignore"):
         expected = function(*given)
     np.testing.assert_array_equal(value(f"{prefix}{name}({', '.join(names)})", frame), expected)
+
+
+def test_logits_are_scipys(frame):
+    from scipy import special
+
+    share = special.expit(frame["x"])
+    found = value("logit(share)", frame.assign(share=share))
+    np.testing.assert_allclose(found, special.logit(share))
 
 
 @pytest.mark.parametrize(
