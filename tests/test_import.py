@@ -44,6 +44,15 @@ print(model)
     assert loaded_after(code, SAMPLERS) == []
 
 
+def test_building_a_model_loads_nothing_that_only_fits_need():
+    code = """
+import bambi_anova as ba
+ba.Model("yield ~ variety * nitrogen + Error(block/variety)", ba.load_data("oats"))
+"""
+    heavy = ("scipy.stats", "scipy.integrate", "scipy.optimize", "xarray", "numba")
+    assert loaded_after(code, heavy) == []
+
+
 def test_dir_lists_the_public_names():
     assert dir(ba) == sorted(ba.__all__)
     for name in dir(ba):

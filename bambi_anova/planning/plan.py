@@ -20,10 +20,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from bambi_anova.arguments import check_seed, own_floats, whole_number
-from bambi_anova.engine.methods import run
 from bambi_anova.engine.progress import Progress
 from bambi_anova.engine.request import Request
 from bambi_anova.errors import ArgumentError, DataError, nearest
@@ -374,6 +372,8 @@ def _simulate(
     """Return which goals one simulated data set reaches."""
     layout, goals = question.layout, question.goals
     rng = np.random.default_rng(seed)
+    from bambi_anova.engine.methods import run  # heavy
+
     assumed = question.assume(rng)
     drawn = _ordered(layout.draw(frame, assumed, rng), layout)
     try:
@@ -418,6 +418,8 @@ def _goals(goals: Goals) -> list[str]:
 
 def _log_bf(model: Specification, fit: Posterior, term: str, request: Request) -> float:
     """Return the log Bayes factor of the term, without its interactions on either side."""
+    from bambi_anova.engine.methods import run  # heavy
+
     own = find_term(term, model.design)
     higher = above(own, model.design)
     having = SubModel(tuple(one for one in model.design.terms if one not in higher))
@@ -436,6 +438,8 @@ def _share(hits: pd.Series) -> dict[str, Any]:
     >>> found["probability"], round(found["lower"], 2), round(found["upper"], 2)
     (0.8, 0.5, 0.96)
     """
+    from scipy import stats  # heavy
+
     count, size = int(hits.sum()), len(hits)
     band = stats.beta(count + 0.5, size - count + 0.5)
     lower, upper = band.ppf([(1 - BAND) / 2, (1 + BAND) / 2])

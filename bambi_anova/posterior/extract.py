@@ -5,8 +5,9 @@ Letters: H chains, D draws a chain, C cells, J units, L levels of a term.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import xarray as xr
 
 from bambi_anova.design.design import Design
 from bambi_anova.design.margins import cell_levels
@@ -17,6 +18,9 @@ from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.variables import read_parameter, read_variable
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Array = np.ndarray
 
@@ -64,6 +68,8 @@ def _cells(values, design: Design, covariate: str | None = None) -> Array:
 
 def add_cells(found: Posterior) -> None:
     """Add the group ``cells``: the linear predictor's cell means, with factors as dimensions."""
+    import xarray as xr  # heavy
+
     idata, draws, design = found.idata, found.draws, found.design
     dims = ("chain", "draw", *(factor.name for factor in design.factors))
     posterior = idata["posterior"]

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import integrate
 
 from bambi_anova.priors.distributions import Prior, normal_of
 
@@ -48,6 +47,8 @@ class OrderedNormals:
     @cached_property
     def _cumulative(self) -> tuple[Array, list[Array]]:
         """Return the grid (T,), and the integral of each f_k up to its nodes."""
+        from scipy import integrate  # heavy
+
         means, sds = np.array(self.means), np.array(self.sds)
         low, high = (means - REACH * sds).min(), (means + REACH * sds).max()
         grid = np.linspace(low, high, int((high - low) / sds.min() * NODES) + 2)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from scipy import interpolate, special
+from scipy import special
 
 Array = np.ndarray
 
@@ -40,6 +40,8 @@ class Slice:
     """
 
     def __init__(self, x: Array, log_density: Array, fineness: int = 12) -> None:
+        from scipy import interpolate  # heavy
+
         log_density = log_density - log_density.max()
         log_density = np.maximum(log_density, -300.0)
         pieces = [np.linspace(a, b, fineness, endpoint=False) for a, b in pairwise(x)]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import integrate, special
+from scipy import special
 
 from bambi_anova.engine.approximate.differences import LogDensity, differences, finite_heights
 from bambi_anova.engine.approximate.modes import STARTS
@@ -160,7 +160,7 @@ def find_tails(
     density = np.exp(np.minimum(ridges.heights - log_total, 50.0))
     missed = np.maximum(density - HARMLESS * proposed, 0.0)
     across = np.exp(normal.log_det + (size - 1) / 2 * np.log(2 * np.pi))
-    masses = across * integrate.trapezoid(missed, FAR)
+    masses = across * np.trapezoid(missed, FAR)
     tails = []
     for side in np.flatnonzero(masses > SMALL):
         weights = missed[side] * np.gradient(FAR)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.priors.distributions import (
@@ -154,6 +154,8 @@ def make_scale(name: str, prior: Prior, flat_below: float | None = None) -> Scal
 
 def _left_out(known: Known) -> float:
     """Return the constant that a scale's log density in u leaves out."""
+    from scipy import stats  # heavy
+
     made, args = getattr(stats, known.scipy), (*known.shapes, known.location, known.scale)
     # Anywhere will do, but digits are lost where the density is very low.
     typical = np.maximum(made.ppf(0.75, *args), TINY)
