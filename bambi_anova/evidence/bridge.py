@@ -133,7 +133,7 @@ class _Density:
             v_units = modes.factor.whitened(units[..., piece]) * self.model.blocks.occupied
             gap_units = v_units - modes.units
             inner = np.einsum("bidg,big->bdg", modes.arrow.blocks, gap_units)
-            inner += np.einsum("bdpg,pg->bdg", modes.arrow.border, gap)
+            inner += modes.arrow.across(gap[..., None])[..., 0]
             parts.append((noise, self._height(modes, v, v_units, inner)))
         return u, np.hstack([one for one, _ in parts]), np.concatenate([two for _, two in parts])
 
