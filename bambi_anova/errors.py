@@ -106,6 +106,10 @@ class NoMeanWarning(AnovaWarning):
     """Quantities whose posterior has no mean: medians and intervals stand for them."""
 
 
+class CorrelatedSlopesWarning(AnovaWarning):
+    """Units' slopes and effects go together, though the model takes them for independent."""
+
+
 class SpacingWarning(AnovaWarning):
     """Polynomial contrasts take unequally spaced levels as equally spaced."""
 

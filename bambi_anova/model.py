@@ -275,6 +275,9 @@ class Model(Specification):
         -----
         ConvergenceWarning
             If the draws do not meet the thresholds of ``bambi_anova.posterior.trust``.
+        CorrelatedSlopesWarning
+            If units' slopes clearly go together with their effects: ``(x|s)`` takes them for
+            independent, which lme4's does not.
 
         Raises
         ------
@@ -288,6 +291,7 @@ class Model(Specification):
         """
         from bambi_anova.engine.methods import check_method
         from bambi_anova.engine.request import Request
+        from bambi_anova.estimates.unit_correlations import correlated_slopes
 
         check_method(inference_method, (AUTO,))
         first = "laplace" if inference_method == AUTO else inference_method
@@ -307,6 +311,8 @@ class Model(Specification):
         result = self._run_auto(request, kwargs) if inference_method == AUTO else self._run(request)
         if not result.verdict.trusted:
             warn(ConvergenceWarning(repr(result.verdict)))
+        for warning in correlated_slopes(result):
+            warn(warning)
         return result
 
     def _run_auto(self, request: Request, options: Mapping[str, Any]) -> Result:

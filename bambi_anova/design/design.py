@@ -258,7 +258,10 @@ def _factors(design: Design) -> list[str]:
 
 def _units(design: Design) -> list[str]:
     rows = [(unit.name, f"{unit.size} units") for unit in design.units]
-    rows += [(slope.name, f"{slope.unit.size} slopes") for slope in design.slopes]
+    rows += [
+        (slope.name, f"{slope.unit.size} slopes, independent of other effects")
+        for slope in design.slopes
+    ]
     return columns(rows)
 
 

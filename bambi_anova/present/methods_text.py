@@ -94,7 +94,10 @@ def _units(design: Design) -> str:
     if not design.units and not design.slopes:
         return "The model has no unit terms: rows count as independent of each other."
     units = [f"{joined(unit.name.split(':'))} ({unit.size:,} units)" for unit in design.units]
-    slopes = [f"the slope of {one.covariate} by {one.unit.name}" for one in design.slopes]
+    slopes = [
+        f"the slope of {one.covariate} by {one.unit.name}, independent of other effects"
+        for one in design.slopes
+    ]
     terms = [
         f"{joined(term.name.split(':'))} by {_strata(term.strata)}"
         for term in design.terms
