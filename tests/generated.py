@@ -12,6 +12,10 @@ from bambi_anova.families.values import ResponseValues
 
 #: Every family under every link that it may have.
 FAMILY_LINKS = [(name, link) for name, family in FAMILIES.items() for (link,) in family.likelihoods]
+#: Those whose NUTS runs on our own compiled density.
+COMPILED = [
+    (name, link) for name, link in FAMILY_LINKS if FAMILIES[name].likelihoods[(link,)].compiled
+]
 TRIALS = 6
 #: The categories of ratings.
 RATINGS = np.arange(1.0, 6.0)

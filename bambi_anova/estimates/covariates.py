@@ -69,7 +69,7 @@ def centred_values(at: Mapping[str, float], rows: Rows) -> dict[str, float]:
     --------
     >>> import bambi_anova as ba
     >>> data = pd.DataFrame({"y": [1.0, 2, 4, 5, 6, 4], "age": [20.0, 30, 35, 45, 50, 60]})
-    >>> rows = ba.Model("y ~ scale(age)", data).design.rows
+    >>> rows = ba.Model("y ~ scale(age)", data, "gaussian").design.rows
     >>> round(centred_values({"age": 40.0}, rows)["scale(age)"], 6)
     0.0
     """

@@ -80,7 +80,7 @@ def log_normal_interval(upper: Array, lower: Array) -> Array:
 
     Examples
     --------
-    >>> float(log_normal_interval(np.array(41.0), np.array(40.0)).round(3))
+    >>> float(log_normal_interval(np.array([41.0]), np.array([40.0]))[0].round(3))
     -804.608
     """
     high = lower > 0  # differences are exact in the lower tail
@@ -108,7 +108,7 @@ def log_logistic_interval(upper: Array, lower: Array) -> Array:
 
     Examples
     --------
-    >>> float(log_logistic_interval(np.array(0.0), np.array(-1e4)).round(4))  # log 1/2
+    >>> float(log_logistic_interval(np.array([0.0]), np.array([-1e4]))[0].round(4))  # log 1/2
     -0.6931
     """
     with np.errstate(divide="ignore", invalid="ignore"):

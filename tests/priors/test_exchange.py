@@ -40,11 +40,13 @@ def test_densities_are_those_in_other_units(prior, centre, factor):
     np.testing.assert_allclose(there, one.log_density(x), rtol=1e-10, atol=1e-10)
 
 
-def test_all_but_one_can_be_scaled():
+def test_what_has_a_scale_can_be_scaled():
     assert set(DISTRIBUTIONS) - {prior.name for prior, _ in PRIORS} == {
+        "Beta",
         "ChiSquared",
         "TruncatedNormal",
     }
+    assert scaled(Prior("Beta", {"alpha": 2.0, "beta": 2.0}), 2.0) is None
     assert scaled(Prior("ChiSquared", {"nu": 3.0}), 2.0) is None
     assert scaled(Prior("OfPyMCAlone", {}), 2.0) is None
     assert half_normal(Prior("OfPyMCAlone", {})) is None

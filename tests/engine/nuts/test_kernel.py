@@ -18,7 +18,7 @@ from bambi_anova.errors import AnovaWarning, UnsupportedError
 from bambi_anova.families.registry import get_family
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import of_design
-from tests.generated import FAMILY_LINKS, generated, left_hand_side
+from tests.generated import COMPILED, generated, left_hand_side
 
 REALS = ctypes.POINTER(ctypes.c_double)
 
@@ -93,7 +93,7 @@ def rng():
     return np.random.default_rng(3)
 
 
-@pytest.mark.parametrize(("family", "link"), FAMILY_LINKS)
+@pytest.mark.parametrize(("family", "link"), COMPILED)
 def test_gradient_is_the_density_s(family, link, rng):
     whitened, _ = whiten(of_family(family, link), rng)
     density = Density(whitened)
@@ -106,7 +106,7 @@ def test_gradient_is_the_density_s(family, link, rng):
         np.testing.assert_allclose(gradient, differences, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("family", "link"), FAMILY_LINKS)
+@pytest.mark.parametrize(("family", "link"), COMPILED)
 @pytest.mark.parametrize("spread", [1.0, 4.0])
 def test_likelihoods_are_the_model_s(family, link, spread, rng):
     """Differences between points far apart, so that the tails are compared too."""
