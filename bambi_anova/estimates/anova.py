@@ -156,7 +156,9 @@ def _fixed_sources(points: ReferenceGrid, posterior: Posterior) -> list[_Source]
     held = held_margins(terms, sizes, posterior.specification.options.priors_on)
     for term in design.factor_terms:
         # A term without its margins holds them: in A/W the effects of W lie in A:W.
-        weights = sum(margin_weights(points.grid, own, term.factors) for own in held[term.name])
+        weights = np.sum(
+            [margin_weights(points.grid, own, term.factors) for own in held[term.name]], axis=0
+        )
         df = sum(prod(sizes[name] - 1 for name in own) for own in held[term.name])
         effects = points.values @ weights.T
         sources.append(
