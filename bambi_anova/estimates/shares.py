@@ -54,7 +54,7 @@ def shares(holds: Array, sampling: Sampling, about: pd.DataFrame) -> pd.DataFram
         own, settled = _error_of_means(draws[..., moving], sampling)
         error[moving] = np.fmax(error[moving], own)
         good[moving] &= settled & np.isfinite(own)
-    good &= (error <= MAX_SHARE_ERROR) & (sampling.divergences == 0)
+    good &= (error <= MAX_SHARE_ERROR) & (sampling.divergences == 0) & (not sampling.missed)
     if sampling.weighting is not None:
         good &= sampling.weighting.pareto_k <= MAX_PARETO_K
     return pd.DataFrame({"share": share, "mcse": error, "trusted": good})

@@ -60,6 +60,8 @@ class Sampling:
         Time of the sampling itself, without compiling, where the sampler tells.
     weighting : Weighting or None
         Where importance-weighted draws come from; ``None`` for Markov chains.
+    missed : str
+        What a search for further modes found that the draws have not, in words; empty if nothing.
     """
 
     method: str
@@ -67,6 +69,7 @@ class Sampling:
     seconds: float
     sampling_seconds: float | None = None
     weighting: Weighting | None = None
+    missed: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +133,8 @@ def is_trusted(summary: pd.DataFrame, sampling: Sampling) -> np.ndarray:
     Returns
     -------
     ndarray of bool
-        Whether there was no divergence and the row meets all thresholds.  A quantity that the
-        model holds constant (sd of zero) has no Monte Carlo error to judge.
+        Whether there was no divergence, no mode was missed and the row meets all thresholds.  A
+        quantity that the model holds constant (sd of zero) has no Monte Carlo error to judge.
 
     Examples
     --------
@@ -142,7 +145,8 @@ def is_trusted(summary: pd.DataFrame, sampling: Sampling) -> np.ndarray:
     [True, False]
     """
     constant = summary["sd"] == 0
-    good = np.ones(len(summary), dtype=bool) & (sampling.divergences == 0)
+    whole = sampling.divergences == 0 and not sampling.missed
+    good = np.ones(len(summary), dtype=bool) & whole
     for failed in _failures(summary, sampling).values():
         good &= ~failed | constant
     if sampling.weighting is not None and sampling.weighting.pareto_k > MAX_PARETO_K:
@@ -176,6 +180,7 @@ def judge(
             f"{MAX_PARETO_K}): the approximation misses part of the posterior; confirm with "
             "inference_method='nuts'"
         )
+    found += [sampling.missed] if sampling.missed else []
     apart = summary.index.isin(list(nuisance))
     found += _complaints(summary[~apart], sampling)
     return Verdict(tuple(found), tuple(_complaints(summary[apart], sampling)))

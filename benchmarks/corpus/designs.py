@@ -8,72 +8,12 @@ of the table below is all there is to know about it.  Factors are ``A``, ``B``, 
 
 from __future__ import annotations
 
-import warnings
-import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 
-import bambi as bmb
-import numpy as np
-import pandas as pd
-
-import bambi_anova as ba
-from bambi_anova.families.registry import get_family
+from benchmarks.corpus.design import Design, exponential, half_normal, normal
 from benchmarks.corpus.layouts import Crossed, Nested, Shipped, Split
+from benchmarks.corpus.nasties import NASTIES
 from benchmarks.corpus.truths import Truth
-
-
-@dataclass(frozen=True)
-class Design:
-    """One line of the corpus."""
-
-    name: str
-    family: str
-    formula: str
-    layout: Split | Crossed | Shipped
-    truth: Truth = field(default_factory=Truth)
-    link: str | None = None
-    priors: Mapping[str, bmb.Prior] = field(default_factory=dict)
-
-    def data(self) -> pd.DataFrame:
-        """Return the simulated data, the same every time."""
-        rng = np.random.default_rng(zlib.crc32(self.name.encode()))
-        frame = self.layout.rows(rng)
-        if not isinstance(self.layout, Shipped):
-            link = get_family(self.family).link(self.link).name
-            self.truth.respond(frame, self.layout.factors, self.family, link, rng)
-        return frame
-
-    def model(self) -> ba.Model:
-        """Return the model; what it would warn of is meant to be so."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ba.errors.AnovaWarning)
-            return ba.Model(
-                self.formula,
-                self.data(),
-                family=self.family,
-                link=self.link,
-                priors=dict(self.priors),
-                # The long runs that the fits are held to are of this model.
-                priors_on="deflections",
-            )
-
-
-def half_normal(sigma: float) -> bmb.Prior:
-    """Return a prior of a standard deviation."""
-    return bmb.Prior("HalfNormal", sigma=sigma)
-
-
-def exponential(mean: float) -> bmb.Prior:
-    """Return a prior of a standard deviation, by its mean."""
-    return bmb.Prior("Exponential", lam=1 / mean)
-
-
-def normal(mu: float, sigma: float) -> bmb.Prior:
-    """Return a prior of an intercept."""
-    return bmb.Prior("Normal", mu=mu, sigma=sigma)
-
 
 _gaussian = partial(Design, family="gaussian")
 _binary = partial(Design, family="bernoulli")
@@ -81,7 +21,7 @@ _binomial = partial(Design, family="binomial")
 _count = partial(Design, family="poisson")
 
 # fmt: off
-_ALL = [
+_ORDINARY = [
     # Gaussian: noise of 1.
     _gaussian(
         "gaussian rich split plot", formula="y ~ A * B + Error(s/B)",
@@ -345,7 +285,7 @@ _ALL = [
 ]
 # fmt: on
 
-DESIGNS: dict[str, Design] = {design.name: design for design in _ALL}
+DESIGNS: dict[str, Design] = {design.name: design for design in [*_ORDINARY, *NASTIES]}
 
 
 def chosen(names: list[str] | None) -> list[Design]:

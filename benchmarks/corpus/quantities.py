@@ -11,6 +11,10 @@ from bambi_anova.posterior.summary import summarise
 from bambi_anova.result import Result
 
 POPULATIONS = ("super", "finite")
+NAMES = {"ess_bulk": "ess", "hdi95_lb": "lower", "hdi95_ub": "upper"}
+NUMBERS = ["mean", "sd", "mcse_mean", "mcse_sd", "ess", "pareto_k", "lower", "upper"]
+ERRORS = ["mcse_sd", "mcse_bounds", "pareto_k", "pareto_k_sd"]
+COLUMNS = ["quantity", *NUMBERS, "mcse_bounds", "pareto_k_sd", "supported", "trusted"]
 
 
 def quantities(result: Result) -> pd.DataFrame:
@@ -25,10 +29,13 @@ def quantities(result: Result) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``quantity`` (such as "contrast A: a1 - a2 | finite | response"), ``mean``, ``sd``,
-        ``mcse_mean``, ``ess`` (bulk), ``supported`` and ``trusted``: the means of every term and
-        of the cells, the deflections and the pairwise contrasts of every factor on the link
-        scale; the cell means and the contrasts on the response scale; all of them for both
-        populations; and both standard deviations of every row of the ANOVA table.
+        ``mcse_mean``, ``mcse_sd``, ``mcse_bounds``, ``ess`` (bulk), ``pareto_k``,
+        ``pareto_k_sd``, ``lower`` and ``upper`` (of the 95% HDI), ``supported`` and ``trusted``:
+        the means of every term and of the cells,
+        the deflections and the pairwise contrasts of every factor on the link scale; the cell
+        means and the contrasts on the response scale; all of them for both populations; and both
+        standard deviations of every row of the ANOVA table (of the finite-population sd without
+        most errors).
     """
     factors = list(result.design.levels)
     terms = [
@@ -43,8 +50,10 @@ def quantities(result: Result) -> pd.DataFrame:
         tables.append(_deflections(result, population))
         tables.append(_means(result, ":".join(factors), population, "response"))
         for factor, scale in product(factors, ("link", "response")):
-            table = result.contrasts(factor, population=population, scale=scale)
-            tables.append(_named(table, f"contrast {factor}: " + table["contrast"]))
+            about = {"population": population, "scale": scale}
+            table = result.contrasts(factor, **about)
+            errors = _errors(result, "contrasts", factor, **about)
+            tables.append(_named(table, f"contrast {factor}: " + table["contrast"], errors))
     tables += _anova(result)
     found = pd.concat(tables, ignore_index=True)
     assert found["quantity"].is_unique
@@ -52,14 +61,22 @@ def quantities(result: Result) -> pd.DataFrame:
 
 
 def _means(result: Result, term: str, population: str, scale: str) -> pd.DataFrame:
-    table = result.means(term, population=population, scale=scale)
+    about = {"population": population, "scale": scale}
+    table = result.means(term, **about)
     shown = table[term.split(":")].astype(str).agg(":".join, axis=1)
-    return _named(table, f"mean {term}: " + shown)
+    return _named(table, f"mean {term}: " + shown, _errors(result, "means", term, **about))
 
 
 def _deflections(result: Result, population: str) -> pd.DataFrame:
     table = result.deflections(population=population)
-    return _named(table, "deflection " + table["term"] + ": " + table["level"])
+    errors = _errors(result, "deflections", population=population)
+    return _named(table, "deflection " + table["term"] + ": " + table["level"], errors)
+
+
+def _errors(result: Result, kind: str, *args: str, **about: str) -> pd.DataFrame:
+    """Return what verdicts rest on and tables leave out."""
+    draws = result.draws_of(kind, *args, **about).to_numpy()
+    return summarise(draws, weighting=result.sampling.weighting)[ERRORS]
 
 
 def _anova(result: Result) -> list[pd.DataFrame]:
@@ -70,16 +87,23 @@ def _anova(result: Result) -> list[pd.DataFrame]:
     )
     draws = result.draws.sigmas | {"residual": result.draws.auxiliary.get("sigma")}
     # The table's own diagnostics are those of the finite-population sd.
-    checks = summarise(np.stack([draws[term] for term in table["term"]], axis=-1))
+    checks = summarise(
+        np.stack([draws[term] for term in table["term"]], axis=-1),
+        weighting=result.sampling.weighting,
+    )
     sigmas[["mcse_mean", "ess_bulk"]] = checks[["mcse_mean", "ess_bulk"]]
+    bounds = ["hdi95_lb", "hdi95_ub"]
+    sigmas[bounds] = sigmas[[f"sigma_{bound}" for bound in bounds]]
     finite = table[table["mean"].notna()]  # the residual has none
     return [
         _named(finite, "finite-population sd of " + finite["term"]),
-        _named(sigmas, "sigma of " + sigmas["term"]),
+        _named(sigmas, "sigma of " + sigmas["term"], checks[ERRORS]),
     ]
 
 
-def _named(table: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
-    quantity = names + " | " + table["population"] + " | " + table["scale"]
-    named = table.rename(columns={"ess_bulk": "ess"}).assign(quantity=quantity)
-    return named[["quantity", "mean", "sd", "mcse_mean", "ess", "supported", "trusted"]]
+def _named(
+    table: pd.DataFrame, names: pd.Series, errors: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    named = table.assign(quantity=names + " | " + table["population"] + " | " + table["scale"])
+    named = named.assign(**dict.fromkeys(ERRORS, np.nan)) if errors is None else named.join(errors)
+    return named.rename(columns=NAMES)[COLUMNS]

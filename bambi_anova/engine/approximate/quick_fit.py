@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bambi_anova.engine.approximate.importance_sampling import sample
+from bambi_anova.engine.approximate.missed_modes import missed_modes
 from bambi_anova.engine.approximate.proposal import Proposal
 from bambi_anova.engine.approximate.target import Target
-from bambi_anova.engine.latent.draws import bambi_posterior
+from bambi_anova.engine.latent.draws import LatentDraws, bambi_posterior
 from bambi_anova.engine.latent.levels import has_many_levels, margins_of_levels, quick_model
+from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.engine.progress import Progress
 from bambi_anova.engine.request import Request
 from bambi_anova.engine.threads import one_blas_thread
@@ -31,6 +33,7 @@ from bambi_anova.specification import Specification
 if TYPE_CHECKING:
     import xarray as xr
 
+Array = np.ndarray
 Proposer = Callable[[Target, np.random.Generator], list[Proposal]]
 
 
@@ -50,6 +53,7 @@ def fit_quick(specification: Specification, request: Request, propose: Proposer)
         target = Target(model, progress)
         proposals = propose(target, rng)
         latent, weighting, evidence = sample(target, proposals, request.chains, request.draws, rng)
+    missed = missed_modes(model, *places(model, latent))
     if has_many_levels(specification):
         model, latent = margins_of_levels(model, latent, specification, rng)
     idata = bambi_posterior(model, specification, latent)
@@ -63,8 +67,16 @@ def fit_quick(specification: Specification, request: Request, propose: Proposer)
         "evaluations": target.evaluations,
         "pareto_k": weighting.pareto_k,
     }
-    sampling = Sampling(request.method, 0, seconds, seconds, weighting)
+    sampling = Sampling(request.method, 0, seconds, seconds, weighting, missed)
     return Posterior(specification, idata, draws, sampling, evidence)
+
+
+def places(model: LatentModel, latent: LatentDraws) -> tuple[Array, Array]:
+    """Return hyperparameters (H, N) and core (P, N) of all draws."""
+    core = latent.core.reshape(len(latent.core), -1)
+    values = latent.values.reshape(len(latent.values), core.shape[1])
+    u = [scale.coordinate(own) for scale, own in zip(model.scales, values, strict=True)]
+    return np.array(u).reshape(values.shape), core
 
 
 def add_weighting(idata: xr.DataTree, weighting: Weighting) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bambi_anova.engine.approximate.missed_modes import missed_modes
 from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.draws import LatentDraws, bambi_posterior, read_posterior
 from bambi_anova.engine.latent.model import LatentModel
@@ -156,5 +157,13 @@ def _posterior_of(
         )
     )
     draws = extract_draws(posterior.to_dataset(), specification)
-    sampling = Sampling("nuts", sample.divergences, seconds, sample.sampling_seconds)
+    size = sample.diverging.size
+    u, core = (part.reshape(len(part), size) for part in (sample.u, sample.core))
+    sampling = Sampling(
+        "nuts",
+        sample.divergences,
+        seconds,
+        sample.sampling_seconds,
+        missed=missed_modes(model, u, core),
+    )
     return Posterior(specification, idata, draws, sampling)
