@@ -3,9 +3,8 @@
 Writes ``reference.csv`` beside this file design by design, so that an interrupted run goes on
 where it stopped.  A fit with a divergence, or with a quantity whose bulk ESS is below 2,000 or
 whose sd has a Monte Carlo error of 3%, is made again with smaller steps and more draws; what is
-poor even then is printed, and stands in the table with its errors.  Designs that NUTS cannot be
-asked about, because their posterior has several modes, have references by quadrature instead
-(``quadrature.py``).
+poor even then is printed, and stands in the table with its errors.  NUTS knows one mode of those
+posteriors that have several: there, what the table says is no truth, and nothing may be trusted.
 
 Run ``python benchmarks/trust/reference.py``, with ``--only NAME ...`` for some designs and
 ``--redo`` to fit again what is there.
