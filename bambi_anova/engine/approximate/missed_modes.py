@@ -33,6 +33,7 @@ FEW = 0.2
 #: How far from the draws' middle to start climbing along each hyperparameter: powers of e.
 ENDS = (-6.0, -2.5, 2.5, 6.0)
 STEPS = 25
+FEWEST = 100
 #: Coordinates and cells up to which looking costs less than the fit.
 MOST = 1000
 MOST_CELLS = 12
@@ -76,7 +77,8 @@ def missed_modes(model: LatentModel, u: Array, core: Array) -> str:
     core : ndarray, shape (P, N)
         In natural units.
     """
-    if not len(u) or model.size > MOST:
+    # So few draws are not trusted, wherever they lie.
+    if not len(u) or u.shape[1] < FEWEST or model.size > MOST:
         return ""
     draws = Draws(u, core)
     finder = ModeFinder(model)
