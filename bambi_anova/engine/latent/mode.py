@@ -175,6 +175,8 @@ class ModeFinder:
             target = self._solve(arrow, self._pull(working, core_sd, block_factor))
             goal = model.origin + model.columns @ self._natural(target, core_sd, block_factor)
             there = self._advance(here, _Step(target, goal, here.height), aux, whole=step == 0)
+            if step == 0:
+                there = self._within_support(there, aux)
             change = np.abs(there.eta - here.eta).max(axis=0) / model.likelihood.unit(aux)
             here = there
             if model.likelihood.quadratic or np.all(change < tolerance):
@@ -190,6 +192,18 @@ class ModeFinder:
             arrow,
             log_marginal + model.log_prior(u),
         )
+
+    def _within_support(self, there: _Step, aux: Mapping[str, Array]) -> _Step:
+        """Start at the prior means where the rows' own predictors lead to what cannot be.
+
+        Thresholds out of order are the case: a step from there could not tell uphill.
+        """
+        lost = ~np.isfinite(there.height)
+        if not lost.any():
+            return there
+        eta = np.where(lost, np.broadcast_to(self.model.origin, there.eta.shape), there.eta)
+        height = self.model.likelihood.log(eta, aux).sum(axis=0)
+        return _Step(np.where(lost, 0.0, there.v), eta, np.where(lost, height, there.height))
 
     def _first_predictor(self) -> Array:
         """Return the predictors of the mode at middling scales, shape (K M, 1)."""
