@@ -20,6 +20,7 @@ from bambi_anova.engine.approximate.differences import (
     second_differences,
 )
 from bambi_anova.engine.approximate.slices import Slice
+from bambi_anova.errors import UnsupportedError
 
 Array = np.ndarray
 
@@ -61,10 +62,22 @@ class Peak:
 
 
 def choose_starts(log_density: LogDensity, starts: Array, most: int) -> Array:
-    """Return the highest of some points that are far apart, shape (H, at most ``most``)."""
-    order = np.argsort(-finite_heights(log_density, starts))
+    """Return the highest of some points that are far apart, shape (H, at most ``most``).
+
+    Raises
+    ------
+    UnsupportedError
+        If the density has no value at any of them.
+    """
+    heights = finite_heights(log_density, starts)
+    if not np.isfinite(heights).any():
+        raise UnsupportedError(
+            f"a quick fit found no value of the posterior at {starts.shape[1]} draws of its "
+            "prior; look for extreme values in the response, give narrower priors, or use "
+            "inference_method='nuts'"
+        )
     chosen: list[int] = []
-    for index in order:
+    for index in np.argsort(-heights)[: np.isfinite(heights).sum()]:
         gaps = np.abs(starts[:, [index]] - starts[:, chosen]).max(axis=0)
         if len(chosen) < most and np.all(gaps > APART):
             chosen.append(int(index))
