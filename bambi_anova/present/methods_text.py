@@ -137,8 +137,9 @@ def describe_model(posterior: Posterior) -> str:
     """Say what the likelihood is and how effects hang together."""
     units = ", of the units" if posterior.design.units else ""
     model = code(posterior.design.formula.text)
+    article = "an" if posterior.family.name[0] in "aeiou" else "a"
     return (
-        f"We fitted the model {model} with a {posterior.family.name} likelihood and "
+        f"We fitted the model {model} with {article} {posterior.family.name} likelihood and "
         f"{posterior.link.name} link as a Bayesian hierarchical analysis of variance: "
         f"the effects of every factor term{units} and of their interactions are normal about "
         "zero with a standard deviation of their own, estimated with the rest, so that "

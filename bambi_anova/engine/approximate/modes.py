@@ -62,22 +62,10 @@ class Peak:
 
 
 def choose_starts(log_density: LogDensity, starts: Array, most: int) -> Array:
-    """Return the highest of some points that are far apart, shape (H, at most ``most``).
-
-    Raises
-    ------
-    UnsupportedError
-        If the density has no value at any of them.
-    """
-    heights = finite_heights(log_density, starts)
-    if not np.isfinite(heights).any():
-        raise UnsupportedError(
-            f"a quick fit found no value of the posterior at {starts.shape[1]} draws of its "
-            "prior; look for extreme values in the response, give narrower priors, or use "
-            "inference_method='nuts'"
-        )
+    """Return the highest of some points that are far apart, shape (H, at most ``most``)."""
+    order = np.argsort(-finite_heights(log_density, starts))
     chosen: list[int] = []
-    for index in np.argsort(-heights)[: np.isfinite(heights).sum()]:
+    for index in order:
         gaps = np.abs(starts[:, [index]] - starts[:, chosen]).max(axis=0)
         if len(chosen) < most and np.all(gaps > APART):
             chosen.append(int(index))
@@ -94,12 +82,23 @@ def find_peaks(log_density: LogDensity, starts: Array, keep: int = 3) -> list[Pe
     starts : ndarray, shape (H, G)
     keep : int
         From how many starting points to climb.
+
+    Raises
+    ------
+    UnsupportedError
+        If the density has no value at any of them.
     """
     peaks: list[Peak] = []
     for start in choose_starts(log_density, starts, keep).T:
         peak = _climb(log_density, start, peaks)
         if peak is not None and all(_distance(peak, other) > 2 for other in peaks):
             peaks.append(peak)
+    if not peaks:
+        raise UnsupportedError(
+            f"inference_method='laplace': the posterior has no value at {starts.shape[1]} draws "
+            "of its prior; look for extreme values in the response, give narrower priors, or use "
+            "inference_method='nuts'"
+        )
     peaks.sort(key=lambda peak: -peak.log_mass)
     return [peak for peak in peaks if peak.log_mass > peaks[0].log_mass - 6]
 
@@ -179,12 +178,14 @@ def _widths(precision: Array) -> Array:
 def _climb(log_density: LogDensity, start: Array, known: Sequence[Peak]) -> Peak | None:
     """Climb by Newton's method with difference quotients, steps bounded.
 
-    Returns ``None`` when the climb comes to a peak that is known already.
+    Returns ``None`` when the climb comes to a peak that is known already, or starts nowhere.
     """
     u, widths = start, np.full(len(start), 0.1)
     parts = np.array([1.0, 0.5, 0.2, 0.05])
     for _ in range(MAX_CLIMBS):
         height, gradient, hessian = second_differences(log_density, u, widths)
+        if not np.isfinite(height):
+            return None
         precision = positive(-hessian)
         step = np.linalg.solve(precision, gradient)
         step *= min(1.0, 2.0 / np.abs(step).max(initial=1e-300))

@@ -88,7 +88,7 @@ def test_starting_points_of_no_density_are_passed_over():
 
 
 def test_a_density_without_a_value_is_refused():
-    with pytest.raises(UnsupportedError, match="found no value of the posterior at 5 draws"):
+    with pytest.raises(UnsupportedError, match="the posterior has no value at 5 draws"):
         find_peaks(lambda u: np.full(u.shape[1], np.nan), np.zeros((2, 5)))
 
 
