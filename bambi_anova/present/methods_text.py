@@ -154,7 +154,7 @@ def describe_priors(posterior: Posterior) -> str:
     rest = {name: prior for name, prior in named.items() if name not in own}
     sentences = []
     if rest:
-        sentences.append(f"Priors were those of Kruschke (2015): {_grouped(rest)}.")
+        sentences.append(f"Priors were the defaults, after Kruschke (2015): {_grouped(rest)}.")
     if own:
         sentences.append(f"Priors chosen for this analysis: {_grouped(own)}.")
     return escape_markdown(" ".join(sentences))
