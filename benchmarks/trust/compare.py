@@ -3,7 +3,8 @@
 A quantity is wrong if its mean is more than 0.15 reference sds from that of long NUTS, or its sd
 more than 15% off.  Where the reference has a bulk ESS below 2,000, both limits are widened by two
 of its Monte Carlo standard errors.  Quantities that the model holds constant are left out.  A fit
-that is refused counts as not trusted in all of its quantities.
+that is refused counts as not trusted in all of its quantities, and a quantity that a fit says to
+have no mean as not trusted.
 
 Run ``python benchmarks/trust/compare.py`` after ``reference.py``; see ``--help``.
 """
@@ -24,7 +25,7 @@ from benchmarks.corpus.quantities import quantities
 from benchmarks.reporting import machine, markdown
 from benchmarks.trust.reference import MIN_ESS, read_reference
 
-METHODS = ("laplace", "pathfinder", "advi")
+METHODS = ("laplace", "pathfinder", "advi", "nuts")
 #: In reference sds for the mean, and as a share for the sd.
 LIMIT = 0.15
 
@@ -83,6 +84,7 @@ def compare(design: Design, method: str, reference: pd.DataFrame) -> pd.DataFram
     sd_error = (1 / np.sqrt(2 * reference["ess"])).where(poor, 0)
     # Written so that what is not a number is wrong.
     right = (shift.abs() <= LIMIT + 2 * mean_error) & ((ratio - 1).abs() <= LIMIT + 2 * sd_error)
+    found = found.assign(trusted=found["trusted"] & found["mean"].notna())
     frame = found[["mean", "sd", "supported", "trusted"]].assign(
         ref_mean=reference["mean"],
         ref_sd=reference["sd"],
@@ -116,7 +118,7 @@ def report(comparisons: pd.DataFrame, waiting: list[str]) -> str:
     """Write everything as Markdown."""
     designs = comparisons["design"].nunique()
     parts = [
-        "# Quick fits against long NUTS",
+        "# Fits against long NUTS",
         machine(),
         f"{designs} designs. A quantity is wrong if its mean is more than {LIMIT:g} posterior sds "
         f"from that of long NUTS or its sd more than {LIMIT:.0%} off.",

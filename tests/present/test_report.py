@@ -274,7 +274,7 @@ def test_empty_cells_are_told_and_marked(quick_fit, report_of):
 def test_priors_are_named_and_whose_they_are(quick_fit, report_of):
     result = quick_fit("oats")
     methods = report_of("oats").methods
-    assert "those of Kruschke (2015)" in methods
+    assert "the defaults, after Kruschke (2015)" in methods
     assert all(str(prior) in methods for prior in result.priors.sigmas.values())
     assert "chosen for this analysis" not in methods
     own = Prior("HalfNormal", {"sigma": 7.0}, given=object())
