@@ -204,14 +204,19 @@ def climb_together(log_density: LogDensity, starts: Array) -> list[Peak]:
         values = finite_heights(log_density, np.concatenate(stencils, axis=1))
         ahead = []
         for k, own in zip(climbing, values.reshape(len(climbing), -1), strict=True):
+            if not np.isfinite(own[0]):  # a climb that starts nowhere
+                continue
             height, gradient, precision = _derivatives(own, widths[k], first, second)
-            step = np.linalg.solve(precision, gradient)
+            try:
+                step = np.linalg.solve(precision, gradient)
+            except np.linalg.LinAlgError:  # a cliff, where quotients are of no use
+                continue
             gain = gradient @ step
             step *= min(1.0, 2.0 / np.abs(step).max(initial=1e-300))
             widths[k] = np.clip(0.7 / np.sqrt(np.diag(precision)), 1e-3, 0.5)
-            if np.isfinite(height) and gain < 0.02:
+            if gain < 0.02:
                 peaks.append(Peak(u[k], float(height), precision))
-            elif np.isfinite(height):
+            else:
                 ahead.append((k, height, step))
         climbing = []
         if not ahead:

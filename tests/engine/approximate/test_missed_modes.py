@@ -67,3 +67,13 @@ def test_climbs_end_at_every_mode_that_has_a_start():
     for peak in peaks:
         np.testing.assert_allclose(peak.precision, np.diag([4.0, 1.0]), rtol=0.1, atol=0.05)
     assert all(peak.u[0] < 0 for peak in climb_together(two_humps, starts[:, :2]))
+
+
+def test_climbs_that_start_nowhere_or_on_a_cliff_are_left_out():
+    def density(u):
+        hill = -((u[0] - 1) ** 2) / 2 - u[1] ** 2
+        return np.where(u[0] < -3, -1e200 * (u[0] + 3) ** 2, np.where(u[1] > 5, np.nan, hill))
+
+    starts = np.array([[0.0, -10.0, 0.0], [0.5, 0.0, 9.0]])
+    (peak,) = climb_together(density, starts)
+    np.testing.assert_allclose(peak.u, [1, 0], atol=0.05)

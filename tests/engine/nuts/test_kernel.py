@@ -292,6 +292,7 @@ def test_divergences_call_for_smaller_steps(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::bambi_anova.errors.IncompleteUnitsWarning")
 def test_draws_have_the_moments_of_the_exact_posterior():
     """With all but known scales a gaussian model's posterior is normal, and known."""
     known = {"group": 0.8, "task": 0.5, "group:task": 0.3, "s": 0.9, "s:task": 0.4, "sigma": 0.7}
