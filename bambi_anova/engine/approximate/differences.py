@@ -53,9 +53,10 @@ def second_differences(
     values = log_density(u[:, None] + points.T)
     values = np.where(np.isfinite(values), values, values[0] - 1e3)
     centre, up, down = values[0], values[1 : size + 1], values[size + 1 : 2 * size + 1]
-    gradient = (up - down) / (2 * widths)
-    hessian = np.diag((up - 2 * centre + down) / widths**2)
-    mixed = values[2 * size + 1 :] - up[first] - up[second] + centre
+    with np.errstate(invalid="ignore"):  # about a point without a value
+        gradient = (up - down) / (2 * widths)
+        hessian = np.diag((up - 2 * centre + down) / widths**2)
+        mixed = values[2 * size + 1 :] - up[first] - up[second] + centre
     hessian[first, second] = mixed / (widths[first] * widths[second])
     hessian[second, first] = hessian[first, second]
     return float(centre), gradient, hessian

@@ -23,6 +23,7 @@ from bambi_anova.engine.approximate.quick_fit import fit_quick
 from bambi_anova.engine.approximate.tails import cover_core
 from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.request import Request
+from bambi_anova.errors import UnsupportedError
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.specification import Specification
 
@@ -45,6 +46,12 @@ def propose_by_slices(target: Target, rng: np.random.Generator) -> list[Proposal
     large = target.is_large
     starts = target.prior_draws(rng, STARTS_LARGE if large else STARTS)
     peaks = find_peaks(f, starts, keep=1 if large else 3)
+    if not peaks:
+        raise UnsupportedError(
+            f"inference_method='laplace': the posterior has no value at {starts.shape[1]} draws "
+            "of its prior; look for extreme values in the response, give narrower priors, or use "
+            "inference_method='nuts'"
+        )
     slices = [cut_slices(f, peak) for peak in peaks]
     for peak, own in zip(tuple(peaks), tuple(slices), strict=True):
         ridges = [] if large else find_ridges(f, peak, own, target.model.variance_scales)

@@ -20,7 +20,6 @@ from bambi_anova.engine.approximate.differences import (
     second_differences,
 )
 from bambi_anova.engine.approximate.slices import Slice
-from bambi_anova.errors import UnsupportedError
 
 Array = np.ndarray
 
@@ -83,22 +82,16 @@ def find_peaks(log_density: LogDensity, starts: Array, keep: int = 3) -> list[Pe
     keep : int
         From how many starting points to climb.
 
-    Raises
-    ------
-    UnsupportedError
-        If the density has no value at any of them.
+    Returns
+    -------
+    list of Peak
+        None if the density has no value at any of them.
     """
     peaks: list[Peak] = []
     for start in choose_starts(log_density, starts, keep).T:
         peak = _climb(log_density, start, peaks)
         if peak is not None and all(_distance(peak, other) > 2 for other in peaks):
             peaks.append(peak)
-    if not peaks:
-        raise UnsupportedError(
-            f"inference_method='laplace': the posterior has no value at {starts.shape[1]} draws "
-            "of its prior; look for extreme values in the response, give narrower priors, or use "
-            "inference_method='nuts'"
-        )
     peaks.sort(key=lambda peak: -peak.log_mass)
     return [peak for peak in peaks if peak.log_mass > peaks[0].log_mass - 6]
 

@@ -154,7 +154,8 @@ def whiten(model: LatentModel, rng: np.random.Generator) -> tuple[Whitening, lis
     Raises
     ------
     UnsupportedError
-        If the likelihood is not among the kernel's, or too much crosses the blocks.
+        If the likelihood is not among the kernel's, too much crosses the blocks, or the
+        posterior has no value wherever it was looked for.
     """
     if model.likelihood.compiled not in compiled_rows():
         raise UnsupportedError("the family has no compiled likelihood for this link")
@@ -166,6 +167,8 @@ def whiten(model: LatentModel, rng: np.random.Generator) -> tuple[Whitening, lis
     peaks = [Peak(np.zeros(0), 0.0, np.zeros((0, 0)))]
     if model.scales:
         peaks = find_peaks(target.log_marginal, target.prior_draws(rng, STARTS))
+    if not peaks:
+        raise UnsupportedError("the posterior has no value at draws of its prior")
     return whiten_at(model, target, peaks[0]), peaks
 
 
