@@ -298,10 +298,11 @@ def specify(
     6
     """
     options = options or Options()
-    parsed, known = parse_for(formula, open_frame(data).columns), get_family(family)
+    source = open_frame(data)
+    parsed, known = parse_for(formula, source.columns), get_family(family)
     chosen = known.link(link)
     rows = read_rows(
-        parsed, data, known, categorical or (), dropna, options.namespace, options.collapse
+        parsed, source, known, categorical or (), dropna, options.namespace, options.collapse
     )
     rows = replace(rows, left_out=rows.left_out + left_out)
     known = known.suited_to(rows.response, chosen)

@@ -67,7 +67,7 @@ class Source:
     tally: Tally | None = None
 
 
-def open_frame(data: IntoFrame | Tally | str | os.PathLike) -> Source:
+def open_frame(data: IntoFrame | Source | Tally | str | os.PathLike) -> Source:
     """Find the columns of a frame or table, or of Parquet files.
 
     Parameters
@@ -90,6 +90,8 @@ def open_frame(data: IntoFrame | Tally | str | os.PathLike) -> Source:
     0  1.5  a
     1  2.5  b
     """
+    if isinstance(data, Source):  # opened before
+        return data
     if isinstance(data, Tally):
         return Source(list(data.frame.columns), _whole(data.frame), tally=data)
     if isinstance(data, pd.DataFrame):

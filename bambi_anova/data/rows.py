@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bambi_anova.data.frames import Tally, open_frame
+from bambi_anova.data.frames import Source, Tally, open_frame
 from bambi_anova.data.tally import tally
 from bambi_anova.errors import DataError, FormulaError, listing, nearest
 from bambi_anova.families.base import Family
@@ -176,7 +176,7 @@ class Rows:
 
 def read_rows(
     formula: Formula,
-    data: IntoFrame | Tally | str | os.PathLike,
+    data: IntoFrame | Source | Tally | str | os.PathLike,
     family: Family,
     categorical: Iterable[str] = (),
     dropna: bool = False,

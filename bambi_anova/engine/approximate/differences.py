@@ -46,11 +46,23 @@ def second_differences(
     log_density: LogDensity, u: Array, widths: Array
 ) -> tuple[float, Array, Array]:
     """Return value, gradient and Hessian by differences over the given widths."""
-    size = len(u)
+    return of_stencil(log_density(u[:, None] + stencil(widths)), widths)
+
+
+def stencil(widths: Array) -> Array:
+    """Return the steps to the points that second differences are made of, shape (H, G).
+
+    None, up and down along each coordinate, and up along each pair of them.
+    """
+    size, unit = len(widths), np.diag(widths)
     first, second = np.triu_indices(size, 1)
-    unit = np.diag(widths)
-    points = np.vstack([np.zeros((1, size)), unit, -unit, unit[first] + unit[second]])
-    values = log_density(u[:, None] + points.T)
+    return np.vstack([np.zeros((1, size)), unit, -unit, unit[first] + unit[second]]).T
+
+
+def of_stencil(values: Array, widths: Array) -> tuple[float, Array, Array]:
+    """Return value, gradient and Hessian from the log density at the stencil's points, (G,)."""
+    size = len(widths)
+    first, second = np.triu_indices(size, 1)
     values = np.where(np.isfinite(values), values, values[0] - 1e3)
     centre, up, down = values[0], values[1 : size + 1], values[size + 1 : 2 * size + 1]
     with np.errstate(invalid="ignore"):  # about a point without a value

@@ -18,7 +18,13 @@ from functools import cached_property
 
 import numpy as np
 
-from bambi_anova.engine.approximate.differences import LogDensity, finite_heights, positive
+from bambi_anova.engine.approximate.differences import (
+    LogDensity,
+    finite_heights,
+    of_stencil,
+    positive,
+    stencil,
+)
 from bambi_anova.engine.approximate.modes import Peak
 from bambi_anova.engine.latent.mode import ModeFinder
 from bambi_anova.engine.latent.model import LatentModel
@@ -189,24 +195,20 @@ def climb_together(log_density: LogDensity, starts: Array) -> list[Peak]:
     By Newton's method with difference quotients; climbs that do not end are left out.
     """
     size = len(starts)
-    first, second = np.triu_indices(size, 1)
     u, widths = list(starts.T), [np.full(size, 0.1)] * starts.shape[1]
     climbing, peaks = list(range(len(u))), []
     parts = np.array([1.0, 0.5, 0.2, 0.05])
     for _ in range(STEPS):
         if not climbing:
             break
-        stencils = []
-        for k in climbing:
-            unit = np.diag(widths[k])
-            around = np.vstack([np.zeros((1, size)), unit, -unit, unit[first] + unit[second]])
-            stencils.append(u[k][:, None] + around.T)
+        stencils = [u[k][:, None] + stencil(widths[k]) for k in climbing]
         values = finite_heights(log_density, np.concatenate(stencils, axis=1))
         ahead = []
         for k, own in zip(climbing, values.reshape(len(climbing), -1), strict=True):
             if not np.isfinite(own[0]):  # a climb that starts nowhere
                 continue
-            height, gradient, precision = _derivatives(own, widths[k], first, second)
+            height, gradient, hessian = of_stencil(own, widths[k])
+            precision = positive(-hessian)
             try:
                 step = np.linalg.solve(precision, gradient)
             except np.linalg.LinAlgError:  # a cliff, where quotients are of no use
@@ -215,7 +217,7 @@ def climb_together(log_density: LogDensity, starts: Array) -> list[Peak]:
             step *= min(1.0, 2.0 / np.abs(step).max(initial=1e-300))
             widths[k] = np.clip(0.7 / np.sqrt(np.diag(precision)), 1e-3, 0.5)
             if gain < 0.02:
-                peaks.append(Peak(u[k], float(height), precision))
+                peaks.append(Peak(u[k], height, precision))
             else:
                 ahead.append((k, height, step))
         climbing = []
@@ -236,20 +238,6 @@ def climb_together(log_density: LogDensity, starts: Array) -> list[Peak]:
 
 def _far(u: Array, peak: Peak) -> bool:
     return bool((u - peak.u) @ peak.precision @ (u - peak.u) >= 1)
-
-
-def _derivatives(
-    values: Array, widths: Array, first: Array, second: Array
-) -> tuple[float, Array, Array]:
-    """Return value, gradient and precision from a stencil's values."""
-    size = len(widths)
-    values = np.where(np.isfinite(values), values, values[0] - 1e3)
-    centre, up, down = values[0], values[1 : size + 1], values[size + 1 : 2 * size + 1]
-    hessian = np.diag((up - 2 * centre + down) / widths**2)
-    mixed = values[2 * size + 1 :] - up[first] - up[second] + centre
-    hessian[first, second] = mixed / (widths[first] * widths[second])
-    hessian[second, first] = hessian[first, second]
-    return float(centre), (up - down) / (2 * widths), positive(-hessian)
 
 
 def _likely_predictors(model: LatentModel) -> list[Array]:
