@@ -252,7 +252,7 @@ def read_rows(
         else:
             if name not in as_factor:
                 _require_kind(columns[name], name)
-            factors[name] = _coded(columns[name], name, least=2)
+            factors[name] = coded_column(columns[name], name, least=2)
     for name, unit in (slope for own in predictors for slope in own.slopes):
         if name not in numeric:
             raise FormulaError(_factor_slope_advice(name, unit))
@@ -260,7 +260,7 @@ def read_rows(
     units = [unit for own in predictors for unit in own.units]
     units += [unit for own in predictors for _, unit in own.slopes]
     groupings = {
-        name: factors[name] if name in factors else _coded(columns[name], name, least=2)
+        name: factors[name] if name in factors else coded_column(columns[name], name, least=2)
         for name in _flat(units)
     }
     offsets = [
@@ -356,7 +356,7 @@ def _is_covariate(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
-def _coded(column: pd.Series, name: str, least: int) -> Coded:
+def coded_column(column: pd.Series, name: str, least: int) -> Coded:
     """Code a categorical column: categories in their order, other values sorted."""
     _require_plain(name)
     if name in RESERVED:

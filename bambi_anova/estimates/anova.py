@@ -13,6 +13,7 @@ Letters: H chains, D draws, C cells, K levels of a term, J units.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -28,7 +29,6 @@ from bambi_anova.estimates.effects import margin_weights
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import quantity_table
 from bambi_anova.estimates.reference_grid import ReferenceGrid, reference_grid
-from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import summarise
 from bambi_anova.posterior.trust import Sampling, is_trusted
@@ -41,7 +41,7 @@ MOST_NUMBERS = 4_000_000
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """One row: its labels, the draws of its sigma and of its squared effects.
 
     ``squares`` is the sum of squared effects over ``count`` levels.  The residual has a sigma, and
@@ -105,10 +105,13 @@ def anova(
     """
     interval = Interval(ci_prob, ci_kind)
     points = reference_grid(posterior, population, scale)
-    draws, design, sampling = posterior.draws, posterior.design, posterior.sampling
+    draws, design = posterior.draws, posterior.design
     sources = _fixed_sources(points, posterior)
     if scale == "link":
-        units = [_unit_source(unit, draws, design) for unit in design.units]
+        units = [
+            unit_source(unit, draws.units[unit.name], draws.sigmas[unit.name], design)
+            for unit in design.units
+        ]
         of_factors = sum(source.df for source in sources)
         of_slopes = sum(term.df for term in design.terms if term.covariate)
         taken = of_factors + of_slopes + sum(source.df for source in units)
@@ -119,15 +122,28 @@ def anova(
             f"scale={scale!r}: this model has no factor terms, and nothing else has an sd there; "
             "use scale='link'"
         )
+    return source_table(sources, points, _share_of(posterior, scale), posterior.sampling, interval)
+
+
+def source_table(
+    sources: list[Source],
+    points: ReferenceGrid,
+    share_of: str,
+    sampling: Sampling,
+    interval: Interval,
+) -> pd.DataFrame:
+    """Return a row a source of variation; see ``anova``."""
     finite = np.stack([source.finite_sd for source in sources], axis=-1)
-    vague = np.full(draws.sample_shape, np.nan)
+    vague = np.full(finite.shape[:2], np.nan)
     sigma = np.stack([vague if s.sigma is None else s.sigma for s in sources], axis=-1)
     variance = np.stack([source.variance for source in sources], axis=-1)
     labels = pd.DataFrame([source.labels for source in sources])
-    labels["share_of"] = _share_of(posterior, scale)
+    labels["share_of"] = share_of
     support = np.array([source.supported for source in sources])
     table = quantity_table(
-        Quantities(labels, finite, support, population, scale, null=np.nan, of=points.of),
+        Quantities(
+            labels, finite, support, points.population, points.scale, null=np.nan, of=points.of
+        ),
         sampling,
         interval,
     )
@@ -149,49 +165,60 @@ def _has_none(draws: Array, sampling: Sampling) -> Array:
     return np.isnan(draws).all(axis=(0, 1)) & (sampling.divergences == 0)
 
 
-def _fixed_sources(points: ReferenceGrid, posterior: Posterior) -> list[_Source]:
+def _fixed_sources(points: ReferenceGrid, posterior: Posterior) -> list[Source]:
     design, sources = posterior.design, []
     sizes = {name: len(levels) for name, levels in design.levels.items()}
     terms = {term.name: term.factors for term in design.factor_terms}
     held = held_margins(terms, sizes, posterior.specification.options.priors_on)
     for term in design.factor_terms:
-        # A term without its margins holds them: in A/W the effects of W lie in A:W.
-        weights = np.sum(
-            [margin_weights(points.grid, own, term.factors) for own in held[term.name]], axis=0
-        )
-        df = sum(prod(sizes[name] - 1 for name in own) for own in held[term.name])
-        effects = points.values @ weights.T
-        sources.append(
-            _Source(
-                _labels(term.name, "fixed", " and ".join(term.strata), term.units, df),
-                posterior.draws.sigmas[term.name],
-                (effects**2).sum(axis=-1),
-                effects.shape[-1],
-                bool(points.supported(weights).all()),
-            )
-        )
+        labels = source_labels(term.name, "fixed", " and ".join(term.strata), term.units, 0)
+        sigma = posterior.draws.sigmas[term.name]
+        sources.append(fixed_source(labels, sigma, term.factors, held[term.name], points))
     return sources
 
 
-def _unit_source(unit: Unit, draws: Draws, design: Design) -> _Source:
-    residual, freedom = within_batch(draws.units[unit.name], unit, design)
-    return _Source(
-        _labels(unit.name, "unit", unit.name, unit.size, freedom),
-        draws.sigmas[unit.name],
+def fixed_source(
+    labels: dict[str, object],
+    sigma: Array | None,
+    factors: Sequence[str],
+    held: Sequence[Sequence[str]],
+    points: ReferenceGrid,
+) -> Source:
+    """Return the row of a term: its labels, whose degrees of freedom are counted here."""
+    sizes = {name: len(points.grid.levels[name]) for name in factors}
+    # A term without its margins holds them: in A/W the effects of W lie in A:W.
+    weights = np.sum([margin_weights(points.grid, own, factors) for own in held], axis=0)
+    df = sum(prod(sizes[name] - 1 for name in own) for own in held)
+    effects = points.values @ weights.T
+    return Source(
+        {**labels, "df": df},
+        sigma,
+        (effects**2).sum(axis=-1),
+        effects.shape[-1],
+        bool(points.supported(weights).all()),
+    )
+
+
+def unit_source(unit: Unit, effects: Array, sigma: Array, design: Design) -> Source:
+    """Return the row of a unit term from its effects, shape (H, D, J)."""
+    residual, freedom = within_batch(effects, unit, design)
+    return Source(
+        source_labels(unit.name, "unit", unit.name, unit.size, freedom),
+        sigma,
         (residual**2).sum(axis=-1),
         unit.size,
     )
 
 
-def _residual_source(posterior: Posterior, taken: int) -> list[_Source]:
+def _residual_source(posterior: Posterior, taken: int) -> list[Source]:
     """Return the residual's row; its degrees of freedom are what the others leave."""
     name = posterior.family.residual
     if not name:
         return []
     size = posterior.design.rows.size
     freedom = max(size - 1 - taken, 0)
-    labels = _labels(RESIDUAL, "residual", RESIDUAL, size, freedom)
-    return [_Source(labels, posterior.draws.auxiliary[name], _residual_squares(posterior), size)]
+    labels = source_labels(RESIDUAL, "residual", RESIDUAL, size, freedom)
+    return [Source(labels, posterior.draws.auxiliary[name], _residual_squares(posterior), size)]
 
 
 def _residual_squares(posterior: Posterior) -> Array:
@@ -248,7 +275,8 @@ def _share_of(posterior: Posterior, scale: str) -> str:
     return f"variance of the linear predictor between cells{units}, chance apart"
 
 
-def _labels(term: str, kind: str, stratum: str, units: int, df: int) -> dict[str, object]:
+def source_labels(term: str, kind: str, stratum: str, units: int, df: int) -> dict[str, object]:
+    """Return the labels of a row."""
     return {"term": term, "kind": kind, "stratum": stratum, "units": units, "df": df}
 
 

@@ -10,14 +10,15 @@ from typing import Any
 
 import pandas as pd
 
+from bambi_anova.design.design import Design
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.contrast_weights import Method, term_weights
 from bambi_anova.estimates.effect_sizes import standardized
-from bambi_anova.estimates.effects import contrasts_of_means
+from bambi_anova.estimates.effects import Contrasts, contrasts_of_means
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import Rope, quantity_table
-from bambi_anova.estimates.ratios import DIFFERENCE, ratios
-from bambi_anova.estimates.reference_grid import reference_grid
+from bambi_anova.estimates.ratios import DIFFERENCE, logs_of, ratios
+from bambi_anova.estimates.reference_grid import ReferenceGrid, reference_grid
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.tables.interval import Interval
 
@@ -158,23 +159,43 @@ def contrast_quantities(
 ) -> Quantities:
     """Return contrasts of a term's marginal means or slopes, with their draws."""
     points = reference_grid(posterior, population, scale, at, slope)
+    given = Method(method, ref, scores, cells, "-" if compare == DIFFERENCE else "/")
+    contrasts = contrasts_on(points, posterior.design, term, given, by, weights, slope)
+    if compare != DIFFERENCE:
+        if standardize is not None:
+            raise ArgumentError("standardize: only differences have a standardised size")
+        logs = logs_of(points, posterior.specification, compare)
+        return ratios(contrasts, points, logs, compare, slope is not None)
+    found = points.quantities(contrasts.effects)
+    return found if standardize is None else standardized(found, posterior, standardize)
+
+
+def contrasts_on(
+    points: ReferenceGrid,
+    design: Design,
+    term: str,
+    method: Method,
+    by: str | Sequence[str] | None,
+    weights: str,
+    slope: str | None,
+) -> Contrasts:
+    """Return contrasts of a term as weights on the points of a reference grid.
+
+    Raises
+    ------
+    ArgumentError
+        If a factor, level, weight or method is not usable.
+    """
     factors = points.grid.factors(term)
     by = points.grid.factors_of(by)
     for name in by:
         if name in factors:
             raise ArgumentError(f"by={name!r} is part of term={term!r}; name another factor")
     by = [*points.axes_beside([*by, *factors]), *by]
-    given = Method(method, ref, scores, cells, "-" if compare == DIFFERENCE else "/")
-    chosen = term_weights(given, factors, points.grid, posterior.design)
+    chosen = term_weights(method, factors, points.grid, design)
     counts = points.mean_counts(weights, [*by, *factors])
     contrasts = contrasts_of_means(points.grid, chosen, by, counts)
     contrasts.labels.insert(0, "term", ":".join(factors))
     if slope is not None:
         contrasts.labels.insert(0, "slope", slope)
-    if compare != DIFFERENCE:
-        if standardize is not None:
-            raise ArgumentError("standardize: only differences have a standardised size")
-        model, of_slopes = posterior.specification, slope is not None
-        return ratios(contrasts, points, model, compare, of_slopes)
-    found = points.quantities(contrasts.effects)
-    return found if standardize is None else standardized(found, posterior, standardize)
+    return contrasts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from bambi_anova.estimates.covariates import readers
 from bambi_anova.estimates.effects import mean_effects
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import Rope, quantity_table
-from bambi_anova.estimates.reference_grid import reference_grid
+from bambi_anova.estimates.reference_grid import ReferenceGrid, reference_grid
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.tables.interval import Interval
 
@@ -97,18 +97,40 @@ def mean_quantities(
 ) -> Quantities:
     """Return the marginal means of a term, or its marginal slopes, with their draws."""
     points = reference_grid(posterior, population, scale, at, slope)
+    default = None if slope is None else _factors_of_slope(posterior.design, slope)
+    return means_on(points, term, default, weights, slope, _zero(posterior))
+
+
+def means_on(
+    points: ReferenceGrid,
+    term: str | None,
+    default: Sequence[str] | None,
+    weights: str,
+    slope: str | None,
+    null: float,
+) -> Quantities:
+    """Return the marginal means, or slopes, of a term on a reference grid.
+
+    Parameters
+    ----------
+    points : ReferenceGrid
+    term : str, optional
+    default : sequence of str, optional
+        The factors where no term is named; all by default.
+    weights, slope : str
+    null : float
+        As of ``Quantities``, for means.
+    """
     if term is not None:
         factors = points.grid.factors(term)
-    elif slope is not None:
-        factors = _factors_of_slope(posterior.design, slope)
     else:
-        factors = list(points.grid.levels)
+        factors = list(points.grid.levels if default is None else default)
     kept = [*points.axes_beside(factors), *factors]
     effects = mean_effects(points.grid, kept, points.mean_counts(weights, kept))
     if slope is not None:
         effects.labels.insert(0, "slope", slope)
         return points.quantities(effects)
-    return replace(points.quantities(effects), null=_zero(posterior))
+    return replace(points.quantities(effects), null=null)
 
 
 def _zero(posterior: Posterior) -> float:

@@ -6,6 +6,7 @@ Letters: H chains, D draws, C points of the reference grid, K contrasts, M margi
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
@@ -30,10 +31,18 @@ _RATIOS: dict[str, tuple[str, Callable[[Array], Array], tuple[float, float]]] = 
 COMPARE = (DIFFERENCE, *_RATIOS)
 
 
+@dataclass(frozen=True)
+class Logs:
+    """How many natural logs are in one unit of a scale, 0 for none, and of what they are."""
+
+    unit: float
+    of: str
+
+
 def ratios(
     contrasts: Contrasts,
     points: ReferenceGrid,
-    model: Specification,
+    logs: Logs,
     compare: str,
     of_slopes: bool = False,
 ) -> Quantities:
@@ -43,7 +52,7 @@ def ratios(
     ----------
     contrasts : Contrasts
     points : ReferenceGrid
-    model : Specification
+    logs : Logs
     compare : {"ratio", "odds_ratio"}
     of_slopes : bool
         Whether slopes stand at the points, instead of means.
@@ -51,14 +60,12 @@ def ratios(
     Raises
     ------
     ArgumentError
-        If there is no such ratio, or these means have none.
+        If these means have no such ratio.
     """
-    one_of("compare", compare, COMPARE)
     _, transform, (low, high) = _RATIOS[compare]
     support = points.supported(contrasts.outer @ contrasts.means)
-    unit, of = _logs(points, model, compare)
-    if unit:
-        draws = unit * contrasts.effects.of(points.values)
+    if logs.unit:
+        draws = logs.unit * contrasts.effects.of(points.values)
     elif of_slopes:
         raise ArgumentError(f"compare={compare!r}: slopes on the response scale have no ratios")
     else:
@@ -75,36 +82,49 @@ def ratios(
     labels = contrasts.labels.assign(compare=compare)
     with np.errstate(over="ignore"):
         values = np.exp(draws)
-    return Quantities(labels, values, support, points.population, points.scale, null=1.0, of=of)
+    return Quantities(
+        labels, values, support, points.population, points.scale, null=1.0, of=logs.of
+    )
 
 
-def _logs(points: ReferenceGrid, model: Specification, compare: str) -> tuple[float, str]:
-    """Return how many natural logs are in one unit of the link scale, and of what; 0 for none.
+def logs_of(points: ReferenceGrid, model: Specification, compare: str) -> Logs:
+    """Return of what differences on the scale of some points are logs.
 
     Raises
     ------
     ArgumentError
-        If differences there are of something else.
+        If there is no such ratio, or differences there are of something else.
     """
-    if points.scale != "link":
-        return 0.0, points.of
-    own, link, name = model.transformation, model.link.name, _RATIOS[compare][0]
-    if own is not None and own.ratio == compare:
+    one_of("compare", compare, COMPARE)
+    own = model.transformation
+    if points.scale == "link" and own is not None and own.ratio == compare:
         more = f" + {own.shift:g}" if own.shift else ""
-        return own.unit, f"median of {model.transformed.of}{more}"
-    if link == name:
-        return 1.0, points.of
-    if is_transformed(model):
+        return Logs(own.unit, f"median of {model.transformed.of}{more}")
+    if points.scale == "link" and model.link.name != _RATIOS[compare][0] and is_transformed(model):
         remedy = f"scale={default_scale(model)!r}" if own else "compare='difference'"
         raise ArgumentError(
             f"compare={compare!r}: differences of {model.design.rows.response.name!r} are not "
             f"logs of it, and its own ratios mean nothing; pass {remedy}"
         )
-    if link != "identity":
+    return logs_of_link(points, model.link.name, compare)
+
+
+def logs_of_link(points: ReferenceGrid, link: str, compare: str) -> Logs:
+    """Return of what differences are logs, where the response is what was measured.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such ratio, or the link is another one.
+    """
+    one_of("compare", compare, COMPARE)
+    if points.scale == "link" and link == _RATIOS[compare][0]:
+        return Logs(1.0, points.of)
+    if points.scale == "link" and link != "identity":
         raise ArgumentError(
             f"compare={compare!r}: on the link scale of this model ({link}) contrasts are "
             f"not logs of it; pass scale='response'"
             + (" or compare='odds_ratio'" if link == "logit" else "")
             + (" or compare='ratio'" if link == "log" else "")
         )
-    return 0.0, points.of
+    return Logs(0.0, points.of)

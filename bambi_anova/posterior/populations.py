@@ -24,6 +24,7 @@ import numpy as np
 from bambi_anova.arguments import one_of
 from bambi_anova.design.design import Unit
 from bambi_anova.design.membership import NestedUnits, nested_units
+from bambi_anova.posterior.importance import Weighting
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.response_scale import (
     at_predictor,
@@ -110,23 +111,35 @@ def _finite_link(posterior: Posterior) -> Array:
 
 
 def _unseen(posterior: Posterior, unit: Unit, levels: Array) -> Array:
-    """Draw effects that were never observed, shape (H, D, number of levels).
+    """Draw effects that were never observed, shape (H, D, number of levels)."""
+    draws = posterior.draws
+    parts = draws.unit_parts.get(unit.name, {unit.name: draws.sigmas[unit.name]})
+    weighting = posterior.sampling.weighting
+    return sum(
+        (
+            sd[..., None] * unseen_normals(name, levels, draws.sample_shape, weighting)
+            for name, sd in parts.items()
+        ),
+        np.zeros((*draws.sample_shape, len(levels))),
+    )
+
+
+def unseen_normals(
+    name: str, levels: Array, sample_shape: tuple[int, int], weighting: Weighting | None = None
+) -> Array:
+    """Draw standard normals for levels of a term, shape (H, D, number of levels).
 
     They are the same whenever they are asked for, and in all copies of one proposed draw.
     """
-    draws, weighting = posterior.draws, posterior.sampling.weighting
-    chains, size = draws.sample_shape
-    of_draw = np.arange(chains * size)
+    of_draw = np.arange(sample_shape[0] * sample_shape[1])
     if weighting is not None:
         of_draw = np.unique(weighting.proposal, return_inverse=True)[1].ravel()
-    total = np.zeros((chains, size, len(levels)))
-    parts = draws.unit_parts.get(unit.name, {unit.name: draws.sigmas[unit.name]})
-    for name, sd in parts.items():
-        for column, level in enumerate(levels):
-            rng = np.random.default_rng([zlib.crc32(name.encode()), int(level)])
-            normal = rng.standard_normal(of_draw.max() + 1)[of_draw]
-            total[..., column] += sd * normal.reshape(chains, size)
-    return total
+    normals = np.empty((*sample_shape, len(levels)))
+    for column, level in enumerate(levels):
+        rng = np.random.default_rng([zlib.crc32(name.encode()), int(level)])
+        own = rng.standard_normal(of_draw.max() + 1)[of_draw]
+        normals[..., column] = own.reshape(sample_shape)
+    return normals
 
 
 def _unit_effects(posterior: Posterior, nested: NestedUnits, cell: int) -> Array:
