@@ -119,31 +119,50 @@ def _add_plan(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--sds", nargs="+", default=[], metavar="NAME=VALUE", help="such as subject=2 sigma=1"
     )
-    command.add_argument("--units", nargs="+", type=int, required=True, help="units in all")
+    command.add_argument(
+        "--units",
+        nargs="+",
+        required=True,
+        metavar="N",
+        help="units in all, or subject=20,40 item=8",
+    )
+    command.add_argument(
+        "--between", nargs="+", default=[], metavar="UNIT=FACTOR", help="such as item=frequency"
+    )
     command.add_argument("--rows", nargs="+", type=int, default=[1], help="rows in a unit's cell")
     command.add_argument("--family", default="gaussian", help="of the response")
-    command.add_argument("--trials", type=int, default=1, help="of every row of a proportion")
+    command.add_argument(
+        "--trials", nargs="+", type=int, default=[1], help="of every row of a proportion"
+    )
     command.add_argument("--term", help="what is asked about (default: the last factor term)")
     command.add_argument("--width", type=float, help="goal: an interval narrower than this")
     command.add_argument("--rope", nargs=2, type=float, metavar=("LOW", "HIGH"))
     command.add_argument("--bf", type=float, help="goal: a Bayes factor above this")
-    command.add_argument("--simulations", type=int, default=100, help="for each size")
+    command.add_argument("--simulations", type=int, default=100, help="studies")
+    command.add_argument(
+        "--sequential", action="store_true", help="also: look at every number of units, and stop"
+    )
+    command.add_argument(
+        "--cost", nargs="+", default=[], metavar="NAME=PRICE", help="also: the cheapest size"
+    )
     command.add_argument("--seed", type=int, default=None, help="random seed")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def _plan(options: argparse.Namespace) -> None:
     from bambi_anova.planning.plan import plan
+    from bambi_anova.planning.studies import EXCLUDES_ZERO
 
     found = plan(
         options.formula,
         {name: value.split(",") for name, value in _pairs("levels", options.levels)},
         {name: _number("means", value) for name, value in _pairs("means", options.means)},
         {name: _number("sds", value) for name, value in _pairs("sds", options.sds)},
-        units=options.units,
+        units=_units(options.units),
         rows=options.rows,
         family=options.family,
         trials=options.trials,
+        between={name: value.split(",") for name, value in _pairs("between", options.between)},
         term=options.term,
         width=options.width,
         rope=options.rope,
@@ -153,7 +172,28 @@ def _plan(options: argparse.Namespace) -> None:
         progressbar=not options.quiet,
     )
     print(found)
-    print(f"\n{found.sentence('excludes zero')}")
+    print(f"\n{found.sentence(EXCLUDES_ZERO)}")
+    if options.sequential:
+        stopped = found.sequential()
+        print(f"\n{stopped}\n\n{stopped.sentence()}")
+    if options.cost:
+        prices = {name: _number("cost", price) for name, price in _pairs("cost", options.cost)}
+        cheapest = found.cheapest(EXCLUDES_ZERO, prices)
+        if cheapest is None:
+            print("\nNone of the planned sizes is large enough, whatever it costs.")
+        else:
+            size = ", ".join(f"{name} {cheapest[name]}" for name in found.size_columns)
+            print(f"\nCheapest: {size}; cost {cheapest['cost']:g}")
+
+
+def _units(given: Sequence[str]) -> list[int] | dict[str, list[int]]:
+    """Read numbers of units, of one variable or of several by name."""
+    if not any("=" in text for text in given):
+        return [_count("units", text) for text in given]
+    return {
+        name: [_count("units", text) for text in value.split(",")]
+        for name, value in _pairs("units", given)
+    }
 
 
 def _pairs(option: str, given: Sequence[str]) -> list[tuple[str, str]]:
@@ -162,6 +202,13 @@ def _pairs(option: str, given: Sequence[str]) -> list[tuple[str, str]]:
         if not all(text.rpartition("=")):
             raise ArgumentError(f"--{option} {text}: expected NAME=VALUE")
     return [(text.rpartition("=")[0], text.rpartition("=")[2]) for text in given]
+
+
+def _count(option: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentError(f"--{option} {text}: expected a whole number") from None
 
 
 def _number(option: str, text: str) -> float:

@@ -12,7 +12,7 @@ from bambi_anova.plots.diagnostics import plot_chains, plot_trust, plot_weights
 from bambi_anova.plots.differences import plot_contrasts, plot_posteriors
 from bambi_anova.plots.forest import plot_deflections
 from bambi_anova.plots.page import plot_page
-from bambi_anova.plots.plan import plot_plan
+from bambi_anova.plots.plan import plot_plan, plot_sequential
 from bambi_anova.plots.prior_posterior import plot_priors
 from bambi_anova.plots.prior_scale import plot_prior_scale
 from bambi_anova.plots.replicated import plot_predictive
@@ -36,6 +36,7 @@ __all__ = [
     "plot_predictive",
     "plot_prior_scale",
     "plot_priors",
+    "plot_sequential",
     "plot_trust",
     "plot_weights",
 ]

@@ -24,7 +24,7 @@ from bambi_anova.engine.methods import run
 from bambi_anova.engine.request import Request
 from bambi_anova.evidence.submodels import sub_specification, submodels
 from bambi_anova.formula.parse import parse_formula
-from bambi_anova.planning.simulate import Assumed, Layout
+from bambi_anova.planning.layout import Assumed, Layout, Size
 from bambi_anova.posterior.extract import extract_draws
 from bambi_anova.prediction.prior_draws import draw_prior
 from bambi_anova.specification import specify
@@ -81,16 +81,16 @@ def simulated(name: str, simulations: int) -> pd.DataFrame:
     """Return the true model, and its probability, of S data sets."""
     formula, trials = CASES[name]
     family = ba.Model(*blank(name)).family
-    layout = Layout(parse_formula(formula), LEVELS, family, family.link(None), trials)
-    frame = layout.frame(UNITS, ROWS)
+    layout = Layout(parse_formula(formula), LEVELS, family, family.link(None))
+    frame = layout.frame(Size({"s": UNITS}, ROWS, trials))
     rows = []
     for number in range(simulations):
         rng = np.random.default_rng([number, len(name)])
-        full = specify(*data_of(layout, frame, start(layout), rng), priors(name))
+        full = specify(*data_of(layout, frame, start(layout), rng, trials), priors(name))
         models = [sub_specification(full, one) for one in submodels(full.design, "hierarchical")]
         truth = int(rng.integers(2))
         assumed = drawn(models[truth], layout, rng)
-        full = specify(*data_of(layout, frame, assumed, rng), priors(name))
+        full = specify(*data_of(layout, frame, assumed, rng, trials), priors(name))
         models = [sub_specification(full, one) for one in submodels(full.design, "hierarchical")]
         logs = []
         for own in models:
@@ -114,9 +114,11 @@ def start(layout: Layout) -> Assumed:
     )
 
 
-def data_of(layout: Layout, frame: pd.DataFrame, assumed: Assumed, rng: np.random.Generator):
+def data_of(
+    layout: Layout, frame: pd.DataFrame, assumed: Assumed, rng: np.random.Generator, trials: int
+):
     """Return what ``specify`` takes first."""
-    return layout.formula.text, layout.draw(frame, assumed, rng), layout.family.name
+    return layout.formula.text, layout.draw(frame, assumed, rng, trials), layout.family.name
 
 
 def drawn(model, layout: Layout, rng: np.random.Generator) -> Assumed:
