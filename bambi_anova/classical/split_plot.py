@@ -129,9 +129,12 @@ def split_plot_anova(model: Model) -> pd.DataFrame:
     pandas.DataFrame
         A row a term and a row ``"Residuals"`` a stratum: ``stratum``, ``term``, ``df``,
         ``sumsq``, ``meansq``, ``F``, ``p``; ``pes``, the partial eta squared (the term's sum of
-        squares over that and its error's); and ``ges``, the generalised one (over that and the
+        squares over that and its error's); ``ges``, the generalised one (over that and the
         errors of all strata; Olejnik and Algina 2003, doi:10.1037/1082-989X.8.4.434), for
-        factors that were all manipulated.
+        factors that were all manipulated; and ``omega2``, the partial omega squared, which takes
+        off what chance adds to the sum of squares: SS - df MSE over SS, the error's sum of
+        squares, and that of the coarsest stratum with its mean square (Keren and Lewis 1979,
+        doi:10.1177/001316447903900111, as in R's effectsize); 0 where that is negative.
 
     Raises
     ------
@@ -164,13 +167,26 @@ def split_plot_anova(model: Model) -> pd.DataFrame:
                 stats.f.sf(ratio, df, stratum.df) if stratum.df else np.nan,
                 line.sumsq / (line.sumsq + stratum.sumsq) if stratum.df else np.nan,
                 line.sumsq / (line.sumsq + errors),
+                _omega_squared(line, stratum, strata[0]),
             )
             rows.append((stratum.name, ":".join(line.term), df, line.sumsq, *tests))
         if stratum.df:
-            rows.append((stratum.name, "Residuals", stratum.df, stratum.sumsq, *[np.nan] * 4))
-    table = pd.DataFrame(rows, columns=["stratum", "term", "df", "sumsq", "F", "p", "pes", "ges"])
+            rows.append((stratum.name, "Residuals", stratum.df, stratum.sumsq, *[np.nan] * 5))
+    columns = ["stratum", "term", "df", "sumsq", "F", "p", "pes", "ges", "omega2"]
+    table = pd.DataFrame(rows, columns=columns)
     table.insert(4, "meansq", table["sumsq"] / table["df"])
     return table
+
+
+def _omega_squared(line: Line, stratum: Stratum, coarsest: Stratum) -> float:
+    """Return the partial omega squared of a term."""
+    if not (stratum.df and coarsest.df):
+        return np.nan
+    excess = line.sumsq - line.basis.shape[1] * stratum.sumsq / stratum.df
+    error = 0.0 if stratum is coarsest else stratum.sumsq
+    whole = line.sumsq + error + coarsest.sumsq + coarsest.sumsq / coarsest.df
+    with np.errstate(divide="ignore", invalid="ignore"):  # no error at all
+        return float(max(np.float64(excess) / whole, 0.0))
 
 
 @own_floats

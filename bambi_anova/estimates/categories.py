@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bambi_anova.arguments import one_of
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.means import mean_quantities
 from bambi_anova.estimates.quantities import Quantities
@@ -28,6 +29,7 @@ Array = np.ndarray
 #: The column of categories, and the probability that means that neither of two is rated higher.
 CATEGORY = "category"
 EVEN = 0.5
+MEASURES = ("superiority", "cliffs_delta")
 
 
 def category_probabilities(
@@ -119,11 +121,13 @@ def superiority(
     *,
     weights: str = "equal",
     at: Mapping[str, Any] | None = None,
+    measure: str = "superiority",
 ) -> pd.DataFrame:
     """Return how likely a rating at one level is to be higher than one at another.
 
     Of two ratings, each of somebody at random, one at each level: P(first > second) +
-    P(equal) / 2, the probability of superiority, which needs no distances between categories.
+    P(equal) / 2, the probability of superiority, which needs no distances between categories; or
+    Cliff's delta, P(first > second) - P(first < second), which is twice that less one.
 
     Parameters
     ----------
@@ -135,11 +139,13 @@ def superiority(
         Further factors: levels are compared at each of theirs.
     population, ci_prob, ci_kind, weights, at
         As for ``means``.
+    measure : {"superiority", "cliffs_delta"}
 
     Returns
     -------
     pandas.DataFrame
-        A row for each pair of levels; ``pd`` is the probability that it lies on its side of 0.5.
+        A row for each pair of levels; ``pd`` is the probability that it lies on its side of 0.5,
+        or of 0 for Cliff's delta.
 
     Raises
     ------
@@ -151,6 +157,7 @@ def superiority(
     >>> result.superiority("task", by="group")  # doctest: +SKIP
     """
     interval = Interval(ci_prob, ci_kind)
+    one_of("measure", measure, MEASURES)
     beside = [by] if isinstance(by, str) else list(by or ())
     factors = term.split(":")
     for name in beside:
@@ -170,14 +177,12 @@ def superiority(
             labels.append(about)
             draws.append(_higher(shares[..., first, :], shares[..., second, :]))
             supported.append(found.supported[[first * count, second * count]].all())
-    quantities = Quantities(
-        pd.DataFrame(labels),
-        np.stack(draws, axis=-1),
-        np.array(supported),
-        found.population,
-        found.scale,
-        null=EVEN,
-    )
+    values, null = np.stack(draws, axis=-1), EVEN
+    if measure == "cliffs_delta":
+        values, null = 2 * values - 1, 0.0
+    about = pd.DataFrame(labels)
+    good = np.array(supported)
+    quantities = Quantities(about, values, good, found.population, found.scale, null=null)
     return quantity_table(quantities, posterior.sampling, interval)
 
 

@@ -55,6 +55,13 @@ def test_eta_squared_is_that_of_afex(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_omega_squared_is_that_of_effectsize(name):
+    expected = pd.read_csv(FOLDER / "effect_sizes.csv").query("data == @name and size == 'omega2'")
+    found = split_plot_anova(MODELS[name]()).set_index("term").loc[expected["term"], "omega2"]
+    np.testing.assert_allclose(found, expected["value"], rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_contrasts_are_those_of_emmeans(name):
     expected = pd.read_csv(FOLDER / "aov_contrasts.csv").query("data == @name")
     found = split_plot_contrasts(MODELS[name]())

@@ -1,13 +1,17 @@
 """Probabilities of the categories of ratings, and of superiority."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import bambi_anova as ba
+from bambi_anova.estimates.categories import _higher
 from tests.generated import RATINGS, generated
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
+REFERENCE = Path(__file__).parents[1] / "reference"
 POPULATIONS = ["super", "finite", "average"]
 
 
@@ -47,6 +51,23 @@ def test_superiority_is_that_of_pairs_of_ratings(fit, population):
     # Of products of shares, which hardly depend on each other from draw to draw.
     assert found["mean"] == pytest.approx(wide[0] @ higher @ wide[1], abs=0.01)
     assert found["pd"] > 0.5
+
+
+def test_cliffs_delta_is_superiority_about_zero(fit):
+    plain, delta = (fit.superiority("task", measure=m) for m in ("superiority", "cliffs_delta"))
+    assert delta["mean"][0] == pytest.approx(2 * plain["mean"][0] - 1)
+    assert delta["pd"][0] == plain["pd"][0]
+    with pytest.raises(ba.errors.ArgumentError, match="measure='delta'"):
+        fit.superiority("task", measure="delta")
+
+
+def test_of_shares_superiority_is_that_of_effectsize():
+    expected = pd.read_csv(REFERENCE / "effect_sizes.csv").set_index(["data", "size"])["value"]
+    ratings = pd.read_csv(REFERENCE / "ratings.csv")
+    shares = pd.crosstab(ratings["group"], ratings["y"], normalize="index").to_numpy()
+    found = _higher(shares[None, None, 0], shares[None, None, 1]).item()
+    assert found == pytest.approx(expected["ratings", "superiority"])
+    assert 2 * found - 1 == pytest.approx(expected["ratings", "cliffs_delta"])
 
 
 def test_superiority_is_asked_within_levels_and_of_cells(fit):

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import bambi as bmb
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import bambi_anova as ba
 from bambi_anova.errors import ArgumentError
@@ -103,3 +105,20 @@ def test_contrasts_are_divided_by_the_sd_within_units():
     np.testing.assert_allclose(within[..., 0], plain[..., 0] / sd)
     table = fit.contrasts("task", standardize="within")
     assert table["standardized_by"][0] == "sd within units: s:task + residual"
+
+
+def test_under_wide_priors_cohens_d_is_about_that_of_effectsize():
+    expected = pd.read_csv(REFERENCE / "effect_sizes.csv").set_index("size")["value"]["cohens_d"]
+    data = pd.read_csv(REFERENCE / "mixed.csv").query("week == 'w1'")
+    wide = {
+        "Intercept": bmb.Prior("Normal", mu=0, sigma=1e4),
+        "sex": bmb.Prior("LogNormal", mu=7, sigma=0.5),
+        "sigma": bmb.Prior("HalfNormal", sigma=1e4),
+    }
+    model = ba.Model("weight ~ sex", data, priors=wide)
+    fit = model.fit("laplace", draws=2000, random_seed=1, progressbar=False)
+    found = fit.contrasts("sex", standardize="residual")["median"][0]
+    # A flat prior of sigma takes one more degree of freedom, and medians are not means.
+    rows = len(data)
+    sigma = np.sqrt((rows - 2) / stats.chi2(rows - 3).median())
+    assert found == pytest.approx(expected / sigma, abs=0.015)
