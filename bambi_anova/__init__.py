@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bambi_anova.analyses.compared import applicable_analyses, compare_analyses
     from bambi_anova.analyses.figure import plot_analyses
     from bambi_anova.analyses.many import fit_many
+    from bambi_anova.bambi_fits.anova import anova
+    from bambi_anova.bambi_fits.estimates import contrasts, means, slopes
     from bambi_anova.datasets import load_data
     from bambi_anova.evidence.bayes_factors import bayes_factors
     from bambi_anova.evidence.prior_scale import prior_scale_curve
@@ -38,18 +40,22 @@ __version__ = "0.1.0"
 _LAZY = {
     "Model": "bambi_anova.model",
     "Result": "bambi_anova.result",
+    "anova": "bambi_anova.bambi_fits.anova",
     "applicable_analyses": "bambi_anova.analyses.compared",
     "bayes_factors": "bambi_anova.evidence.bayes_factors",
     "compare": "bambi_anova.prediction.compare",
     "compare_analyses": "bambi_anova.analyses.compared",
     "compare_fits": "bambi_anova.prediction.compare",
+    "contrasts": "bambi_anova.bambi_fits.estimates",
     "fit_many": "bambi_anova.analyses.many",
     "load": "bambi_anova.model",
     "load_data": "bambi_anova.datasets",
+    "means": "bambi_anova.bambi_fits.estimates",
     "prior_scale_curve": "bambi_anova.evidence.prior_scale",
     "plan": "bambi_anova.planning.plan",
     "plot_analyses": "bambi_anova.analyses.figure",
     "plot_fits": "bambi_anova.plots",
+    "slopes": "bambi_anova.bambi_fits.estimates",
 }
 
 #: Modules that are public under a name; "reference" is what "classical" was called first.
@@ -64,22 +70,26 @@ __all__ = [
     "Model",
     "Result",
     "__version__",
+    "anova",
     "applicable_analyses",
     "bayes_factors",
     "classical",
     "compare",
     "compare_analyses",
     "compare_fits",
+    "contrasts",
     "errors",
     "fit_many",
     "load",
     "load_data",
+    "means",
     "plan",
     "plot_analyses",
     "plot_fits",
     "plots",
     "prior_scale_curve",
     "reference",
+    "slopes",
 ]
 
 

@@ -27,6 +27,7 @@ LAYERS = [
     "posterior",
     "engine",
     "estimates",
+    "bambi_fits",
     "prediction",
     "evidence",
     "planning",

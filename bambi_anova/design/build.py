@@ -155,7 +155,7 @@ def _fixed_terms(
             held[common].append(())
     found = []
     for name, (factors, covariate) in named.items():
-        strata = [_strata(own, covariate, rows, units) for own in held[name]]
+        strata = [strata_of(own, covariate, rows, units) for own in held[name]]
         # The term's own stratum stands first, those of what it holds besides behind it.
         sizes = dict(pair for own in reversed(strata) for pair in own)
         found.append(
@@ -183,10 +183,18 @@ def _read_term(variables: Term, rows: Rows) -> tuple[Term, str | None]:
     return factors, covariates[0] if covariates else None
 
 
-def _strata(
+def strata_of(
     factors: Term, covariate: str | None, rows: Rows, units: tuple[Unit, ...]
 ) -> list[tuple[str, int]]:
-    """Return name and number of the coarsest units within which a margin does not vary."""
+    """Return name and number of the coarsest units within which a margin does not vary.
+
+    Parameters
+    ----------
+    factors : tuple of str
+    covariate : str, optional
+    rows : Rows
+    units : tuple of Unit
+    """
     holding = [
         unit
         for unit in units

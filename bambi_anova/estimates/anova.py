@@ -36,6 +36,8 @@ from bambi_anova.tables.interval import Interval
 
 Array = np.ndarray
 
+#: Of what shares are on the response scale.
+OF_CELLS = "variance between cells"
 #: Numbers that are held at once to take squares.
 MOST_NUMBERS = 4_000_000
 
@@ -267,11 +269,21 @@ def _slope_df(slope: Slope, design: Design) -> int:
 def _share_of(posterior: Posterior, scale: str) -> str:
     """Say of what the shares of variance are."""
     if scale != "link":
-        return "variance between cells"
+        return OF_CELLS
     if posterior.family.residual:
         own = "" if posterior.link.name == "identity" else f"{posterior.link.name} of "
-        return f"variance of {own}{posterior.design.rows.response.name} in these rows"
-    units = " and units" if posterior.design.units else ""
+        return of_rows(f"{own}{posterior.design.rows.response.name}")
+    return of_predictor(posterior.design)
+
+
+def of_rows(response: str) -> str:
+    """Name the variance of a response."""
+    return f"variance of {response} in these rows"
+
+
+def of_predictor(design: Design) -> str:
+    """Name the variance where rows have no residual."""
+    units = " and units" if design.units else ""
     return f"variance of the linear predictor between cells{units}, chance apart"
 
 

@@ -13,7 +13,7 @@ Letters: H chains, D draws, C points, p columns of the model's fixed terms, J un
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -152,7 +152,7 @@ def reference_grid(
     check_population(population)
     check_scale(posterior.specification, scale)
     design = posterior.design
-    values_of = _points(at, design)
+    values_of = axes_at(at, lambda name: require_covariate(name, design.rows, "at"))
     if slope is not None:
         require_covariate(slope, design.rows, "slope")
     means, columns = [], []
@@ -186,12 +186,21 @@ def reference_grid(
     )
 
 
-def _points(at: Mapping[str, Any] | None, design: Design) -> dict[str, tuple[float, ...]]:
+def axes_at(
+    at: Mapping[str, Any] | None, require: Callable[[str], None]
+) -> dict[str, tuple[float, ...]]:
+    """Return the values of columns that ``at`` names.
+
+    Raises
+    ------
+    ArgumentError
+        If they are not numbers, or ``require`` refuses the column.
+    """
     if at is not None and not isinstance(at, Mapping):
         raise ArgumentError(f"at={at!r}: expected a mapping such as {{'age': [20, 40]}}")
     points = {}
     for name, given in (at or {}).items():
-        require_covariate(name, design.rows, "at")
+        require(name)
         try:
             values = np.atleast_1d(np.asarray(given))
             values = values if values.dtype.kind in "iu" else values.astype(float)
