@@ -21,13 +21,14 @@ from bambi_anova.design.design import Design
 from bambi_anova.design.margins import DEFLECTIONS, LEVELS, PRIORS_ON, design_margins, term_shape
 from bambi_anova.design.priors import make_priors
 from bambi_anova.design.sufficient import collapse_rows
-from bambi_anova.errors import ArgumentError
+from bambi_anova.errors import ArgumentError, FormulaError
 from bambi_anova.families.base import Family
+from bambi_anova.families.distributional import predictor_family, with_predictors
 from bambi_anova.families.links import Link
 from bambi_anova.families.registry import get_family
 from bambi_anova.families.sufficient import Collapsed
 from bambi_anova.families.transformations import TRANSFORMATIONS, Transformation
-from bambi_anova.formula.parse import Formula, term_name
+from bambi_anova.formula.parse import PARENT, Formula, term_name
 from bambi_anova.formula.quoting import parse_for
 from bambi_anova.formula.transformed import Transformed, transformed
 from bambi_anova.names import INTERCEPT
@@ -52,11 +53,24 @@ class LinearPredictor:
     link : Link
     design : Design
         Its terms, units and slopes.
+    further : bool
+        Whether it is another one than the parent, so that Bambi puts its name before those of its
+        variables.
     """
 
     name: str
     link: Link
     design: Design
+    further: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the names of its variables in the Bambi model."""
+        return f"{self.name}_" if self.further else ""
+
+    def key(self, name: str) -> str:
+        """Return the name of one of its terms, or scales, among those of all predictors."""
+        return f"{self.name}/{name}" if self.further else name
 
 
 @dataclass(frozen=True)
@@ -159,9 +173,36 @@ class Specification:
         return self.parent.link
 
     @property
+    def links(self) -> tuple[Link, ...]:
+        """The links of all predictors, the parent's first."""
+        return tuple(one.link for one in self.predictors.values())
+
+    @property
     def formula(self) -> Formula:
         """The formula, as it was read."""
         return self.design.formula
+
+    @cached_property
+    def parts(self) -> tuple[Specification, ...]:
+        """Each predictor as the parent of a specification of its own, the parent's first."""
+        if len(self.predictors) == 1:
+            return (self,)
+        first, *others = self.predictors.values()
+        own = [Specification(self.family, {first.name: first}, self.priors, self.options)]
+        for one in others:
+            family = predictor_family(self.family, one.name)
+            priors = self.priors.predictors[one.name]
+            own.append(Specification(family, {one.name: one}, priors, self.options))
+        return tuple(own)
+
+    @property
+    def further(self) -> tuple[Specification, ...]:
+        """The predictors behind the parent's, each as the parent of a specification."""
+        return self.parts[1:]
+
+    def part(self, name: str) -> Specification:
+        """Return a predictor as the parent of a specification, by the name of its parameter."""
+        return self.parts[list(self.predictors).index(name)]
 
     @cached_property
     def transformed(self) -> Transformed:
@@ -181,8 +222,14 @@ class Specification:
 
     def with_design(self, design: Design) -> Specification:
         """Return the same model with another design of its parent."""
-        parent = replace(self.parent, design=design)
-        predictors = {**self.predictors, parent.name: parent}
+        return self.with_designs({self.parent.name: design})
+
+    def with_designs(self, designs: Mapping[str, Design]) -> Specification:
+        """Return the same model with other designs of some of its predictors."""
+        predictors = {
+            name: replace(one, design=designs.get(name, one.design))
+            for name, one in self.predictors.items()
+        }
         return Specification(self.family, predictors, self.priors, self.options)
 
     def with_family(self, family: Family) -> Specification:
@@ -231,7 +278,8 @@ class Specification:
     @cached_property
     def collapsed(self) -> Collapsed:
         """The sufficient rows."""
-        return collapse_rows(self.design, self.family, self.options.collapse)
+        design, *further = (one.design for one in self.predictors.values())
+        return collapse_rows(design, self.family, self.options.collapse, further)
 
 
 def same_model(one: Specification, other: Specification) -> str | None:
@@ -300,15 +348,44 @@ def specify(
     options = options or Options()
     source = open_frame(data)
     parsed, known = parse_for(formula, source.columns), get_family(family)
-    chosen = known.link(link)
+    chosen = known.link(_of_parent(link, parsed))
+    names = [name for name in parsed.predictors if name != PARENT]
+    _require_no_offsets(parsed, names)
     rows = read_rows(
         parsed, source, known, categorical or (), dropna, options.namespace, options.collapse
     )
     rows = replace(rows, left_out=rows.left_out + left_out)
     known = known.suited_to(rows.response, chosen)
     _require_parameterization(known, options)
-    design = build_design(parsed, rows, known)
-    return of_design(design, known, chosen, make_priors(design, known, priors), options)
+    design = build_design(parsed.only(PARENT), rows, known)
+    if not names:
+        return of_design(design, known, chosen, make_priors(design, known, priors), options)
+    whole = with_predictors(known, names)
+    first = LinearPredictor(known.parent.name, chosen, replace(design, formula=parsed))
+    found = {first.name: first}
+    for one in whole.predicted[1:]:
+        own = build_design(parsed.only(one.name), rows, predictor_family(whole, one.name))
+        found[one.name] = LinearPredictor(one.name, one.links[0], own, further=True)
+    given = make_priors(design, known, priors, {name: found[name].design for name in names})
+    return Specification(whole, found, given, options)
+
+
+def _of_parent(link: str | dict | None, formula: Formula) -> str | dict | None:
+    """Return the link of the mean alone; those of further parameters have one choice."""
+    if not isinstance(link, dict) or len(link) < 2:
+        return link
+    return {name: own for name, own in link.items() if name not in formula.predictors} or {
+        PARENT: link[PARENT]
+    }
+
+
+def _require_no_offsets(formula: Formula, names: Sequence[str]) -> None:
+    for name in names:
+        if formula.predictors[name].offsets:
+            raise FormulaError(
+                f"{formula.text!r}: offset() stands in the formula of the mean alone; leave it out "
+                f"of that of {name!r}"
+            )
 
 
 def _require_parameterization(family: Family, options: Options) -> None:

@@ -7,6 +7,7 @@ common terms, centred at their mean over the rows of the data.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,7 +22,7 @@ from bambi_anova.bambi_model.effects import CommonEffect, Scale
 from bambi_anova.bambi_model.frame import BambiFrame, centred_call, centring, make_frame
 from bambi_anova.bambi_model.groups import Group, make_groups, variance_of
 from bambi_anova.bambi_model.weights import bambi_family
-from bambi_anova.design.design import Design, FixedTerm
+from bambi_anova.design.design import FixedTerm
 from bambi_anova.families.base import THRESHOLD
 from bambi_anova.names import INTERCEPT, scaled_terms, sigma_name
 from bambi_anova.priors.distributions import Prior, normal_of
@@ -45,57 +46,96 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
     bambi.Model
         Built, with the sufficient rows as its data.
     """
-    design, family, priors = specification.design, specification.family, specification.priors
-    collapsed = specification.collapsed
-    frame = make_frame(design, collapsed, family)
+    family, collapsed = specification.family, specification.collapsed
+    further = [part.design for part in specification.further]
+    frame = make_frame(specification.design, collapsed, family, further)
+    parts = [_read_part(part, frame) for part in specification.parts]
+    first, *others = parts
+    priors = first.priors | _auxiliary_priors(specification)
+    priors |= {one.specification.parent.name: one.priors for one in others}
+    links = {one.name: one.link.bambi or one.link.name for one in specification.predictors.values()}
+    model = _call_alone(
+        bmb.Model,
+        bmb.Formula(first.text, *(one.text for one in others)) if others else first.text,
+        frame.data,
+        family=bambi_family(family, collapsed),
+        link=links if others else next(iter(links.values())),
+        priors=priors,
+        auto_scale=False,
+        center_predictors=False,
+        extra_namespace=centring(specification.design.rows),
+    )
+    if others:
+        aliases = {one.specification.parent.name: one.aliases for one in parts if one.aliases}
+    else:
+        aliases = first.aliases
+    if aliases:
+        model.set_alias(aliases)
+    model.build()
+    for one in parts:
+        _require_level_order(model, one.groups, one.specification.parent.prefix)
+    return model
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What Bambi is told of one predictor.
+
+    Attributes
+    ----------
+    specification : Specification
+    groups : list of Group
+    text : str
+        Its formula.
+    priors : dict
+    aliases : dict
+        From what formulae makes of names to ours.
+    """
+
+    specification: Specification
+    groups: list[Group]
+    text: str
+    priors: dict[str, Any]
+    aliases: dict[str, str]
+
+
+def _read_part(part: Specification, frame: BambiFrame) -> _Part:
+    design, predictor = part.design, part.parent
     terms = scaled_terms(design)
     scales = {
-        sigma_name(term): _scale(priors.sigmas[key])
+        predictor.prefix + sigma_name(term): _scale(part.priors.sigmas[key])
         for key, term in terms.items()
         if isinstance(term, FixedTerm)
     }
-    groups = make_groups(specification, scales)
-    common = {one.home: one for one in specification.coordinates if one.prior is not None}
+    groups = make_groups(part, scales)
+    common = {one.home: one for one in part.coordinates if one.prior is not None}
     covariates = [t.covariate for t in design.terms if t.covariate and not t.factors]
     # Plain columns first: the order of the parameters decides which random numbers they get.
     covariates.sort(key=lambda name: "(" in name)
     calls = [centred_call(name, design.rows) for name in covariates]
-    text = _formula(frame, ["1" if family.intercept else "0", *calls], groups)
+    one = ["1" if part.family.intercept else "0", *calls]
+    text = (
+        _further(predictor.name, one, groups) if predictor.further else _formula(frame, one, groups)
+    )
 
     # formulae writes calls its own way, and Bambi takes priors by that name.
     described = formulae.model_description(text)
     slopes = [term.name for term in described.common_terms if term.name.startswith("centred_")]
     names = [group.name for group in described.group_terms]
-    bambi_priors = {
-        name: _common_prior(common[name], design, scales) for name in common if name == INTERCEPT
+    priors = {
+        name: _common_prior(common[name], part, scales) for name in common if name == INTERCEPT
     }
     aliases = {}
     for slope, name in zip(slopes, covariates, strict=True):
-        bambi_priors[slope] = _common_prior(common[name], design, scales)
-        aliases[slope] = name
+        priors[slope] = _common_prior(common[name], part, scales)
+        aliases[slope] = predictor.prefix + name
     for name, group in zip(names, groups, strict=True):
-        sigma, scale = priors.sigmas[group.key], scales.get(sigma_name(terms[group.key]))
-        bambi_priors[name] = _group_prior(group, sigma, scale, specification.overparameterized)
+        sigma = part.priors.sigmas[group.key]
+        scale = scales.get(predictor.prefix + sigma_name(terms[group.key]))
+        priors[name] = _group_prior(group, sigma, scale, part.overparameterized)
         if name != group.name:
-            aliases[name] = group.name
-    bambi_priors |= _auxiliary_priors(specification)
-
-    model = _call_alone(
-        bmb.Model,
-        text,
-        frame.data,
-        family=bambi_family(family, collapsed),
-        link=specification.link.bambi or specification.link.name,
-        priors=bambi_priors,
-        auto_scale=False,
-        center_predictors=False,
-        extra_namespace=centring(design.rows),
-    )
-    if aliases:
-        model.set_alias(aliases)
-    model.build()
-    _require_level_order(model, groups)
-    return model
+            aliases[name] = predictor.prefix + group.name
+    return _Part(part, groups, text, priors, aliases)
 
 
 def _call(*_: Any, **__: Any) -> Any:
@@ -131,6 +171,10 @@ def _formula(frame: BambiFrame, common: list[str], groups: list[Group]) -> str:
     return f"{frame.response} ~ {' + '.join(parts)}"
 
 
+def _further(name: str, common: list[str], groups: list[Group]) -> str:
+    return f"{name} ~ {' + '.join([*common, *(group.text for group in groups)])}"
+
+
 def _to_bambi(prior: Prior | float):
     if not isinstance(prior, Prior):
         return prior
@@ -143,13 +187,13 @@ def _scale(prior: Prior) -> Scale:
     return Scale(get_distribution_from_prior(given), given.args)
 
 
-def _common_prior(own: Coordinates, design: Design, scales: Mapping[str, Scale]) -> bmb.Prior:
+def _common_prior(own: Coordinates, part: Specification, scales: Mapping[str, Scale]) -> bmb.Prior:
     """Return the prior of the intercept or of a common slope."""
     assert own.prior is not None  # for the type checker
     prior = _to_bambi(own.prior)
     if not own.variances:
         return prior
-    effect = CommonEffect(variance_of(own, design, scales))
+    effect = CommonEffect(variance_of(own, part, scales))
     return bmb.Prior(prior.name, dist=effect, **prior.args)
 
 
@@ -165,10 +209,10 @@ def _group_prior(
     return bmb.Prior(kind, dist=group.effects, sigma=given, noncentered=False)
 
 
-def _require_level_order(model: bmb.Model, groups: list[Group]) -> None:
+def _require_level_order(model: bmb.Model, groups: list[Group], prefix: str) -> None:
     """Make sure that Bambi orders each term's levels as the effects' bases do."""
     for group in groups:
-        dims = model.backend.model.named_vars_to_dims[group.name]
+        dims = model.backend.model.named_vars_to_dims[prefix + group.name]
         found = tuple(str(label) for label in model.backend.model.coords[dims[-1]])
         if found != group.labels:
             raise RuntimeError(

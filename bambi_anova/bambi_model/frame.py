@@ -29,8 +29,10 @@ class BambiFrame:
     offset: str | None
 
 
-def make_frame(design: Design, collapsed: Collapsed, family: Family) -> BambiFrame:
-    """Return the M rows that stand for the data.
+def make_frame(
+    design: Design, collapsed: Collapsed, family: Family, further: Sequence[Design] = ()
+) -> BambiFrame:
+    """Return the M rows that stand for the data, of a design and those of further predictors.
 
     Predictor columns keep the user's names and values, so that Bambi's ``predict`` takes new
     data as the user writes them.  A response column is renamed where a predictor reads it too.
@@ -41,7 +43,8 @@ def make_frame(design: Design, collapsed: Collapsed, family: Family) -> BambiFra
     for name, coded in {**rows.factors, **rows.groupings}.items():
         codes = coded.codes[collapsed.first]
         data[name] = _ordered(codes, coded.levels)
-    for unit in [*design.units, *(slope.unit for slope in design.slopes)]:
+    designs = (design, *further)
+    for unit in [unit for own in designs for unit in (*own.units, *(s.unit for s in own.slopes))]:
         if not is_complete(unit, design):
             codes = unit.codes[collapsed.first]
             data[unit.name] = _ordered(codes, effects_labels(unit, design))

@@ -40,7 +40,8 @@ class Group:
     key : str
         Our name of the term, as in ``Priors.sigmas``.
     name : str
-        Name of its effects in the PyMC model, such as ``"1|condition"``.
+        Name of its effects among those of its predictor, such as ``"1|condition"``; see
+        ``LinearPredictor.prefix``.
     text : str
         The term in Bambi's formula.
     labels : tuple of str
@@ -66,20 +67,24 @@ def make_groups(specification: Specification, scales: Mapping[str, Scale]) -> li
     scales : mapping of str to Scale
         The standard deviations of the factor terms, by their variables.
     """
-    design, family = specification.design, specification.family
+    design = specification.design
     terms = [term for term in design.terms if term.factors]
     units = sorted(design.units, key=lambda unit: -unit.size)
     return [
         *(_factor_group(term, specification, scales) for term in terms),
-        *(_unit_group(unit, design, family) for unit in units),
-        *(_slope_group(slope, design, family) for slope in design.slopes),
+        *(_unit_group(unit, specification) for unit in units),
+        *(_slope_group(slope, specification) for slope in design.slopes),
     ]
 
 
-def variance_of(own: Coordinates, design: Design, scales: Mapping[str, Scale]) -> Variance:
+def variance_of(
+    own: Coordinates, specification: Specification, scales: Mapping[str, Scale]
+) -> Variance:
     """Return what the variance of some coordinates adds up from."""
-    terms = scaled_terms(design)
-    return Variance({sigma_name(terms[key]): k for key, k in own.variances.items()}, scales)
+    terms, prefix = scaled_terms(specification.design), specification.parent.prefix
+    return Variance(
+        {prefix + sigma_name(terms[key]): k for key, k in own.variances.items()}, scales
+    )
 
 
 def _factor_group(
@@ -97,16 +102,18 @@ def _factor_group(
         labels,
         MarginEffects(
             {name: one.basis for name, one in margins.items()},
-            {name: variance_of(one, design, scales) for name, one in margins.items()},
+            {name: variance_of(one, specification, scales) for name, one in margins.items()},
             weight * information,
         ),
     )
 
 
-def _unit_group(unit: Unit, design: Design, family: Family) -> Group:
+def _unit_group(unit: Unit, specification: Specification) -> Group:
+    design, family = specification.design, specification.family
+    prefix = specification.parent.prefix
     parent = _parent(unit, design)
     children = tuple(
-        Children(effects_name(child), unit.codes[child.first])
+        Children(prefix + effects_name(child), unit.codes[child.first])
         for child in design.units
         if _parent(child, design) is unit
     )
@@ -114,7 +121,7 @@ def _unit_group(unit: Unit, design: Design, family: Family) -> Group:
         groups, location = parent.codes[unit.first], np.zeros(parent.size)
         anchors: list[Anchor] = []
     else:
-        groups, anchors, location = _anchored(unit, design, family)
+        groups, anchors, location = _anchored(unit, specification)
     effects = UnitEffects(
         groups,
         _mean_in(groups, unit_information(unit, design, family)),
@@ -137,14 +144,16 @@ def _parent(unit: Unit, design: Design) -> Unit | None:
     return max(design.coarser(unit), key=lambda other: other.size, default=None)
 
 
-def _anchored(unit: Unit, design: Design, family: Family) -> tuple[Array, list[Anchor], Array]:
+def _anchored(unit: Unit, specification: Specification) -> tuple[Array, list[Anchor], Array]:
     """Anchor the units on the fixed terms of their stratum, and on the intercept."""
+    design, family = specification.design, specification.family
+    prefix = specification.parent.prefix
     terms = [t for t in design.terms if not t.covariate and t.strata[0] == unit.name]
     codes, first = design.rows.codes(_factors_of(terms))
     location = link_means(codes, design, family)
-    anchors = [_anchor(term, design, first) for term in terms]
+    anchors = [_anchor(term, specification, first) for term in terms]
     if unit is _intercept_unit(design) and family.intercept:
-        anchors = [Anchor(INTERCEPT, None), *anchors]
+        anchors = [Anchor(prefix + INTERCEPT, None), *anchors]
     else:
         location = location - location.mean()
     return codes[unit.first], anchors, location
@@ -164,14 +173,16 @@ def _mean_in(groups: Array, values: Array) -> Array:
     return np.bincount(groups, values) / np.bincount(groups)
 
 
-def _slope_group(slope: Slope, design: Design, family: Family) -> Group:
+def _slope_group(slope: Slope, specification: Specification) -> Group:
     """Anchor the units' slopes on the common slope and on the factors that change it."""
+    design, family = specification.design, specification.family
+    prefix = specification.parent.prefix
     unit, name = slope.unit, slope.covariate
     same = [term for term in design.terms if term.covariate == name]
     terms = [term for term in same if term.factors and set(term.factors) <= set(unit.constant)]
     codes, first = design.rows.codes(_factors_of(terms))
-    common = [Anchor(name, None)] if any(not term.factors for term in same) else []
-    anchors = [*common, *(_anchor(term, design, first) for term in terms)]
+    common = [Anchor(prefix + name, None)] if any(not term.factors for term in same) else []
+    anchors = [*common, *(_anchor(term, specification, first) for term in terms)]
     expr, weight = _expression(name, design)
     groups = codes[unit.first]
     information = weight * _mean_in(groups, unit_information(unit, design, family))
@@ -193,9 +204,10 @@ def _factors_of(terms: list[FixedTerm]) -> Term:
     return tuple(dict.fromkeys(name for term in terms for name in term.factors))
 
 
-def _anchor(term: FixedTerm, design: Design, rows: Array) -> Anchor:
+def _anchor(term: FixedTerm, specification: Specification, rows: Array) -> Anchor:
     """Refer to a term's effects at the levels that it has in some rows."""
-    return Anchor(effects_name(term), row_levels(term.factors, design)[rows])
+    levels = row_levels(term.factors, specification.design)[rows]
+    return Anchor(specification.parent.prefix + effects_name(term), levels)
 
 
 def _expression(covariate: str | None, design: Design) -> tuple[str, float]:

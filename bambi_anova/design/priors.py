@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from bambi_anova.design.design import Design
 from bambi_anova.errors import ConcentrationWarning
 from bambi_anova.families.base import Family
-from bambi_anova.priors.assign import Priors, assign
+from bambi_anova.families.distributional import predictable
+from bambi_anova.priors.assign import Priors, assign, assign_further
 from bambi_anova.priors.distributions import Prior, distribution
+from bambi_anova.priors.kruschke import TermPriors
 
 #: Concentration below which a beta distribution is unbounded at 0, at 1 or at both.
 NO_MODE = 2.0
 
 
-def make_priors(design: Design, family: Family, given: Mapping | None = None) -> Priors:
+def make_priors(
+    design: Design,
+    family: Family,
+    given: Mapping | None = None,
+    further: Mapping[str, Design] | None = None,
+) -> Priors:
     """Return Kruschke's priors for a design, with the user's in their place.
 
     Parameters
@@ -25,7 +33,10 @@ def make_priors(design: Design, family: Family, given: Mapping | None = None) ->
     family : Family
     given : mapping of str to bambi.Prior, optional
         By ``"Intercept"``, covariate, term (its scale), unit term (its scale), or auxiliary
-        parameter of the family, such as ``"sigma"``.
+        parameter of the family, such as ``"sigma"``; of a parameter that has a predictor, a
+        mapping of its own by ``"Intercept"``, covariate and term.
+    further : mapping of str to Design, optional
+        The auxiliary parameters that have predictors.
 
     Raises
     ------
@@ -37,10 +48,34 @@ def make_priors(design: Design, family: Family, given: Mapping | None = None) ->
     if family.response.counts and rows.offset is not None:
         exposure = float(response.counts @ np.exp(rows.offset))
     scale = family.response.priors(response, exposure, len(design.cells))
+    further = further or {}
+    auxiliary = {
+        one.name: one.prior(response) for one in family.auxiliary if one.name not in further
+    }
+    refused = {one.derived.name: one.derived.refusal for one in family.auxiliary if one.derived}
+    defaults = _of_predictor(design, scale, auxiliary)
+    if not family.intercept:
+        defaults = replace(defaults, intercept=None)
+    most = {one.name: one.most for one in family.auxiliary}
+    nested = {
+        name: assign_further(
+            name, _of_predictor(own, predictable(family, name).priors(response)), given
+        )
+        for name, own in further.items()
+    }
+    given = {key: own for key, own in (given or {}).items() if key not in further}
+    found = assign(defaults, given, refused, family.thresholds, most)
+    return replace(found, predictors=nested)
+
+
+def _of_predictor(
+    design: Design, scale: TermPriors, auxiliary: Mapping[str, Prior] | None = None
+) -> Priors:
+    """Return the default priors of one predictor, from where it lies."""
     covariates: dict[str, Prior] = {}
     sigmas: dict[str, Prior] = {}
     for term in design.terms:
-        sd = 1.0 if term.covariate is None else rows.covariates[term.covariate].sd
+        sd = 1.0 if term.covariate is None else design.rows.covariates[term.covariate].sd
         if term.factors:
             sigmas[term.name] = scale.sigma(sd)
         else:
@@ -48,13 +83,8 @@ def make_priors(design: Design, family: Family, given: Mapping | None = None) ->
     for unit in design.units:
         sigmas[unit.name] = scale.sigma()
     for slope in design.slopes:
-        sigmas[slope.name] = scale.sigma(rows.covariates[slope.covariate].sd)
-    auxiliary = {one.name: one.prior(response) for one in family.auxiliary}
-    refused = {one.derived.name: one.derived.refusal for one in family.auxiliary if one.derived}
-    intercept = scale.intercept if family.intercept else None
-    defaults = Priors(intercept, covariates, sigmas, auxiliary)
-    most = {one.name: one.most for one in family.auxiliary}
-    return assign(defaults, given, refused, family.thresholds, most)
+        sigmas[slope.name] = scale.sigma(design.rows.covariates[slope.covariate].sd)
+    return Priors(scale.intercept, covariates, sigmas, dict(auxiliary or {}))
 
 
 def check_priors(priors: Priors, family: Family) -> Iterator[ConcentrationWarning]:

@@ -5,6 +5,8 @@ Letters: N rows of data, M rows after the collapse.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bambi_anova.design.design import Design
@@ -14,7 +16,9 @@ from bambi_anova.families.sufficient import Collapsed, unmerged
 Array = np.ndarray
 
 
-def collapse_rows(design: Design, family: Family, collapse: bool = True) -> Collapsed:
+def collapse_rows(
+    design: Design, family: Family, collapse: bool = True, further: Sequence[Design] = ()
+) -> Collapsed:
     """Collapse the rows of a design.
 
     Parameters
@@ -23,15 +27,18 @@ def collapse_rows(design: Design, family: Family, collapse: bool = True) -> Coll
     family : Family
     collapse : bool
         With ``False`` every row stays by itself.
+    further : sequence of Design
+        Those of further predictors, about the same rows.
     """
     response, offset = design.rows.response, design.rows.offset
     if not collapse:
         return unmerged(response, offset)
-    return family.collapse(_predictors(design), response, offset)
+    return family.collapse(_predictors([design, *further]), response, offset)
 
 
-def _predictors(design: Design) -> list[Array]:
-    rows = design.rows
-    keys = [design.cell_codes, *(unit.codes for unit in design.units)]
-    keys += [slope.unit.codes for slope in design.slopes]
-    return [*keys, *(covariate.values for covariate in rows.covariates.values())]
+def _predictors(designs: Sequence[Design]) -> list[Array]:
+    keys = [designs[0].cell_codes]  # of the factors of all predictors
+    for design in designs:
+        keys += [unit.codes for unit in design.units]
+        keys += [slope.unit.codes for slope in design.slopes]
+    return [*keys, *(covariate.values for covariate in designs[0].rows.covariates.values())]

@@ -24,6 +24,7 @@ from bambi_anova.families.likelihood import (
     MakeCompiled,
     Observed,
     Parameters,
+    UnitAt,
 )
 from bambi_anova.families.links import Link, average_over_normal
 from bambi_anova.families.parameters import Further, Predicted
@@ -148,6 +149,11 @@ class RowLikelihood:
         As of ``Likelihood``.
     joint : Joint, optional
         The form that quick fits use where thresholds are normal a priori.
+    predicted : mapping of tuple of str to callable
+        As ``make``, for predictors of shape (K, M, G), where further parameters of these names
+        have predictors; others take differences (``distributional``).
+    unit_at : callable, optional
+        As of ``Likelihood``.
     """
 
     make: MakeRows
@@ -155,6 +161,8 @@ class RowLikelihood:
     quadratic: bool = False
     unit: Callable[[Auxiliary], Array | float] = lambda auxiliary: 1.0
     joint: Joint | None = None
+    predicted: Mapping[tuple[str, ...], MakeRows] = field(default_factory=dict)
+    unit_at: UnitAt | None = None
 
 
 def columns(rows: Collapsed, sets: Array | None) -> Observed:
@@ -274,7 +282,7 @@ class Family:
     @property
     def chance_alone(self) -> bool:
         """Whether rows of equal predictors vary by chance alone: there is no parameter for it."""
-        return not self.auxiliary
+        return not self.auxiliary and len(self.predicted) == 1
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -359,6 +367,8 @@ class Family:
             form.compiled,
             form.quadratic,
             form.unit,
+            len(self.predicted),
+            form.unit_at,
         )
 
     def form(self, links: Sequence[Link]) -> RowLikelihood:
@@ -370,7 +380,9 @@ class Family:
         return self if self.suited is None else self.suited(response, link)
 
     def _own(self, links: Sequence[Link], data: Observed) -> Array:
-        return links[0].forward(self.response.middle(data))
+        own = links[0].forward(self.response.middle(data))
+        further = [_start(link, own, data) for link in links[1:]]
+        return np.concatenate([own, *further]) if further else own
 
     def at(
         self, links: Sequence[Link], predictors: Sequence[Array], auxiliary: Auxiliary
@@ -441,6 +453,15 @@ class Family:
         """
         for complaint in _complaints(self):
             raise ArgumentError(f"family {self.name!r}: {complaint}")
+
+
+def _start(link: Link, own: Array, data: Observed) -> Array:
+    """Return about where further predictors start: at the rows' scatter, or in the middle."""
+    if link.name != "log":
+        return np.zeros_like(own)
+    mean = (data.n * own).sum() / data.n.sum()
+    spread = np.sqrt((data.n * (own - mean) ** 2 + data.within).sum() / data.n.sum())
+    return np.full_like(own, np.log(spread) if spread > 0 else 0.0)
 
 
 def _complaints(family: Family):

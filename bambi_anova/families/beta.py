@@ -14,7 +14,7 @@ from bambi_anova.families.likelihood import (
     Parameters,
 )
 from bambi_anova.families.links import OF_PROBABILITIES
-from bambi_anova.families.parameters import Further, Predicted
+from bambi_anova.families.parameters import Further, Predicted, predicted_shape
 from bambi_anova.families.rates import COMPILED_RATES, RATES, Rate
 from bambi_anova.families.response import UNIT
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
@@ -106,6 +106,13 @@ BETA = Family(
     constants=no_constant,
     replicate=_replicate,
     bambi=builtin("beta"),
-    auxiliary=(Further("kappa", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),),
+    auxiliary=(
+        Further(
+            "kappa",
+            lambda response: Prior("HalfCauchy", {"beta": 1.0}),
+            power=1.0,
+            predictable=predicted_shape("concentration"),
+        ),
+    ),
     tails=_tails,
 )

@@ -43,7 +43,7 @@ from bambi_anova.families.likelihood import (
     Parameters,
 )
 from bambi_anova.families.links import OF_PROBABILITIES
-from bambi_anova.families.parameters import Derived, Further, Predicted
+from bambi_anova.families.parameters import Derived, Further, Predicted, predicted_shape
 from bambi_anova.families.rates import COMPILED_RATES, RATES, Rate
 from bambi_anova.families.response import PROPORTION
 from bambi_anova.families.rising import count_factors
@@ -278,7 +278,13 @@ BETA_BINOMIAL = _family(
     replicate=_replicate,
     tails=_tails,
     bambi=builtin("beta_binomial"),
-    auxiliary=(Further("kappa", lambda response: Prior("HalfCauchy", {"beta": 1.0})),),
+    auxiliary=(
+        Further(
+            "kappa",
+            lambda response: Prior("HalfCauchy", {"beta": 1.0}),
+            predictable=predicted_shape("concentration"),
+        ),
+    ),
     columns=_counted(0),
 )
 BETA_BINOMIAL_MODE = _family(

@@ -20,7 +20,7 @@ from scipy import special
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
 from bambi_anova.families.links import IDENTITY
-from bambi_anova.families.parameters import Further, Predicted
+from bambi_anova.families.parameters import Further, Predicted, predicted_sd
 from bambi_anova.families.response import REAL
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.priors.kruschke import residual_prior
@@ -126,10 +126,16 @@ EX_GAUSSIAN = Family(
     bambi=_bambi,
     auxiliary=(
         Further(
-            "sigma", lambda response: residual_prior(response.moments()[1]), "the normal part's sd"
+            "sigma",
+            lambda response: residual_prior(response.moments()[1]),
+            "the normal part's sd",
+            predictable=predicted_sd("sd of the normal part"),
         ),
         Further(
-            "nu", lambda response: residual_prior(response.moments()[1]), "the exponential part nu"
+            "nu",
+            lambda response: residual_prior(response.moments()[1]),
+            "the exponential part nu",
+            predictable=predicted_sd("mean of the exponential part"),
         ),
     ),
     tails=_tails,

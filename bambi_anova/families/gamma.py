@@ -16,7 +16,7 @@ from bambi_anova.families.likelihood import (
     bounded_exp,
 )
 from bambi_anova.families.links import LOG
-from bambi_anova.families.parameters import Further, Predicted
+from bambi_anova.families.parameters import Further, Predicted, predicted_shape
 from bambi_anova.families.response import POSITIVE
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.priors.distributions import Prior
@@ -89,7 +89,14 @@ GAMMA = Family(
     replicate=_replicate,
     bambi=builtin("gamma"),
     columns=_columns,
-    auxiliary=(Further("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=1.0),),
+    auxiliary=(
+        Further(
+            "alpha",
+            lambda response: Prior("HalfCauchy", {"beta": 1.0}),
+            power=1.0,
+            predictable=predicted_shape("shape"),
+        ),
+    ),
     tails=_tails,
     instead={"skew": ("lognormal", "wald"), "outliers": ("lognormal",), "tails": ("lognormal",)},
 )

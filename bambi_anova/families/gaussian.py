@@ -17,9 +17,15 @@ import numpy as np
 from scipy import special
 
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
-from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
+from bambi_anova.families.likelihood import (
+    Auxiliary,
+    Derivatives,
+    Observed,
+    Parameters,
+    bounded_exp,
+)
 from bambi_anova.families.links import IDENTITY
-from bambi_anova.families.parameters import Further, Predicted
+from bambi_anova.families.parameters import Further, Predicted, predicted_sd
 from bambi_anova.families.response import REAL
 from bambi_anova.families.sufficient import MEANS, Collapsed
 from bambi_anova.priors.kruschke import residual_prior
@@ -40,6 +46,29 @@ def rows(data: Observed):
     def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
         curvature = data.n / aux["sigma"] ** 2
         return Derivatives.of_one(curvature * (data.y - eta), curvature + np.zeros_like(eta))
+
+    return log, derivatives
+
+
+def predicted_rows(data: Observed):
+    """Return log-likelihood and derivatives in mu and log sigma, predictors of shape (2, M, G).
+
+    The information is its expectation: n / sigma^2 about mu, 2 n about log sigma, none shared.
+    """
+
+    def parts(eta: Array) -> tuple[Array, Array, Array]:
+        precision = bounded_exp(-2 * eta[1])
+        gap = data.y - eta[0]
+        return precision, gap, (data.n * gap**2 + data.within) * precision
+
+    def log(eta: Array, aux: Auxiliary) -> Array:
+        return -data.n * eta[1] - parts(eta)[2] / 2
+
+    def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
+        precision, gap, squares = parts(eta)
+        information = np.zeros((2, *eta.shape))
+        information[0, 0], information[1, 1] = data.n * precision, 2 * data.n
+        return Derivatives(np.stack([data.n * gap * precision, squares - data.n]), information)
 
     return log, derivatives
 
@@ -144,7 +173,11 @@ GAUSSIAN = Family(
     predicted=(Predicted("mu", (IDENTITY,)),),
     scale=ResponseScale(lambda parameters: parameters["mu"]),
     collapse=MEANS,
-    likelihoods={("identity",): RowLikelihood(rows, compiled, quadratic=True)},
+    likelihoods={
+        ("identity",): RowLikelihood(
+            rows, compiled, quadratic=True, predicted={("sigma",): predicted_rows}
+        )
+    },
     constants=lambda values, trials: np.full(len(values), -np.log(2 * np.pi) / 2),
     replicate=_replicate,
     bambi=_bambi,
@@ -154,6 +187,7 @@ GAUSSIAN = Family(
             lambda response: residual_prior(response.moments()[1]),
             word="the residual sd",
             power=-2.0,
+            predictable=predicted_sd("residual sd"),
         ),
     ),
     residual="sigma",

@@ -108,3 +108,9 @@ METRIC = metric_geometry(lambda y: y)
 LOG_METRIC = metric_geometry(np.log)
 RATING_SCORES = metric_geometry(_normal_scores)
 LOGIT_METRIC = metric_geometry(special.logit)
+#: Of the log of an sd, and about so of other further parameters: each row says 2 of it.
+SCATTER = Geometry(
+    lambda response, groups: 2 * float(response.counts.sum()),
+    lambda response, codes, groups: 2 * response.total(codes),
+    lambda response, offset, codes: np.zeros(int(codes.max()) + 1),
+)

@@ -28,6 +28,9 @@ Parameters = Mapping[str, Array]
 #: () -> a ``compiled.CompiledRow``, whose module is heavy.
 MakeCompiled = Callable[[], Any]
 
+#: (eta, auxiliary) -> what counts as one in each predictor, shape (K M, G).
+UnitAt = Callable[[Array, Auxiliary], Array]
+
 #: The least part of the expected curvature that is left where outliers bend the other way.
 LEAST = 0.25
 
@@ -167,6 +170,8 @@ class Likelihood:
         to notice.
     predictors : int
         K.
+    unit_at : callable, optional
+        (eta, auxiliary) -> the same where it depends on predictors, shape (K M, G).
     """
 
     data: Observed
@@ -178,6 +183,13 @@ class Likelihood:
     quadratic: bool = False
     unit: Callable[[Auxiliary], Array | float] = lambda auxiliary: 1.0
     predictors: int = 1
+    unit_at: UnitAt | None = None
+
+    def change(self, step: Array, eta: Array, auxiliary: Auxiliary) -> Array:
+        """Return the largest change of a predictor in a step (K M, G), in units; shape (G,)."""
+        if self.unit_at is None:
+            return np.abs(step).max(axis=0) / self.unit(auxiliary)
+        return np.abs(step / self.unit_at(eta, auxiliary)).max(axis=0)
 
 
 def pairs(predictors: int) -> list[tuple[int, int]]:

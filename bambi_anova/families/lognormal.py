@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
-from bambi_anova.families.gaussian import normal_tails, of_means
+from bambi_anova.families.gaussian import normal_tails, of_means, predicted_rows
 from bambi_anova.families.gaussian import rows as gaussian_rows
 from bambi_anova.families.likelihood import Observed, Parameters
 from bambi_anova.families.links import LOG
-from bambi_anova.families.parameters import Further, Predicted
+from bambi_anova.families.parameters import Further, Predicted, predicted_sd
 from bambi_anova.families.response import POSITIVE
 from bambi_anova.families.sufficient import Collapsed, Means, keep_means
 from bambi_anova.priors.kruschke import residual_prior
@@ -31,6 +31,10 @@ Array = np.ndarray
 
 def _rows(data: Observed):
     return gaussian_rows(replace(data, y=np.log(data.y)))
+
+
+def _predicted_rows(data: Observed):
+    return predicted_rows(replace(data, y=np.log(data.y)))
 
 
 def _compiled():
@@ -105,7 +109,11 @@ LOG_NORMAL = Family(
     predicted=(Predicted("mu", (LOG,), word="median"),),
     scale=ResponseScale(_mean),
     collapse=keep_means(Means(np.log, np.exp, lambda y: y.log()), averages=False),
-    likelihoods={("log",): RowLikelihood(_rows, _compiled, quadratic=True)},
+    likelihoods={
+        ("log",): RowLikelihood(
+            _rows, _compiled, quadratic=True, predicted={("sigma",): _predicted_rows}
+        )
+    },
     constants=lambda values, trials: -np.log(2 * np.pi) / 2 - np.log(values),
     replicate=_replicate,
     bambi=_bambi,
@@ -115,6 +123,7 @@ LOG_NORMAL = Family(
             lambda response: residual_prior(response.moments(np.log)[1]),
             word="the residual sd of the log",
             power=-2.0,
+            predictable=predicted_sd("residual sd of the log", np.log),
         ),
     ),
     residual="sigma",

@@ -13,7 +13,7 @@ from bambi_anova.families.likelihood import (
     Parameters,
 )
 from bambi_anova.families.links import LOG
-from bambi_anova.families.parameters import Further, Predicted
+from bambi_anova.families.parameters import Further, Predicted, predicted_shape
 from bambi_anova.families.poisson import draw_counts
 from bambi_anova.families.response import COUNT
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
@@ -87,7 +87,13 @@ NEGATIVE_BINOMIAL = Family(
     constants=lambda values, trials: -special.gammaln(values + 1),
     replicate=_replicate,
     bambi=builtin("negativebinomial"),
-    auxiliary=(Further("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0})),),
+    auxiliary=(
+        Further(
+            "alpha",
+            lambda response: Prior("HalfCauchy", {"beta": 1.0}),
+            predictable=predicted_shape("shape"),
+        ),
+    ),
     tails=_tails,
     instead={"zeros": ("zero_inflated_negativebinomial", "hurdle_negativebinomial")},
 )

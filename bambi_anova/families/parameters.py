@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bambi_anova.families.links import Link
+from bambi_anova.families.links import LOG, LOGIT, Link
 from bambi_anova.families.values import ResponseValues
 from bambi_anova.priors.distributions import Prior
+from bambi_anova.priors.kruschke import TermPriors, gamma_from_mode, probability_priors
 
 Array = np.ndarray
 
@@ -51,6 +52,24 @@ class Derived:
 
 
 @dataclass(frozen=True)
+class Predictable:
+    """How a further parameter takes a linear predictor of its own, if a formula gives it one.
+
+    Attributes
+    ----------
+    link : Link
+    priors : callable
+        From the response to the default priors of that predictor.
+    word : str
+        What the inverse link returns is called.
+    """
+
+    link: Link
+    priors: Callable[[ResponseValues], TermPriors]
+    word: str
+
+
+@dataclass(frozen=True)
 class Further:
     """A further parameter: the same for all rows, and positive unless it is a threshold.
 
@@ -68,6 +87,8 @@ class Further:
         The log of a value below which the likelihood is about flat, if there is one.
     most : float
         What it cannot exceed.
+    predictable : Predictable, optional
+        Without it a formula cannot give it a predictor of its own.
     """
 
     name: str
@@ -77,3 +98,36 @@ class Further:
     power: float = 0.0
     flat_below: float | None = None
     most: float = np.inf
+    predictable: Predictable | None = None
+
+
+def _log_scale(centre: float, sd: float) -> TermPriors:
+    """Return the priors of the log of a positive parameter.
+
+    A ratio of two levels of about 1.6 is the likeliest: the mode of the sd of a term is 1/2 and
+    its sd is 1, Kruschke's proportions for a response of sd 1/2.
+    """
+    intercept = Prior("Normal", {"mu": centre, "sigma": sd})
+    return TermPriors(intercept, gamma_from_mode(0.5, 1.0), slope_sd=1.0)
+
+
+def predicted_sd(word: str, transform: Callable[[Array], Array] = np.asarray) -> Predictable:
+    """Return how the sd of rows takes a predictor: about the sd of the response, on the log scale.
+
+    The intercept's N(log sd, 2) has 95% of its probability from a fiftieth of it to fifty times it.
+    """
+
+    def priors(response: ResponseValues) -> TermPriors:
+        return _log_scale(float(np.log(response.moments(transform)[1])), 2.0)
+
+    return Predictable(LOG, priors, word)
+
+
+def predicted_shape(word: str) -> Predictable:
+    """Return how a shape or a concentration takes a predictor, on the log scale."""
+    return Predictable(LOG, lambda response: _log_scale(0.0, 3.0), word)
+
+
+def predicted_probability(word: str) -> Predictable:
+    """Return how a probability takes a predictor: Kruschke's priors for probabilities."""
+    return Predictable(LOGIT, lambda response: probability_priors(), word)

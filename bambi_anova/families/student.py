@@ -6,9 +6,15 @@ import numpy as np
 from scipy import special
 
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood, builtin
-from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
+from bambi_anova.families.likelihood import (
+    Auxiliary,
+    Derivatives,
+    Observed,
+    Parameters,
+    bounded_exp,
+)
 from bambi_anova.families.links import IDENTITY
-from bambi_anova.families.parameters import Further, Predicted
+from bambi_anova.families.parameters import Further, Predicted, predicted_sd
 from bambi_anova.families.response import REAL
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.priors.distributions import Prior
@@ -37,6 +43,32 @@ def _rows(data: Observed):
         return Derivatives.of_one(
             weight * residual, np.broadcast_to(expected, spread.shape), observed
         )
+
+    return log, derivatives
+
+
+def _predicted_rows(data: Observed):
+    """Return the likelihood in mu and log sigma; the information is its expectation."""
+
+    def parts(eta: Array, nu: Array) -> tuple[Array, Array]:
+        z = (data.y - eta[0]) * bounded_exp(-eta[1])
+        return z, z**2 / nu
+
+    def log(eta: Array, aux: Auxiliary) -> Array:
+        nu = aux["nu"]
+        normaliser = special.gammaln((nu + 1) / 2) - special.gammaln(nu / 2) - np.log(nu) / 2
+        return data.n * (normaliser - eta[1] - (nu + 1) / 2 * np.log1p(parts(eta, nu)[1]))
+
+    def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
+        nu = aux["nu"]
+        z, square = parts(eta, nu)
+        weight = (nu + 1) / (nu * (1 + square))
+        scale = bounded_exp(-eta[1])
+        information = np.zeros((2, *eta.shape))
+        information[0, 0] = data.n * (nu + 1) / (nu + 3) * scale**2
+        information[1, 1] = data.n * 2 * nu / (nu + 3)
+        gradient = np.stack([data.n * weight * z * scale, data.n * (weight * z**2 - 1)])
+        return Derivatives(gradient, information)
 
     return log, derivatives
 
@@ -83,7 +115,14 @@ STUDENT = Family(
     predicted=(Predicted("mu", (IDENTITY,)),),
     scale=ResponseScale(lambda parameters: parameters["mu"]),
     collapse=WEIGHTS,
-    likelihoods={("identity",): RowLikelihood(_rows, _compiled, unit=lambda aux: aux["sigma"])},
+    likelihoods={
+        ("identity",): RowLikelihood(
+            _rows,
+            _compiled,
+            unit=lambda aux: aux["sigma"],
+            predicted={("sigma",): _predicted_rows},
+        )
+    },
     constants=lambda values, trials: np.full(len(values), -np.log(np.pi) / 2),
     replicate=_replicate,
     bambi=builtin("t"),
@@ -93,6 +132,7 @@ STUDENT = Family(
             lambda response: residual_prior(response.moments()[1]),
             word="the residual sd",
             power=-2.0,
+            predictable=predicted_sd("residual scale"),
         ),
         Further("nu", lambda response: Prior("Gamma", {"alpha": 2.0, "beta": 0.1})),
     ),

@@ -15,7 +15,7 @@ from scipy import special
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood, builtin
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
 from bambi_anova.families.links import LOG
-from bambi_anova.families.parameters import Further, Predicted
+from bambi_anova.families.parameters import Further, Predicted, predicted_shape
 from bambi_anova.families.response import POSITIVE
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.priors.distributions import Prior
@@ -104,7 +104,14 @@ WEIBULL = _family(
     name="weibull",
     likelihoods={("log",): RowLikelihood(_rows, _compiled)},
     bambi=builtin("weibull"),
-    auxiliary=(Further("alpha", lambda response: Prior("HalfCauchy", {"beta": 1.0}), power=2.0),),
+    auxiliary=(
+        Further(
+            "alpha",
+            lambda response: Prior("HalfCauchy", {"beta": 1.0}),
+            power=2.0,
+            predictable=predicted_shape("shape"),
+        ),
+    ),
     instead={"skew": ("gamma", "lognormal"), "outliers": ("lognormal",)},
 )
 EXPONENTIAL = _family(

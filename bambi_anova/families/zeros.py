@@ -23,7 +23,7 @@ from bambi_anova.families.binomial import BINOMIAL
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
 from bambi_anova.families.links import Link
 from bambi_anova.families.negativebinomial import NEGATIVE_BINOMIAL
-from bambi_anova.families.parameters import Further, Predicted
+from bambi_anova.families.parameters import Further, Predicted, predicted_probability
 from bambi_anova.families.poisson import POISSON
 from bambi_anova.families.sufficient import WEIGHTS, Collapsed
 from bambi_anova.families.values import ResponseValues
@@ -268,6 +268,7 @@ PSI = Further(
     lambda response: Prior("Beta", {"alpha": 2.0, "beta": 2.0}),
     "the probability psi of not being a zero apart",
     most=1.0,
+    predictable=predicted_probability("probability of not being a zero apart"),
 )
 
 

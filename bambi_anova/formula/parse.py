@@ -6,12 +6,12 @@ A *variable* is a column's name or the text of an expression; a *term* is a tupl
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
 from bambi_anova.errors import FormulaError
-from bambi_anova.formula.algebra import Algebra, Bar, Intercept, Item, Offset, Stratum, Term
+from bambi_anova.formula.algebra import Algebra, Bar, Intercept, Offset, Stratum, Term
 from bambi_anova.formula.expression import Expression, column
 from bambi_anova.formula.tokens import Words, scan
 from bambi_anova.formula.variables import Variables, read_variable
@@ -106,6 +106,10 @@ class Formula:
         """The predictor that the tables are about."""
         return next(iter(self.predictors.values()))
 
+    def only(self, name: str) -> Formula:
+        """Return the formula of one predictor alone."""
+        return replace(self, predictors={name: self.predictors[name]})
+
     @cached_property
     def predicting(self) -> tuple[Expression, ...]:
         """Everything on the right-hand sides."""
@@ -143,6 +147,7 @@ def parse_formula(text: str) -> Formula:
     ----------
     text : str
         ``response ~ terms``, with error strata as ``Error(s/(A*B))`` or ``(1|s) + (1|s:A)``.
+        Formulas of further parameters follow behind semicolons: ``y ~ A; sigma ~ A``.
 
     Raises
     ------
@@ -156,29 +161,42 @@ def parse_formula(text: str) -> Formula:
     (('condition',), ('type',), ('condition', 'type'))
     >>> f.units
     (('person',), ('person', 'type'))
+    >>> parse_formula("rt ~ A * B; sigma ~ A").predictors["sigma"].terms
+    (('A',),)
     """
     if not isinstance(text, str):
         raise FormulaError(f"formula: expected text such as 'y ~ A * B + Error(s)', got {text!r}")
     words = scan(text)
-    sides = words.split("~")
-    if len(sides) != 2 or not all(side.tokens for side in sides):
-        raise words.error(": expected one '~' with a response on its left and terms on its right")
-    left, right = sides
+    main, *further = words.split(";")
+    left, right = _sides(main, words)
     variables = Variables()
-    items = Algebra(right, variables).items()
-    predictor = _predictor(items)
-    if Intercept(False) in items:
-        raise words.error(
-            " removes the intercept; deflections need a grand mean: drop '0 +' or '- 1'"
-        )
+    predictors = {PARENT: _predictor(right, variables, words)}
+    for one in further:
+        name, terms = _sides(one, words)
+        if len(name.tokens) != 1 or name.tokens[0].kind != "name":
+            raise words.error(
+                f": expected a parameter such as sigma in front of '~', got {name.text!r}"
+            )
+        if name.text in predictors:
+            raise words.error(f": there are two formulas for {name.text!r}")
+        predictors[name.text] = _predictor(terms, variables, words)
+    used = dict.fromkeys(name for own in predictors.values() for name in own.variables)
     return Formula(
         text=text,
         response=_response(left),
-        predictors={PARENT: predictor},
-        variables={name: variables.found[name] for name in predictor.variables},
-        categorical=frozenset(variables.categorical & set(predictor.variables)),
+        predictors=predictors,
+        variables={name: variables.found[name] for name in used},
+        categorical=frozenset(variables.categorical & set(used)),
         end_of_terms=_end_of_terms(right),
     )
+
+
+def _sides(formula: Words, whole: Words) -> tuple[Words, Words]:
+    """Return what stands left and right of the only '~'."""
+    sides = formula.split("~")
+    if len(sides) != 2 or not all(side.tokens for side in sides):
+        raise whole.error(": expected one '~' with a response on its left and terms on its right")
+    return sides[0], sides[1]
 
 
 def term_name(term: Term) -> str:
@@ -192,7 +210,12 @@ def term_name(term: Term) -> str:
     return ":".join(term)
 
 
-def _predictor(items: list[Item]) -> Predictor:
+def _predictor(right: Words, variables: Variables, whole: Words) -> Predictor:
+    items = Algebra(right, variables).items()
+    if Intercept(False) in items:
+        raise whole.error(
+            " removes the intercept; deflections need a grand mean: drop '0 +' or '- 1'"
+        )
     bars = [item for item in items if isinstance(item, Bar)]
     strata = [item.unit for item in items if isinstance(item, Stratum)]
     units: dict[frozenset, Term] = {}

@@ -7,7 +7,7 @@ units alike, so that shrinkage takes the part of corrections for multiplicity.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from numbers import Real
 
@@ -35,12 +35,15 @@ class Priors:
         For the scale of each factor term, unit term and varying slope.
     auxiliary : dict of str to Prior or float
         For the likelihood's further parameters, such as ``sigma``.
+    predictors : dict of str to Priors
+        For the predictors of those that have one.
     """
 
     intercept: Prior | None
     covariates: Mapping[str, Prior]
     sigmas: Mapping[str, Prior]
     auxiliary: Mapping[str, Prior | float]
+    predictors: Mapping[str, Priors] = field(default_factory=dict)
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield each parameter with its prior, as text."""
@@ -52,6 +55,9 @@ class Priors:
             yield f"sd of {name}", str(prior)
         for name, value in self.auxiliary.items():
             yield name, str(value)
+        for parameter, own in self.predictors.items():
+            for name, value in own.rows():
+                yield f"{parameter}: {name}", value
 
     def __repr__(self) -> str:
         width = max(len(name) for name, _ in self.rows())
@@ -120,6 +126,35 @@ def assign(
                 f"priors: {key!r} is not a parameter of this model{nearest(str(key), known)}"
             )
     return Priors(intercept, covariates, sigmas, auxiliary)
+
+
+def assign_further(name: str, defaults: Priors, given: Mapping | None) -> Priors:
+    """Put the user's priors for the predictor of a parameter in the place of defaults.
+
+    Parameters
+    ----------
+    name : str
+        The parameter, such as "sigma".
+    defaults : Priors
+    given : mapping, optional
+        The user's for the whole model; those of this predictor are a mapping by ``name``.
+
+    Raises
+    ------
+    PriorError
+        As of ``assign``.
+    """
+    own = dict(given or {}).get(name, {})
+    if not isinstance(own, Mapping):
+        raise PriorError(
+            f"priors[{name!r}]: it has a formula here, so its priors are a mapping such as "
+            f"{{'Intercept': bambi.Prior('Normal', mu=0, sigma=1)}}; got {own!r}"
+        )
+    try:
+        return assign(defaults, own)
+    except PriorError as error:
+        text = str(error).replace("priors[", f"priors[{name!r}][", 1)
+        raise PriorError(text.replace("priors: ", f"priors[{name!r}]: ", 1)) from None
 
 
 def _parameter(key: str) -> str:

@@ -83,31 +83,37 @@ def _level_term(term: FixedTerm, design: Design) -> _UnitTerm:
 
 def _build(specification: Specification, levels: Sequence[_UnitTerm]) -> LatentModel:
     """Return the latent model, with some terms in effects of their levels."""
-    design, priors, collapsed = specification.design, specification.priors, specification.collapsed
-    if len(specification.predictors) > 1:
-        raise UnsupportedError(
-            f"the quick fits know one linear predictor, got {', '.join(specification.predictors)}; "
-            "use inference_method='nuts'"
-        )
+    priors, collapsed, parts = specification.priors, specification.collapsed, specification.parts
     place, sets = _merge(collapsed)
     rows = collapsed.first[place]
-    scale_of = {name: index for index, name in enumerate(priors.sigmas)}
-    units = [*levels, *_unit_terms(design)]
+    priors_of = {
+        part.parent.key(name): prior for part in parts for name, prior in part.priors.sigmas.items()
+    }
+    scale_of = {name: index for index, name in enumerate(priors_of)}
+    units = [*levels, *(term for k in range(len(parts)) for term in _unit_terms(parts[k], k))]
     own = {term.key for term in levels}
-    fixed = [one for one in specification.coordinates if one.home not in own]
-    core = _CoreBuilder(design, rows, scale_of)
-    holder = _choose_holder(units, sum(one.basis.shape[1] for one in fixed))
-    blocks = _BlocksBuilder(design, rows, scale_of, holder)
-    for coordinates in fixed:
-        core.add_fixed(coordinates)
+    fixed = [
+        (k, part, one)
+        for k, part in enumerate(parts)
+        for one in part.coordinates
+        if one.home not in own
+    ]
+    core = _CoreBuilder(rows, scale_of)
+    holder = _choose_holder(units, sum(one.basis.shape[1] for _, _, one in fixed))
+    blocks = _BlocksBuilder(specification.design, rows, scale_of, holder)
+    for k, part, coordinates in fixed:
+        core.add_fixed(coordinates, part, k)
     for term in units:
-        (blocks if blocks.holds(term) else core).add_units(term)
+        if blocks.holds(term):
+            blocks.add_units(term)
+        else:
+            core.add_units(term, specification.design)
     auxiliary, held = {}, {}
-    family = specification.family
-    likelihood = family.likelihood((specification.link,), collapsed, sets)
-    joint = family.form((specification.link,)).joint
+    family, links = specification.family, specification.links
+    likelihood = family.likelihood(links, collapsed, sets)
+    joint = family.form(links).joint
     flat_below = {one.name: one.flat_below for one in family.auxiliary}
-    scales = [make_scale(name, prior) for name, prior in priors.sigmas.items()]
+    scales = [make_scale(name, prior) for name, prior in priors_of.items()]
     for name, prior in priors.auxiliary.items():
         if name in family.thresholds:
             core.add_parameter(name, *normal_of(prior))
@@ -116,10 +122,13 @@ def _build(specification: Specification, levels: Sequence[_UnitTerm]) -> LatentM
             scales.append(make_scale(name, prior, flat_below.get(name)))
         else:
             held[name] = float(prior)
-    columns = sparse.csr_array(sparse.hstack([core.columns(), blocks.columns()], format="csr"))
-    parent = Predictor(collapsed.offsets[place, None], columns)
-    predictors = {specification.parent.name: parent}
+    offset = collapsed.offsets[place, None]
+    predictors = {}
+    for k, name in enumerate(specification.predictors):
+        columns = sparse.hstack([core.columns(k), blocks.columns(k)], format="csr")
+        predictors[name] = Predictor(0 * offset if k else offset, sparse.csr_array(columns))
     if joint is not None:
+        parent = predictors[specification.parent.name]
         predictors = {
             name: _combined(parent, own, core)
             for name, own in joint.predictors(likelihood.data).items()
@@ -172,16 +181,19 @@ def _combined(parent: Predictor, own: Combination, core: _CoreBuilder) -> Predic
 
 @dataclass(frozen=True)
 class _UnitTerm:
-    """A unit term, or a slope that varies by unit."""
+    """A unit term, or a slope that varies by unit, of one of the predictors."""
 
     key: str
     unit: Unit
     covariate: str | None = None
+    predictor: int = 0
 
 
-def _unit_terms(design: Design) -> list[_UnitTerm]:
-    terms = [_UnitTerm(unit.name, unit) for unit in design.units]
-    return [*terms, *(_UnitTerm(s.name, s.unit, s.covariate) for s in design.slopes)]
+def _unit_terms(part: Specification, predictor: int) -> list[_UnitTerm]:
+    key, design = part.parent.key, part.design
+    terms = [_UnitTerm(key(unit.name), unit, None, predictor) for unit in design.units]
+    slopes = [_UnitTerm(key(s.name), s.unit, s.covariate, predictor) for s in design.slopes]
+    return [*terms, *slopes]
 
 
 def _choose_holder(terms: Sequence[_UnitTerm], fixed: int) -> Unit | None:
@@ -217,33 +229,35 @@ def _slope_values(design: Design, term: _UnitTerm, rows: Array) -> Array:
 class _CoreBuilder:
     """Collects the coordinates outside of the blocks, and their columns."""
 
-    def __init__(self, design: Design, rows: Array, scale_of: Mapping[str, int]) -> None:
-        self.design, self.rows, self.scale_of = design, rows, scale_of
+    def __init__(self, rows: Array, scale_of: Mapping[str, int]) -> None:
+        self.rows, self.scale_of = rows, scale_of
         self.terms: list[CoreTerm] = []
         self.means: list[float] = []
         self.variances: list[Variance] = []
-        self._parts: list[sparse.csr_array] = []
-        self._fixed = {term.name: term for term in design.terms}
+        self._parts: list[tuple[int, sparse.csr_array]] = []
 
     def build(self) -> Core:
         """Return the core."""
         covariance = Diagonal.of(self.variances, len(self.scale_of))
         return Core(tuple(self.terms), np.array(self.means)[:, None], covariance)
 
-    def columns(self) -> sparse.csr_array:
-        """Return the core's part of A, shape (M, P)."""
-        return sparse.hstack(self._parts, format="csr")
+    def columns(self, predictor: int) -> sparse.csr_array:
+        """Return the core's part of a predictor's A, shape (M, P)."""
+        parts = [own if k == predictor else sparse.csr_array(own.shape) for k, own in self._parts]
+        return sparse.hstack(parts, format="csr")
 
-    def add_fixed(self, own: Coordinates) -> None:
-        """Add coordinates of the intercept, a slope or a factor term."""
-        mean, number = (0.0, 0.0) if own.prior is None else _normal(own.home, own.prior)
-        term = self._fixed.get(own.home)
+    def add_fixed(self, own: Coordinates, part: Specification, predictor: int) -> None:
+        """Add coordinates of the intercept, a slope or a factor term of a predictor."""
+        key, design = part.parent.key, part.design
+        mean, number = (0.0, 0.0) if own.prior is None else _normal(key(own.home), own.prior)
+        term = next((term for term in design.terms if term.name == own.home), None)
         factors = () if term is None else term.factors
-        columns = own.basis[row_levels(factors, self.design)[self.rows]]
+        columns = own.basis[row_levels(factors, design)[self.rows]]
         if term is not None and term.covariate:
-            columns = columns * _covariate(self.design, term.covariate, self.rows)
-        variance = number, tuple((self.scale_of[key], k) for key, k in own.variances.items())
-        self._add(own.home, columns, variance, mean, own.basis if factors else None)
+            columns = columns * _covariate(design, term.covariate, self.rows)
+        shares = tuple((self.scale_of[key(name)], k) for name, k in own.variances.items())
+        basis = own.basis if factors else None
+        self._add(key(own.home), columns, (number, shares), mean, basis, predictor)
 
     def add_parameter(self, name: str, mean: float, sd: float) -> None:
         """Add a further parameter of the likelihood, which only some predictors hold."""
@@ -253,13 +267,14 @@ class _CoreBuilder:
         """Return where the only coordinate of a term stands."""
         return next(term.start for term in self.terms if term.key == key)
 
-    def add_units(self, term: _UnitTerm) -> None:
+    def add_units(self, term: _UnitTerm, design: Design) -> None:
         """Add the effects of units that cross the blocks, or hold several of them."""
         size = len(self.rows)
-        values = _slope_values(self.design, term, self.rows)
+        values = _slope_values(design, term, self.rows)
         entries = (values, (np.arange(size), term.unit.codes[self.rows]))
         columns = sparse.csr_array(entries, shape=(size, term.unit.size))
-        self._add(term.key, columns, (0.0, ((self.scale_of[term.key], 1.0),)))
+        variance = 0.0, ((self.scale_of[term.key], 1.0),)
+        self._add(term.key, columns, variance, predictor=term.predictor)
 
     def _add(
         self,
@@ -268,12 +283,13 @@ class _CoreBuilder:
         variance: Variance,
         mean: float = 0.0,
         basis: Array | None = None,
+        predictor: int = 0,
     ) -> None:
         start, width = len(self.means), columns.shape[1]
         self.terms.append(CoreTerm(key, start, start + width, basis))
         self.means += [mean] * width
         self.variances += [variance] * width
-        self._parts.append(sparse.csr_array(columns))
+        self._parts.append((predictor, sparse.csr_array(columns)))
 
 
 class _BlocksBuilder:
@@ -321,12 +337,14 @@ class _BlocksBuilder:
             covariance=Diagonal.of(self.variances or [(1.0, ())], len(self.scale_of)),
         )
 
-    def columns(self) -> sparse.csr_array:
-        """Return the blocks' part of A, shape (M, B D)."""
+    def columns(self, predictor: int) -> sparse.csr_array:
+        """Return the blocks' part of a predictor's A, shape (M, B D)."""
         rows = len(self.rows)
         shape = (rows, self.count * max(self.size, 1))
         total = sparse.csr_array(shape)
         for term, index in self._indexed():
+            if term.predictor != predictor:
+                continue
             values = _slope_values(self.design, term, self.rows)
             entries = (values, (np.arange(rows), index[term.unit.codes[self.rows]]))
             total = total + sparse.csr_array(entries, shape=shape)

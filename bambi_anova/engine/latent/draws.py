@@ -14,6 +14,8 @@ import numpy as np
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.families.base import THRESHOLD
 from bambi_anova.names import (
+    INTERCEPT,
+    ModelTerm,
     effects_dimension,
     effects_labels,
     effects_name,
@@ -61,17 +63,18 @@ def bambi_posterior(
     import xarray as xr
 
     design, collapsed = specification.design, specification.collapsed
-    terms = scaled_terms(design)
     sample = ("chain", "draw")
     chains, draws = latent.sample_shape
     coords: dict[str, object] = {"chain": np.arange(chains), "draw": np.arange(draws)}
     variables: dict[str, tuple] = {}
 
     thresholds = specification.family.thresholds
-    own = {term.key: latent.core[term.start] for term in model.core.terms if term.key not in terms}
-    for name, values in own.items():  # the intercept, slopes of covariates
-        if name not in thresholds:
-            variables[name] = (sample, values)
+    named = _named_terms(specification)
+    own = {term.key: latent.core[term.start] for term in model.core.terms if term.key not in named}
+    for part in specification.parts:
+        for name in (INTERCEPT, *part.priors.covariates):
+            if part.parent.key(name) in own:
+                variables[part.parent.prefix + name] = (sample, own[part.parent.key(name)])
     if thresholds:
         dim = f"{THRESHOLD}_dim"
         coords[dim] = np.arange(len(thresholds))
@@ -82,15 +85,25 @@ def bambi_posterior(
         variables[name] = (sample, values)
     for scale, values in zip(model.scales, latent.values, strict=True):
         if scale.name not in model.auxiliary:
-            variables[sigma_name(terms[scale.name])] = (sample, values)
-    for key, one in terms.items():
+            part, term = named[scale.name]
+            variables[part.parent.prefix + sigma_name(term)] = (sample, values)
+    for key, (part, one) in named.items():
         dim = effects_dimension(one)
-        coords[dim] = np.array(effects_labels(one, design), dtype=object)
+        coords[dim] = np.array(effects_labels(one, part.design), dtype=object)
         effects = np.moveaxis(_effects(model, latent, key), 0, -1)
-        variables[effects_name(one)] = ((*sample, dim), effects)
+        variables[part.parent.prefix + effects_name(one)] = ((*sample, dim), effects)
     posterior = xr.Dataset(variables, coords)
     observed = xr.Dataset({design.formula.response.variable: (("__obs__",), collapsed.values)})
     return xr.DataTree.from_dict({"posterior": posterior, "observed_data": observed})
+
+
+def _named_terms(specification: Specification) -> dict[str, tuple[Specification, ModelTerm]]:
+    """Return the terms of all predictors that have a standard deviation, by the model's keys."""
+    return {
+        part.parent.key(name): (part, term)
+        for part in specification.parts
+        for name, term in scaled_terms(part.design).items()
+    }
 
 
 def _effects(model: LatentModel, latent: LatentDraws, key: str) -> Array:
@@ -126,9 +139,12 @@ def read_posterior(
         array = read_parameter(posterior, specification.family, name)
         return np.moveaxis(array, (0, 1), (-2, -1)).reshape(*array.shape[2:], -1)
 
-    design = specification.design
-    names = {key: effects_name(term) for key, term in scaled_terms(design).items()}
-    sigmas = {key: sigma_name(term) for key, term in scaled_terms(design).items()}
+    named = _named_terms(specification)
+    names = {k: part.parent.prefix + effects_name(term) for k, (part, term) in named.items()}
+    sigmas = {k: part.parent.prefix + sigma_name(term) for k, (part, term) in named.items()}
+    for part in specification.parts:
+        alone = [INTERCEPT, *part.priors.covariates]
+        names |= {part.parent.key(name): part.parent.prefix + name for name in alone}
     scales = [values(sigmas.get(scale.name, scale.name)) for scale in model.scales]
     draws = posterior.sizes["chain"] * posterior.sizes["draw"]
     u = [scale.coordinate(own) for scale, own in zip(model.scales, scales, strict=True)]

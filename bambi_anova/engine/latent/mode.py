@@ -177,7 +177,7 @@ class ModeFinder:
             there = self._advance(here, _Step(target, goal, here.height), aux, whole=step == 0)
             if step == 0:
                 there = self._within_support(there, aux)
-            change = np.abs(there.eta - here.eta).max(axis=0) / model.likelihood.unit(aux)
+            change = model.likelihood.change(there.eta - here.eta, there.eta, aux)
             here = there
             if model.likelihood.quadratic or np.all(change < tolerance):
                 break

@@ -13,7 +13,7 @@ import pytest
 import bambi_anova as ba
 from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.covariance import Diagonal
-from bambi_anova.families.registry import get_family
+from bambi_anova.families.registry import FAMILIES, get_family
 from bambi_anova.priors.ordered import OrderedNormals
 from tests.generated import FAMILY_LINKS, generated, left_hand_side
 
@@ -101,13 +101,18 @@ class Densities:
     def __init__(self, model, spread=0.6, seed=7):
         self.latent = latent_model(model)
         self.built = model.bambi_model.backend.model
-        effects = {
-            term.name: f"{term.covariate or 1}|{':'.join(term.factors)}"
-            for term in model.design.terms
-            if term.factors
-        }
-        effects |= {unit.name: f"1|{unit.name}" for unit in model.design.units}
-        effects |= {slope.name: slope.name for slope in model.design.slopes}
+        effects = {}
+        for part in model.parts:
+            key, prefix, design = part.parent.key, part.parent.prefix, part.design
+            effects |= {
+                key(term.name): f"{prefix}{term.covariate or 1}|{':'.join(term.factors)}"
+                for term in design.terms
+                if term.factors
+            }
+            effects |= {key(unit.name): f"{prefix}1|{unit.name}" for unit in design.units}
+            effects |= {key(slope.name): prefix + slope.name for slope in design.slopes}
+            alone = ["Intercept", *(term.name for term in design.terms if not term.factors)]
+            effects |= {key(name): prefix + name for name in alone}
         self.blocks = [
             (block, effects.get(block.key, block.key))
             for block in (*self.latent.core.terms, *self.latent.blocks.terms)
@@ -251,6 +256,26 @@ def test_the_density_is_bambis_for_the_overparameterized_model_of_merged_rows(fa
     same_up_to_a_constant(model, spread=0.2)
 
 
+PREDICTABLE = [
+    (name, one.name)
+    for name, family in FAMILIES.items()
+    for one in family.auxiliary
+    if one.predictable is not None
+]
+
+
+@pytest.mark.parametrize("collapse", [True, False])
+@pytest.mark.parametrize(("family", "parameter"), PREDICTABLE)
+def test_the_density_is_bambis_where_a_further_parameter_has_a_predictor(
+    family, parameter, collapse
+):
+    known = get_family(family)
+    link = known.parent.links[0].name
+    formula = f"{left_hand_side(known)} ~ group * task + dose + Error(s); {parameter} ~ group"
+    model = ba.Model(formula, generated(family, link, units=4), family=family, collapse=collapse)
+    same_up_to_a_constant(model, spread=0.2)
+
+
 # -- Every structure ---------------------------------------------------------------------------
 
 
@@ -298,6 +323,24 @@ STRUCTURES = {
     "a fixed residual": Structure(
         "y ~ group * task + Error(s)", priors={"sigma": 1.3, "group": bmb.Prior("HalfNormal")}
     ),
+    "sds that differ by group": Structure("y ~ group * task + Error(s); sigma ~ group + dose"),
+    "sds by what is not in the mean": Structure("y ~ task + Error(s); sigma ~ group * task"),
+    "units in the sd": Structure("coarse ~ group + Error(s); sigma ~ task + (1|s)", family="t"),
+    "other units in the sd": Structure("y ~ kind + (1|subject); sigma ~ (1|item)", crossed),
+    "slopes in the sd": Structure("y ~ feed + (1|block); sigma ~ dose + (dose|block)", field_trial),
+    "two further predictors": Structure(
+        "y ~ group + Error(s); sigma ~ group; nu ~ dose", family="exgaussian"
+    ),
+    "priors of the sd's predictor": Structure(
+        "y ~ group + Error(s); sigma ~ group + age",
+        priors={
+            "sigma": {
+                "Intercept": bmb.Prior("Normal", mu=0.3, sigma=0.4),
+                "group": bmb.Prior("HalfNormal", sigma=0.7),
+                "age": bmb.Prior("Normal", mu=0.1, sigma=0.2),
+            }
+        },
+    ),
     "fixed degrees of freedom": Structure(
         "coarse ~ group + Error(s)", family="t", priors={"nu": 4.0}
     ),
@@ -321,14 +364,15 @@ def test_the_density_is_bambis_for_the_overparameterized_model(name):
 def test_the_coordinates_stand_for_every_effect_once(name, parameterization):
     model = STRUCTURES[name].model(parameterization=parameterization)
     latent = latent_model(model)
-    design = model.design
     free = parameterization == "overparameterized"
-    units = [*(u.size for u in design.units), *(s.unit.size for s in design.slopes)]
-    shapes = [
-        np.array([len(design.levels[name]) for name in term.factors]) - (not free)
-        for term in design.terms
-    ]
-    expected = 1 + sum(int(np.prod(shape)) for shape in shapes) + sum(units)
+    expected = 0
+    for design in (part.design for part in model.parts):
+        units = [*(u.size for u in design.units), *(s.unit.size for s in design.slopes)]
+        shapes = [
+            np.array([len(design.levels[name]) for name in term.factors]) - (not free)
+            for term in design.terms
+        ]
+        expected += 1 + sum(int(np.prod(shape)) for shape in shapes) + sum(units)
     assert latent.core.size + latent.blocks.occupied.sum() == expected
     places = np.concatenate([np.zeros(0, int), *(block.index for block in latent.blocks.terms)])
     assert len(set(places)) == len(places) == latent.blocks.occupied.sum()
