@@ -17,6 +17,7 @@ from bambi_anova.errors import (
     UnsupportedError,
     warn,
 )
+from bambi_anova.formula.several import whole_formula
 from bambi_anova.plots.prior_posterior import plot_priors
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.predictive import prior_predictive
@@ -55,9 +56,12 @@ class Model(Specification):
 
     Parameters
     ----------
-    formula : str
+    formula : str or bambi.Formula
         Fixed factors and covariates as in R, with the units either as ``Error(s/(A*B))`` or as
         ``(1|s) + (1|s:A)``.  Responses are ``y``, ``y['level']`` or ``p(successes, trials)``.
+        Further parameters may have formulas of their own, as in Bambi
+        (``bambi.Formula("y ~ A + Error(s)", "sigma ~ A")``) or behind a semicolon
+        (``"y ~ A + Error(s); sigma ~ A"``); see ``predictors``.
     data : DataFrame, table or path
         One row an observation, of pandas or any engine that narwhals reads; only the columns that
         the formula names are taken.  A lazy table (DuckDB, Polars, Ibis, Spark, ...) or the path of
@@ -82,7 +86,8 @@ class Model(Specification):
         scale tables give mean ratings; see ``category_probabilities`` and ``superiority`` too.
     priors : mapping of str to bambi.Prior, optional
         By term (the prior of its standard deviation), unit term, covariate, ``"Intercept"`` or
-        auxiliary parameter such as ``"sigma"``.  Kruschke's by default.
+        auxiliary parameter such as ``"sigma"``; of one that has a predictor, a mapping of its own
+        (``{"sigma": {"Intercept": ..., "A": ...}}``).  Kruschke's by default.
     link : str, optional
         Link of the mean; the family's default if left out.
     categorical : str or sequence of str, optional
@@ -100,6 +105,14 @@ class Model(Specification):
         Kruschke's model, whose deflections are taken after the fit; or the deflections of each
         term of the formula, which then shrinks by itself.  These are different models as soon as
         there is an interaction; see ``bambi_anova.design.margins``.
+    predictors : mapping of str to str, optional
+        Right-hand sides of formulas for further parameters, such as ``{"sigma": "A * B"}``:
+        sigma of "gaussian", "t", "lognormal" and "exgaussian" (which has "nu" too), alpha of
+        "gamma", "weibull" and "negativebinomial", kappa of "beta" and "betabinomial" (on the log
+        scale), and psi of counts with zeros of their own (on the logit scale).  Unequal variances
+        are ``predictors={"sigma": "A"}``; see ``Result.parameter``.
+    sigma, alpha, kappa, psi : str, optional
+        The same for one parameter: ``sigma="A * B"``.
     extra_namespace : mapping, optional
         Further values and functions that the formula may use, by their names; ``name.part`` reads
         what a module or an object holds.  A formula can reach nothing else but columns and NumPy's
@@ -135,7 +148,7 @@ class Model(Specification):
 
     def __init__(
         self,
-        formula: str,
+        formula: str | bmb.Formula,
         data: IntoFrame | str | os.PathLike,
         family: str | None = None,
         priors: Mapping[str, Any] | None = None,
@@ -146,10 +159,17 @@ class Model(Specification):
         collapse: bool = True,
         parameterization: str = IDENTIFIED,
         priors_on: str = LEVELS,
+        predictors: Mapping[str, str] | None = None,
+        sigma: str | None = None,
+        alpha: str | None = None,
+        kappa: str | None = None,
+        psi: str | None = None,
         extra_namespace: Mapping[str, Any] | None = None,
     ) -> None:
         options = Options(collapse, parameterization, priors_on, dict(extra_namespace or {}))
         named = DEFAULT_FAMILY if family is None else family
+        short = {"sigma": sigma, "alpha": alpha, "kappa": kappa, "psi": psi}
+        formula = whole_formula(formula, predictors, short)
         self._take(specify(formula, data, named, priors, link, categorical, dropna, options))
         warnings = [*check_design(self.design, self.family), *warn_of_trials(self)]
         if family is None:
@@ -324,7 +344,7 @@ class Model(Specification):
             return self._run(full)
         if quick.verdict.trusted:
             return quick
-        if self.family.form((self.link,)).compiled is None:  # Bambi's samplers start by themselves
+        if self.family.form(self.links).compiled is None:  # Bambi's samplers start by themselves
             return self._run(full)
         full = replace(full, start=quick.idata["posterior"].to_dataset())
         return self._run(replace(full, tune=min(full.tune, TUNE_STARTED)))

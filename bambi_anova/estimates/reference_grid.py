@@ -273,10 +273,18 @@ def at_covariates(posterior: Posterior, centred: Mapping[str, float]) -> Posteri
             units[name], sigmas[name] = own, np.abs(sd)
             terms.append(slope.unit)
         parts[slope.name] = sd
+    further = {
+        name: replace(
+            own, cells=own.cells + sum(value * own.slopes[x] for x, value in moved.items())
+        )
+        for name, own in draws.further.items()
+    }
     return replace(
         posterior,
         specification=posterior.specification.with_design(replace(design, units=tuple(terms))),
-        draws=replace(draws, cells=cells, units=units, sigmas=sigmas, unit_parts=unit_parts),
+        draws=replace(
+            draws, cells=cells, units=units, sigmas=sigmas, unit_parts=unit_parts, further=further
+        ),
     )
 
 

@@ -242,6 +242,8 @@ class Family:
         From the number of a category to its probability as what stands on the response scale.
     columns : callable
         (rows, sets) -> the columns of the likelihood.
+    plain : Family, optional
+        The same family before a formula gave further parameters predictors.
     tails : callable, optional
         (parameters, rows) -> the probabilities of less than each sufficient row's value and of
         more, under the distribution that ``replicate`` draws from.  Without it residuals come from
@@ -271,8 +273,14 @@ class Family:
     suited: Callable[[ResponseValues, Link], Family] | None = None
     categories: Callable[[int], ResponseScale] | None = None
     columns: Callable[[Collapsed, Array | None], Observed] = columns
+    plain: Family | None = None
     tails: Callable[[Parameters, Collapsed], tuple[Array, Array]] | None = None
     instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def of_mean(self) -> Family:
+        """The family of one predictor: what others give is auxiliary, perhaps by row or cell."""
+        return self.plain or self
 
     @property
     def parent(self) -> Predicted:

@@ -61,7 +61,22 @@ def with_predictors(family: Family, names: Sequence[str]) -> Family:
             for parent, form in family.likelihoods.items()
         },
         overdispersed="",
+        plain=family,
     )
+
+
+def mean_depends_on(family: Family, name: str) -> bool:
+    """Whether what stands on the response scale changes with a further parameter.
+
+    Examples
+    --------
+    >>> from bambi_anova.families.registry import get_family
+    >>> mean_depends_on(get_family("lognormal"), "sigma"), mean_depends_on(get_family("t"), "sigma")
+    (True, False)
+    """
+    parameters = {one: np.array(0.3) for one in family.of_mean.parameters}
+    low, high = (family.scale.value({**parameters, name: np.array(v)}) for v in (0.4, 0.6))
+    return bool(low != high)
 
 
 def _known(name: str, family: Family) -> str:
@@ -86,6 +101,7 @@ def predictor_family(family: Family, name: str) -> Family:
         predicted=(own,),
         scale=ResponseScale(lambda parameters: parameters[name], word=own.word),
         likelihoods={},
+        plain=None,
         auxiliary=(),
         residual="",
         normal=False,

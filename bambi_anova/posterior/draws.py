@@ -34,6 +34,8 @@ class Draws:
     unit_parts : mapping of str to mapping of str to ndarray, each of shape (H, D)
         What a unit term's effects add up from, where that is more than one independent normal
         effect: by unit term, and by the name of the part, its standard deviation (or minus it).
+    further : mapping of str to Draws
+        Those of the predictors of further parameters, by the parameter.
     """
 
     cells: Array
@@ -43,6 +45,7 @@ class Draws:
     slopes: Mapping[str, Array] = field(default_factory=dict)
     unit_slopes: Mapping[str, Array] = field(default_factory=dict)
     unit_parts: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    further: Mapping[str, Draws] = field(default_factory=dict)
 
     @property
     def sample_shape(self) -> tuple[int, int]:

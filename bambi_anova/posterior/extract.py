@@ -15,7 +15,7 @@ from bambi_anova.names import INTERCEPT, effects_name, scaled_terms, sigma_name
 from bambi_anova.posterior.draws import Draws
 from bambi_anova.posterior.populations import cell_means
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.variables import read_parameter, read_variable
+from bambi_anova.posterior.variables import of_predictor, read_parameter, read_variable
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 
@@ -46,6 +46,10 @@ def extract_draws(posterior: xr.Dataset, specification: Specification) -> Draws:
         auxiliary=specification.family.with_derived(auxiliary),
         slopes={name: _cells(values, design, name) for name in design.rows.covariates},
         unit_slopes={slope.name: values(effects_name(slope)) for slope in design.slopes},
+        further={
+            part.parent.name: extract_draws(of_predictor(posterior, part), part)
+            for part in specification.further
+        },
     )
 
 

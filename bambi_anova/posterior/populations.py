@@ -17,7 +17,7 @@ Letters: H chains, D draws, C cells, J levels of a unit term, F the finest of un
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -71,7 +71,7 @@ def _linear_predictor(posterior: Posterior) -> Array:
 
 def _average_response(posterior: Posterior) -> Array:
     draws = posterior.draws
-    return at_predictor(posterior, draws.cells, _beside_cells(draws.auxiliary))
+    return at_predictor(posterior, draws.cells, _beside_cells(posterior))
 
 
 def _super_response(posterior: Posterior) -> Array:
@@ -80,20 +80,25 @@ def _super_response(posterior: Posterior) -> Array:
     for unit in posterior.design.units:
         variance = variance + draws.sigmas[unit.name] ** 2
     sd = np.sqrt(variance)[..., None]
-    return over_units(posterior, draws.cells, sd, _beside_cells(draws.auxiliary))
+    return over_units(posterior, draws.cells, sd, _beside_cells(posterior))
 
 
 def _median(posterior: Posterior) -> Array:
     draws = posterior.draws
-    return median_at(posterior, draws.cells, _beside_cells(draws.auxiliary))
+    return median_at(posterior, draws.cells, _beside_cells(posterior))
 
 
 def _finite_median(posterior: Posterior) -> Array:
-    return median_at(posterior, _finite_link(posterior), _beside_cells(posterior.draws.auxiliary))
+    return median_at(posterior, _finite_link(posterior), _beside_cells(posterior))
 
 
-def _beside_cells(auxiliary: Mapping[str, Array]) -> dict[str, Array]:
-    return {name: values[..., None] for name, values in auxiliary.items()}
+def _beside_cells(posterior: Posterior) -> dict[str, Array]:
+    """Return the likelihood's further parameters, each of shape (H, D, 1) or by cell (H, D, C)."""
+    draws = posterior.draws
+    found = {name: values[..., None] for name, values in draws.auxiliary.items()}
+    for name, own in draws.further.items():
+        found[name] = posterior.specification.predictors[name].link.inverse(own.cells)
+    return found
 
 
 def _finite_link(posterior: Posterior) -> Array:
@@ -158,9 +163,9 @@ def _unit_effects(posterior: Posterior, nested: NestedUnits, cell: int) -> Array
 def _finite_response(posterior: Posterior) -> Array:
     draws, model = posterior.draws, posterior.specification
     if model.link.name == "identity" and model.family.scale.affine and not is_transformed(model):
-        return at_predictor(posterior, _finite_link(posterior), _beside_cells(draws.auxiliary))
+        return at_predictor(posterior, _finite_link(posterior), _beside_cells(posterior))
     crossed = nested_units(posterior.design)
-    means = np.empty_like(draws.cells)
+    means, beside = np.empty_like(draws.cells), _beside_cells(posterior)
     for cell in range(means.shape[-1]):
         parts = [_unit_effects(posterior, nested, cell) for nested in crossed]
         parts = [part for part in parts if part.shape[-1]]
@@ -169,7 +174,10 @@ def _finite_response(posterior: Posterior) -> Array:
             eta = draws.cells[chain, :, cell, None]
             for part in parts:
                 eta = (eta[:, :, None] + part[chain][:, None, :]).reshape(len(eta), -1)
-            auxiliary = {name: values[chain, :, None] for name, values in draws.auxiliary.items()}
+            auxiliary = {
+                name: values[chain, :, [cell if values.shape[-1] > 1 else 0]].T
+                for name, values in beside.items()
+            }
             means[chain, :, cell] = at_predictor(posterior, eta, auxiliary).mean(axis=-1)
     return means
 

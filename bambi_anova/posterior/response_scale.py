@@ -102,7 +102,7 @@ def at_predictor(posterior: Posterior, eta: Array, auxiliary: Mapping[str, Array
     """Return the mean response at some linear predictors, auxiliary parameters beside them."""
     family, own = posterior.family, posterior.specification.transformation
     if own is None:
-        return family.response_mean((posterior.link,), (eta,), auxiliary)
+        return family.of_mean.response_mean((posterior.link,), (eta,), auxiliary)
     return own.normal_mean(eta, auxiliary[family.residual])
 
 
@@ -123,4 +123,4 @@ def median_at(posterior: Posterior, eta: Array, auxiliary: Mapping[str, Array]) 
         return own.inverse(eta)
     if gives_medians(posterior.specification):
         return posterior.link.inverse(eta)
-    return family.response_mean((posterior.link,), (eta,), auxiliary)
+    return family.of_mean.response_mean((posterior.link,), (eta,), auxiliary)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bambi_anova.families.base import THRESHOLD, Family
-from bambi_anova.names import INTERCEPT
+from bambi_anova.names import INTERCEPT, effects_name, scaled_terms, sigma_name
+from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,6 +24,19 @@ def read_variable(posterior: xr.Dataset, name: str) -> Array:
     if name == INTERCEPT and INTERCEPT not in posterior:
         return np.zeros((posterior.sizes["chain"], posterior.sizes["draw"]))
     return posterior[name].transpose("chain", "draw", ...).to_numpy()
+
+
+def of_predictor(posterior: xr.Dataset, part: Specification) -> xr.Dataset:
+    """Return the draws of one predictor's variables, without its name before theirs."""
+    prefix = part.parent.prefix
+    if not prefix:
+        return posterior
+    terms = scaled_terms(part.design).values()
+    names = [INTERCEPT, *part.priors.covariates]
+    names += [name for term in terms for name in (effects_name(term), sigma_name(term))]
+    return posterior[[prefix + name for name in names]].rename(
+        {prefix + name: name for name in names}
+    )
 
 
 def read_parameter(posterior: xr.Dataset, family: Family, name: str) -> Array:

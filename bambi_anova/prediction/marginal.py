@@ -68,29 +68,50 @@ class Component:
 
 def group_log_likelihoods(predictor: Predictor, pieces: Pieces, model: Specification) -> Array:
     """Return the log-likelihood of each group at each draw, shape (G, K)."""
-    rows, family, links = pieces.rows, model.family, (model.link,)
+    rows, family, links = pieces.rows, model.family.of_mean, (model.link,)
+    _require_known_spread(predictor, pieces)
     eta = predictor.fixed_at(rows.first).T + rows.offsets[:, None]
     integrated = []
     for term in predictor.units:
         gone = _gone(term.codes, pieces.inside)[term.codes[rows.first]]
         eta[~gone] += term.at(rows.first[~gone]).T
         integrated.append(gone)
-    aux = {name: values[:, 0] for name, values in predictor.auxiliary.items()}
+    aux = predictor.columns_at(rows.first)
     by_piece = np.repeat(pieces.constant[:, None], eta.shape[1], axis=1)
     alone = ~np.any(integrated, axis=0) if integrated else np.ones(len(eta), dtype=bool)
     whole = np.flatnonzero(alone)
     if len(whole):
-        by_piece[whole] += family.likelihood(links, rows.some(whole)).log(eta[whole], aux)
+        by_piece[whole] += family.likelihood(links, rows.some(whole)).log(
+            eta[whole], _in_rows(aux, whole)
+        )
     sigmas = [term.sigma for term in predictor.units]
     for component in _components(predictor, pieces, integrated):
         which = component.pieces
         likelihood = family.likelihood(links, rows.some(which))
         spread = np.array([sigmas[term] for term in component.terms])
         # The component's value stands at its first piece; only sums over groups are used.
-        by_piece[which[0]] += integrate(likelihood, eta[which], aux, component.design, spread)
+        by_piece[which[0]] += integrate(
+            likelihood, eta[which], _in_rows(aux, which), component.design, spread
+        )
     entries = (np.ones(len(eta)), (pieces.group, np.arange(len(eta))))
     gather = sparse.csr_array(entries, shape=(pieces.groups, len(eta)))
     return gather @ by_piece
+
+
+def _require_known_spread(predictor: Predictor, pieces: Pieces) -> None:
+    """Refuse to leave out all rows of a unit whose further parameter has an effect of its own."""
+    for name, own in predictor.further.items():
+        for term in own.units:
+            if _gone(term.codes, pieces.inside).any():
+                raise UnsupportedError(
+                    f"by: units of {term.name!r} would be left out whole, and their effects on "
+                    f"{name} cannot be integrated out here; leave out smaller units, or rows"
+                )
+
+
+def _in_rows(aux: Mapping[str, Array], which: Array) -> dict[str, Array]:
+    """Return further parameters, of shape (K,) or by row (R, K), in some rows."""
+    return {name: own if own.ndim == 1 else own[which] for name, own in aux.items()}
 
 
 def _gone(codes: Array, inside: Array) -> Array:
@@ -141,7 +162,7 @@ def integrate(
         Of R rows.
     base : ndarray, shape (R, K)
         Linear predictor without the effects.
-    aux : mapping of str to ndarray, each of shape (K,)
+    aux : mapping of str to ndarray, each of shape (K,) or (R, K)
     design : ndarray, shape (R, D)
     sigmas : ndarray, shape (D, K)
         Standard deviations of the effects.
@@ -154,7 +175,7 @@ def integrate(
     design, rows = np.unique(design, axis=0, return_inverse=True)
 
     def of(draws: slice, points: int | None) -> Array:
-        own = {name: value[draws] for name, value in aux.items()}
+        own = {name: value[..., draws] for name, value in aux.items()}
         maps = _maps(design, sigmas[:, draws])
         return _Integrand(likelihood, base[:, draws], own, maps, rows).integral(points)
 

@@ -92,17 +92,21 @@ def predict(
         else _Reader(model, data).read(include_group_specific, kind == RESPONSE)
     )
     predictor = read_predictor(
-        posterior.idata["posterior"].to_dataset(), model.with_design(rows.design)
+        posterior.idata["posterior"].to_dataset(), model.with_designs(rows.designs)
     )
-    units: tuple[UnitTerm, ...] = ()
-    if include_group_specific:
-        units = tuple(_with_new(term, rows, sample_new_groups, rng) for term in predictor.units)
-    predictor = replace(predictor, units=units)
+
+    def with_units(own: Predictor) -> Predictor:
+        terms = own.units if include_group_specific else ()
+        units = tuple(_with_new(term, rows, sample_new_groups, rng) for term in terms)
+        return replace(own, units=units)
+
+    further = {name: with_units(own) for name, own in predictor.further.items()}
+    predictor = replace(with_units(predictor), further=further)
     eta = predictor.at(np.arange(len(rows.offset))) + rows.offset
     with np.errstate(over="ignore"):  # as far as floating point reaches
-        parameters = model.family.at((model.link,), (eta,), predictor.auxiliary)
-    parent = model.family.parent.name
-    found = {"posterior": {parent: parameters[parent]}}
+        auxiliary = predictor.auxiliary_at(np.arange(len(rows.offset)))
+        parameters = model.family.of_mean.at((model.link,), (eta,), auxiliary)
+    found = {"posterior": {name: parameters[name] for name in model.predictors}}
     if kind == RESPONSE:
         nothing = ResponseValues(
             model.formula.response.text, np.zeros(len(rows.offset)), rows.trials
@@ -119,18 +123,24 @@ class NewRows:
 
     Attributes
     ----------
-    design : Design
-        The fitted design with these rows in the place of the data.
+    designs : mapping of str to Design
+        By predictor, the parent's first: the fitted design with these rows in the place of the
+        data.
     offset : ndarray, shape (T,)
     trials : ndarray, shape (T,), or None
     unknown : mapping of str to sequence of str
         By unit term and varying slope: the units that the data do not hold, numbered from J up.
     """
 
-    design: Design
+    designs: Mapping[str, Design]
     offset: Array
     trials: Array | None
     unknown: Mapping[str, Sequence[str]]
+
+    @property
+    def design(self) -> Design:
+        """The parent's design."""
+        return next(iter(self.designs.values()))
 
     @classmethod
     def of_data(cls, model: Specification) -> NewRows:
@@ -138,7 +148,8 @@ class NewRows:
         rows = model.design.rows
         rows.require_single("predicting the rows of the data")
         offset = np.zeros(len(rows.data)) if rows.offset is None else rows.offset
-        return cls(model.design, offset, rows.response.trials, {})
+        designs = {name: one.design for name, one in model.predictors.items()}
+        return cls(designs, offset, rows.response.trials, {})
 
 
 class _Reader:
@@ -162,7 +173,12 @@ class _Reader:
         if with_units:
             for name, own in groupings.items():
                 groupings[name] = factors.get(name) or self._coded(name, own, known=False)
-        terms = {unit.name: unit for unit in [*design.units, *(s.unit for s in design.slopes)]}
+        designs = {name: one.design for name, one in model.predictors.items()}
+        terms = {
+            unit.name: unit
+            for own in designs.values()
+            for unit in [*own.units, *(slope.unit for slope in own.slopes)]
+        }
         rows = replace(
             design.rows,
             data=self.frame,
@@ -172,13 +188,16 @@ class _Reader:
         )
         for name, unit in terms.items():
             numbered[name] = _numbered(unit, design, rows.coded) if with_units else (unit, [])
-        units = tuple(numbered[unit.name][0] for unit in design.units)
-        slopes = tuple(replace(s, unit=numbered[s.unit.name][0]) for s in design.slopes)
         unknown = {name: labels for name, (_, labels) in numbered.items()}
-        unknown |= {slope.name: unknown[slope.unit.name] for slope in design.slopes}
+        found = {}
+        for name, own in designs.items():
+            units = tuple(numbered[unit.name][0] for unit in own.units)
+            slopes = tuple(replace(s, unit=numbered[s.unit.name][0]) for s in own.slopes)
+            found[name] = replace(own, rows=rows, units=units, slopes=slopes)
+            unknown |= {slope.name: unknown[slope.unit.name] for slope in own.slopes}
         offsets = [self._numbers(own) for own in model.formula.parent.offsets]
         return NewRows(
-            replace(design, rows=rows, units=units, slopes=slopes),
+            found,
             np.sum([np.zeros(len(self.frame)), *offsets], axis=0),
             self._trials(with_trials),
             unknown,

@@ -9,7 +9,7 @@ Letters: N rows of data, K draws (chains and draws in one axis), T rows asked fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +17,10 @@ import numpy as np
 from bambi_anova.arguments import whole_number
 from bambi_anova.design.design import Unit
 from bambi_anova.design.margins import row_levels
+from bambi_anova.families.links import Link
 from bambi_anova.names import INTERCEPT, ModelTerm, effects_name, sigma_name
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.variables import read_parameter, read_variable
+from bambi_anova.posterior.variables import of_predictor, read_parameter, read_variable
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 
@@ -89,12 +90,28 @@ class Predictor:
     units : tuple of UnitTerm
     auxiliary : dict of str to ndarray, each of shape (K, 1)
         Further parameters of the likelihood.
+    further : dict of str to Predictor
+        The predictors of those that have one.
+    links : dict of str to Link
+        Of these.
     """
 
     sample_shape: tuple[int, int]
     fixed: tuple[FixedPart, ...]
     units: tuple[UnitTerm, ...]
     auxiliary: Mapping[str, Array]
+    further: Mapping[str, Predictor] = field(default_factory=dict)
+    links: Mapping[str, Link] = field(default_factory=dict)
+
+    def auxiliary_at(self, rows: Array) -> dict[str, Array]:
+        """Return the further parameters in some rows, each of shape (K, 1) or (K, T)."""
+        own = {name: self.links[name].inverse(one.at(rows)) for name, one in self.further.items()}
+        return {**self.auxiliary, **own}
+
+    def columns_at(self, rows: Array) -> dict[str, Array]:
+        """Return the further parameters as a likelihood takes them, of shape (K,) or (T, K)."""
+        found = self.auxiliary_at(rows)
+        return {name: v.T if name in self.further else v[:, 0] for name, v in found.items()}
 
     def fixed_at(self, rows: Array) -> Array:
         """Return the fixed part in some rows, shape (K, T)."""
@@ -113,7 +130,8 @@ class Predictor:
     def with_new_units(self, rng: np.random.Generator) -> Predictor:
         """Return the predictor for units that were not in the study."""
         units = tuple(unit.anew(rng) for unit in self.units)
-        return Predictor(self.sample_shape, self.fixed, units, self.auxiliary)
+        further = {name: one.with_new_units(rng) for name, one in self.further.items()}
+        return replace(self, units=units, further=further)
 
     def thinned(self, count: int) -> Predictor:
         """Return about ``count`` of the draws, evenly spaced, with all chains in one."""
@@ -126,6 +144,8 @@ class Predictor:
                 for u in self.units
             ),
             {name: values[kept] for name, values in self.auxiliary.items()},
+            {name: one.thinned(count) for name, one in self.further.items()},
+            self.links,
         )
 
 
@@ -196,4 +216,7 @@ def read_predictor(posterior: xr.Dataset, model: Specification) -> Predictor:
         for name, prior in model.priors.auxiliary.items()
     }
     chains, each = intercept.shape
-    return Predictor((chains, each), tuple(fixed), tuple(units), auxiliary)
+    others = model.further
+    further = {one.parent.name: read_predictor(of_predictor(posterior, one), one) for one in others}
+    links = {one.parent.name: one.link for one in others}
+    return Predictor((chains, each), tuple(fixed), tuple(units), auxiliary, further, links)

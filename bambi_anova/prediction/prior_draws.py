@@ -44,6 +44,21 @@ def draw_prior(specification: Specification, draws: int, rng: np.random.Generato
     """
     import xarray as xr
 
+    variables = {
+        part.parent.prefix + name: values
+        for part in specification.parts
+        for name, values in _draw_part(part, draws, rng).items()
+    }
+    coords = {"chain": [0], "draw": np.arange(draws)}
+    return xr.Dataset(
+        {name: _with_dims(name, values) for name, values in variables.items()}, coords
+    )
+
+
+def _draw_part(
+    specification: Specification, draws: int, rng: np.random.Generator
+) -> dict[str, Array]:
+    """Draw the parameters of one predictor, by the names of their variables."""
     design, priors = specification.design, specification.priors
     thresholds = specification.family.thresholds
     variables: dict[str, Array] = {}
@@ -75,10 +90,7 @@ def draw_prior(specification: Specification, draws: int, rng: np.random.Generato
             variables[name] = variables.get(name, 0) + z @ one.basis.T
         else:
             variables[one.home] = z[:, 0] + distribution_of(one.prior).draw(rng, draws)
-    coords = {"chain": [0], "draw": np.arange(draws)}
-    return xr.Dataset(
-        {name: _with_dims(name, values) for name, values in variables.items()}, coords
-    )
+    return variables
 
 
 def _with_dims(name: str, values: Array) -> tuple[tuple[str, ...], Array]:

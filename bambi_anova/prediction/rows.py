@@ -72,7 +72,8 @@ def row_parameters(predictor: Predictor, model: Specification, rows: Collapsed) 
     """Return the likelihood's parameters at some rows, each of shape (K, T) or (K, 1)."""
     eta = predictor.at(rows.first) + rows.offsets
     with np.errstate(over="ignore"):  # priors may reach as far as floating point does
-        return model.family.at((model.link,), (eta,), predictor.auxiliary)
+        auxiliary = predictor.auxiliary_at(rows.first)
+        return model.family.of_mean.at((model.link,), (eta,), auxiliary)
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,8 @@ def total_log_likelihood(predictor: Predictor, model: Specification) -> Array:
     ndarray
         In the shape of the predictor's draws.
     """
-    eta = (predictor.at(model.collapsed.first) + model.collapsed.offsets).T
-    aux = {name: values[:, 0] for name, values in predictor.auxiliary.items()}
-    total = model.family.likelihood((model.link,), model.collapsed).log(eta, aux).sum(axis=0)
+    first, family = model.collapsed.first, model.family.of_mean
+    eta = (predictor.at(first) + model.collapsed.offsets).T
+    likelihood = family.likelihood((model.link,), model.collapsed)
+    total = likelihood.log(eta, predictor.columns_at(first)).sum(axis=0)
     return total.reshape(predictor.sample_shape)
