@@ -65,10 +65,9 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
         center_predictors=False,
         extra_namespace=centring(specification.design.rows),
     )
+    aliases: dict[str, Any] = first.aliases
     if others:
         aliases = {one.specification.parent.name: one.aliases for one in parts if one.aliases}
-    else:
-        aliases = first.aliases
     if aliases:
         model.set_alias(aliases)
     model.build()

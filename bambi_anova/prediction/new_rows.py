@@ -190,11 +190,11 @@ class _Reader:
             numbered[name] = _numbered(unit, design, rows.coded) if with_units else (unit, [])
         unknown = {name: labels for name, (_, labels) in numbered.items()}
         found = {}
-        for name, own in designs.items():
-            units = tuple(numbered[unit.name][0] for unit in own.units)
-            slopes = tuple(replace(s, unit=numbered[s.unit.name][0]) for s in own.slopes)
-            found[name] = replace(own, rows=rows, units=units, slopes=slopes)
-            unknown |= {slope.name: unknown[slope.unit.name] for slope in own.slopes}
+        for name, fitted in designs.items():
+            units = tuple(numbered[unit.name][0] for unit in fitted.units)
+            slopes = tuple(replace(s, unit=numbered[s.unit.name][0]) for s in fitted.slopes)
+            found[name] = replace(fitted, rows=rows, units=units, slopes=slopes)
+            unknown |= {slope.name: unknown[slope.unit.name] for slope in fitted.slopes}
         offsets = [self._numbers(own) for own in model.formula.parent.offsets]
         return NewRows(
             found,

@@ -56,8 +56,7 @@ class Priors:
         for name, value in self.auxiliary.items():
             yield name, str(value)
         for parameter, own in self.predictors.items():
-            for name, value in own.rows():
-                yield f"{parameter}: {name}", value
+            yield from ((f"{parameter}: {name}", text) for name, text in own.rows())
 
     def __repr__(self) -> str:
         width = max(len(name) for name, _ in self.rows())
