@@ -18,6 +18,10 @@ import numpy as np
 
 #: More threads than this share one memory bus for nothing.
 MOST_THREADS = 4
+#: Numbers that one piece of work holds at a time, about.
+PIECE = 3_000_000
+#: Numbers below which a piece of work is not worth a thread.
+LEAST = 100_000
 
 
 class _Blas:
@@ -78,6 +82,14 @@ def on_all_cores[T](work: Callable[[slice], T], pieces: list[slice]) -> list[T]:
         except BaseException:  # an interrupt must not wait for pieces that have not begun
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def pieces(count: int, size: int) -> list[slice]:
+    """Cut ``count`` points of ``size`` numbers each into pieces, enough for all threads."""
+    most = PIECE // max(size, 1)
+    fair = max(-(-count // (2 * MOST_THREADS)), LEAST // max(size, 1))
+    step = max(1, min(count, most, fair))
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
 def cores() -> int:

@@ -30,30 +30,14 @@ from bambi_anova.posterior.importance import LogEvidence, Weighting
 
 Array = np.ndarray
 
-#: R: a point costs about as much as four draws from it; in large models its draws cost more.
-EACH = 4
-EACH_LARGE = 2
 SCOUTS = 100
-PILOT_POINTS = 250
-PILOT_POINTS_LARGE = 120
 PILOT_EACH = 2
 MOST_PILOTS = 6
-#: Above this part of effective draws there is nothing left to learn.
-GOOD = 0.5
-GOOD_LARGE = 0.4
-#: Effective points to aim at, points for each draw that was asked for, and the most points to
-#: spend.  Sigmas of few levels have long tails, whose sds take many.
-AIM = 1600
-AIM_LARGE = 800
-POINTS_EACH = 0.6
-POINTS_EACH_LARGE = 0.3
-#: Effective points that will do, and the part of the most points that is spent to see.
-ENOUGH = 720
+#: The part of the most points that is spent to see whether that is enough.
 FIRST_PART = 0.4
 #: Share of draws from a wider proposal, which bounds the weights, and how much wider.
 DEFENCE = 0.05
 WIDE = 1.5
-MOST_POINTS = 6000
 
 
 def sample(
@@ -65,10 +49,9 @@ def sample(
 ) -> tuple[LatentDraws, Weighting, LogEvidence]:
     """Turn proposals for the hyperparameters into draws from the joint posterior."""
     proposals, candidates, efficiency = _learn(target, list(proposals), rng)
-    large = target.is_large
-    each, aim = (EACH_LARGE, AIM_LARGE) if large else (EACH, AIM)
-    fewest = (POINTS_EACH_LARGE if large else POINTS_EACH) * draws * chains
-    left = max(MOST_POINTS, fewest)
+    effort = target.effort
+    each, aim, fewest = effort.each, effort.aim, effort.points_each * draws * chains
+    left = max(effort.most, fewest)
 
     def draw(proposals: Sequence[Proposal], count: float) -> Batch:
         points = chains * int(np.ceil(min(count, left) / chains))
@@ -80,13 +63,13 @@ def sample(
     # Pilots are small, so that more may be needed than they promised; of many points more can be
     # learnt.
     left -= batch.points
-    if batch.effective < ENOUGH and left > 0:
+    if batch.effective < effort.enough and left > 0:
         needed = batch.points * (aim / batch.effective - 1)
-        again = draw(_improve(proposals, batch, large), needed)
+        again = draw(_improve(proposals, batch, effort.crossed), needed)
         batch = max(batch, again, key=lambda one: one.effective)
     smoothed, k = _smooth(batch.log_weight)
     chosen = _resample(smoothed, chains, draws, rng)
-    latent = _take(target.model, batch, chosen)
+    latent = target.take(batch, chosen, rng)
     latent = _move_scales(target.model, batch.u[:, chosen // each], latent, rng)
     weighting = Weighting(
         point=chosen // each,
@@ -105,26 +88,27 @@ def _learn(
 ) -> tuple[list[Proposal], Candidates, float]:
     """Improve the proposals by pilot rounds, as long as that helps."""
     candidates = Candidates.first(target.model)
-    large = target.is_large
+    effort = target.effort
     if candidates.count > 1:
         scout = target.draw(proposals, SCOUTS, PILOT_EACH, candidates, rng)
         candidates = candidates.suited_to(scout.spread, scout.narrow_spread)
-        proposals = _improve(proposals, scout, large) if scout.efficiency < 0.1 else proposals
-    first, good = (PILOT_POINTS_LARGE, GOOD_LARGE) if large else (PILOT_POINTS, GOOD)
+        proposals = (
+            _improve(proposals, scout, effort.crossed) if scout.efficiency < 0.1 else proposals
+        )
     best, best_efficiency = proposals, 0.0
     for pilot in range(MOST_PILOTS):
-        points = first * (1 + pilot // 2)
+        points = effort.first * (1 + pilot // 2)
         batch = target.draw(proposals, points, PILOT_EACH, candidates, rng)
         efficiency = batch.efficiency
         if efficiency > best_efficiency:
             best, best_efficiency = proposals, efficiency
-        if efficiency > good or (pilot > 2 and efficiency < 1.1 * best_efficiency):
+        if efficiency > effort.good or (pilot > 2 and efficiency < 1.1 * best_efficiency):
             break
-        proposals = _improve(proposals, batch, large)
+        proposals = _improve(proposals, batch, effort.crossed)
     return best, candidates, best_efficiency
 
 
-def _improve(proposals: list[Proposal], batch: Batch, large: bool) -> list[Proposal]:
+def _improve(proposals: list[Proposal], batch: Batch, crossed: bool) -> list[Proposal]:
     """Let each proposal learn from the draws that it explains.
 
     In large models draws are dear, and their log weights nearly quadratic.
@@ -135,7 +119,7 @@ def _improve(proposals: list[Proposal], batch: Batch, large: bool) -> list[Propo
     parts = np.array([p.log_share + p.log_density(batch.u, batch.noise) for p in proposals])
     member = special.softmax(parts, axis=0).reshape(len(proposals), -1)
     size = len(proposals[0].mean)
-    crossed = large and weights.size > 2 * (size + 1) * (size + 2) / 2
+    crossed = crossed and weights.size > 2 * (size + 1) * (size + 2) / 2
     if crossed or batch.efficiency * weights.size < 5 * size:
         log_weight = batch.log_weight.ravel()
         return [
@@ -172,19 +156,6 @@ def _resample(weights: Array, chains: int, draws: int, rng: np.random.Generator)
         index = np.minimum(np.searchsorted(heap, marks), len(own) - 1)
         chosen[part] = part * parts.shape[1] + rng.permutation(index)
     return chosen
-
-
-def _take(model: LatentModel, batch: Batch, chosen: Array) -> LatentDraws:
-    """Return the chosen draws; unit effects are taken out of the batch to save room."""
-    flat = chosen.ravel()
-    core = batch.core.reshape(model.core.size, -1)[:, flat].reshape(-1, *chosen.shape)
-    effects = {}
-    for key in list(batch.effects):
-        proposed = batch.effects.pop(key)
-        proposed = proposed.reshape(len(proposed), -1)
-        effects[key] = np.take(proposed, flat, axis=1).reshape(-1, *chosen.shape)
-    values = model.values(batch.u)[:, flat // batch.log_weight.shape[1]].reshape(-1, *chosen.shape)
-    return LatentDraws(values, core, effects)
 
 
 def _move_scales(

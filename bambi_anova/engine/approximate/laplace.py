@@ -38,7 +38,7 @@ def fit_laplace(specification: Specification, request: Request) -> Posterior:
 
 def propose_by_slices(target: Target, rng: np.random.Generator) -> list[Proposal]:
     """Return a proposal for each mode of the hyperparameters' marginal posterior."""
-    size = target.model.core.size
+    size = target.noise_size
     if not target.model.scales:
         return [propose(Plain(), np.zeros(0), np.zeros((0, 0)), size)]
     f = target.log_marginal

@@ -174,7 +174,7 @@ def _climb_from_ends(finder: ModeFinder, draws: Draws) -> list[Peak]:
     starts = [draws.middle]
     for i in range(size):
         starts += [draws.middle + end * np.eye(size)[i] for end in ENDS]
-    return climb_together(lambda u: finder(u).log_marginal, np.array(starts).T)
+    return climb_together(finder.log_marginal, np.array(starts).T)
 
 
 def _climb_near(finder: ModeFinder, draws: Draws) -> list[Peak]:
@@ -186,7 +186,7 @@ def _climb_near(finder: ModeFinder, draws: Draws) -> list[Peak]:
     starts += [
         draws.middle - step * np.isin(np.arange(len(draws.middle)), scales) for step in (2, 4)
     ]
-    return climb_together(lambda u: finder(u).log_marginal, np.array(starts).T)
+    return climb_together(finder.log_marginal, np.array(starts).T)
 
 
 def climb_together(log_density: LogDensity, starts: Array) -> list[Peak]:

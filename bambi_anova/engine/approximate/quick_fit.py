@@ -17,6 +17,7 @@ import numpy as np
 from bambi_anova.engine.approximate.importance_sampling import sample
 from bambi_anova.engine.approximate.missed_modes import missed_modes
 from bambi_anova.engine.approximate.proposal import Proposal
+from bambi_anova.engine.approximate.shared import shared
 from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.latent.draws import LatentDraws, bambi_posterior
 from bambi_anova.engine.latent.levels import has_many_levels, margins_of_levels, quick_model
@@ -50,7 +51,7 @@ def fit_quick(specification: Specification, request: Request, propose: Proposer)
     rng = np.random.default_rng(request.random_seed)
     model = quick_model(specification)
     with one_blas_thread(), Progress(request.method, request.progressbar) as progress:
-        target = Target(model, progress)
+        target = shared(Target(model, progress))
         proposals = propose(target, rng)
         latent, weighting, evidence = sample(target, proposals, request.chains, request.draws, rng)
     missed = missed_modes(model, *places(model, latent))

@@ -64,7 +64,7 @@ def propose_normals(
     target: Target, normals: Sequence[Normal], elbos: Sequence[float]
 ) -> list[Proposal]:
     """Return a mixture of Student t proposals for some normals, the best first, and their tails."""
-    size = target.model.core.size
+    size = target.noise_size
     parts, log_masses = list(normals), list(elbos)
     if len(normals[0].mean):
         for normal in normals:

@@ -3,7 +3,7 @@
 The work is cut into pieces that fit the cache, which threads share.
 
 Letters: M rows, P core coordinates, B blocks, D coordinates a block, H hyperparameters, G points
-of the hyperparameters, R draws a point, N = G R draws, K candidates, J units of one term.
+of the hyperparameters, R draws a point, N = G R draws, K candidates, J units of one term, C chains.
 """
 
 from __future__ import annotations
@@ -22,26 +22,66 @@ from bambi_anova.engine.approximate.conditional import (
 )
 from bambi_anova.engine.approximate.proposal import Proposal
 from bambi_anova.engine.latent.alike import merge_alike
+from bambi_anova.engine.latent.draws import LatentDraws
 from bambi_anova.engine.latent.mode import COARSE, ModeFinder
 from bambi_anova.engine.latent.model import LatentModel
-from bambi_anova.engine.threads import MOST_THREADS, on_all_cores
+from bambi_anova.engine.threads import on_all_cores, pieces
 from bambi_anova.errors import UnsupportedError
 
 Array = np.ndarray
 #: (stage, done, total or None) -> None
 Report = Callable[[str, int, int | None], None]
 
-#: Numbers that one piece of work holds at a time, about.
-PIECE = 3_000_000
 #: Numbers above which unit effects are kept in single precision.
 BIG = 5_000_000
-#: Numbers below which a piece of work is not worth a thread.
-LEAST = 100_000
 #: Gigabytes and hours that the equations may cost: points of a fit, operations a second.
 MOST_MEMORY, MOST_HOURS = 6.0, 3.0
 POINTS, SPEED = 2000, 3e9
 #: Latent coordinates from which a model counts as large.
 LARGE = 3000
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much importance sampling does, by what points and draws cost.
+
+    Attributes
+    ----------
+    each : int
+        R: a point costs about as much as four draws from it; in large models its draws cost more.
+    first : int
+        Points of the first pilot rounds.
+    good : float
+        Above this part of effective draws there is nothing left to learn.
+    aim : int
+        Effective points to aim at.
+    points_each : float
+        Points for each draw that was asked for, at least.
+    most : int
+        Points to spend at the most, but for those.
+    enough : int
+        Effective points that will do.
+    crossed : bool
+        Whether log weights are so nearly quadratic that all of a quadratic form is fitted to them.
+    """
+
+    each: int
+    first: int
+    good: float
+    aim: int
+    points_each: float
+    most: int
+    enough: int
+    crossed: bool
+
+
+#: Sigmas of few levels have long tails, whose sds take many points.
+USUAL = Effort(
+    each=4, first=250, good=0.5, aim=1600, points_each=0.6, most=6000, enough=720, crossed=False
+)
+DEAR = Effort(
+    each=2, first=120, good=0.4, aim=800, points_each=0.3, most=6000, enough=720, crossed=True
+)
 
 
 @dataclass(frozen=True)
@@ -126,7 +166,6 @@ class Target:
     def __init__(self, model: LatentModel, progress: Report | None = None) -> None:
         # Of every row the kernel of NUTS keeps a record, but not what is evaluated here.
         self.model = merge_alike(model)
-        self._rows = max(len(model.origin), len(model.likelihood.data.y))
         require_room(self.model)
         self.progress = progress or (lambda stage, done, total: None)
         self.find_modes = ModeFinder(self.model)
@@ -143,7 +182,7 @@ class Target:
             height = np.where(np.isfinite(modes.log_marginal), modes.log_marginal, -np.inf)
             return modes.log_marginal, modes.eta[:, [int(np.argmax(height))]]
 
-        found = on_all_cores(evaluate, _pieces(u.shape[1], self._point_size))
+        found = on_all_cores(evaluate, pieces(u.shape[1], self.find_modes.point_size))
         # The next modes will be sought near the best so far.
         for log_marginal, eta in found:
             if np.nanmax(log_marginal, initial=-np.inf) > self._height:
@@ -157,11 +196,14 @@ class Target:
         return self.model.size >= LARGE
 
     @property
-    def _point_size(self) -> int:
-        """How many numbers finding one mode holds, about."""
-        m = self.model
-        b, d = m.blocks.count, m.blocks.size
-        return 4 * self._rows + b * d * (m.core.size + d + 3)
+    def effort(self) -> Effort:
+        """How much to do."""
+        return DEAR if self.is_large else USUAL
+
+    @property
+    def noise_size(self) -> int:
+        """P: coordinates whose noise proposals have a part in."""
+        return self.model.core.size
 
     def core_tails(self, u: Array) -> Array:
         """Return a wider covariance of the core's noise, shape (P, P), at hyperparameters (H,).
@@ -208,10 +250,10 @@ class Target:
             Whether to return the unit effects.
         """
         self.evaluations += points
-        u, noise, log_proposal = _propose(proposals, points, each, rng)
+        u, noise, log_proposal = propose_points(proposals, points, each, rng)
         model, blocks = self.model, self.model.blocks
         columns = each * candidates.count
-        draw_size = columns * (3 * self._rows + 5 * blocks.count * blocks.size)
+        draw_size = columns * (3 * self.find_modes.rows + 5 * blocks.count * blocks.size)
         shape = (points, each)
         core = np.empty((model.core.size, *shape))
         log_ratio = np.empty(shape)
@@ -228,7 +270,7 @@ class Target:
         def work(piece: slice) -> Array:
             modes = self.find_modes(u[:, piece], COARSE)
             measures = np.zeros((2, blocks.count))
-            for part in _pieces(modes.u.shape[1], draw_size):
+            for part in pieces(modes.u.shape[1], draw_size):
                 here = slice(piece.start + part.start, piece.start + part.stop)
                 drawn = draw_given_modes(
                     model,
@@ -249,10 +291,22 @@ class Target:
                 self.progress("drawing" if keep_units else "adapting", sum(done), points)
             return measures
 
-        measures = on_all_cores(work, _pieces(points, self._point_size))
+        measures = on_all_cores(work, pieces(points, self.find_modes.point_size))
         spread, narrow_spread = np.sum(measures, axis=0) / points
         log_weight = log_ratio - log_proposal
-        return Batch(u, noise, core, effects, _finite(log_weight), spread, narrow_spread)
+        return Batch(u, noise, core, effects, finite(log_weight), spread, narrow_spread)
+
+    def take(self, batch: Batch, chosen: Array, rng: np.random.Generator) -> LatentDraws:
+        """Return the chosen draws (C, D); unit effects leave the batch, to save room."""
+        flat, shape = chosen.ravel(), chosen.shape
+        core = batch.core.reshape(self.model.core.size, -1)[:, flat].reshape(-1, *shape)
+        effects = {}
+        for key in list(batch.effects):
+            proposed = batch.effects.pop(key)
+            proposed = proposed.reshape(len(proposed), -1)
+            effects[key] = np.take(proposed, flat, axis=1).reshape(-1, *shape)
+        values = self.model.values(batch.u)[:, flat // batch.log_weight.shape[1]]
+        return LatentDraws(values.reshape(-1, *shape), core, effects)
 
 
 def require_room(model: LatentModel) -> None:
@@ -281,7 +335,7 @@ def require_room(model: LatentModel) -> None:
     )
 
 
-def _propose(
+def propose_points(
     proposals: Sequence[Proposal], points: int, each: int, rng: np.random.Generator
 ) -> tuple[Array, Array, Array]:
     """Draw u (H, G) and noise (P, G, R); return them with their log density (G, R)."""
@@ -298,14 +352,6 @@ def _propose(
     return u, noise, parts[0] if len(parts) == 1 else special.logsumexp(parts, axis=0)
 
 
-def _finite(log_weight: Array) -> Array:
+def finite(log_weight: Array) -> Array:
     """Give no weight to draws so far out that their density cannot be computed."""
     return np.where(np.isfinite(log_weight), log_weight, -1e300)
-
-
-def _pieces(count: int, size: int) -> list[slice]:
-    """Cut ``count`` points of ``size`` numbers each into pieces, enough for all threads."""
-    most = PIECE // max(size, 1)
-    fair = max(-(-count // (2 * MOST_THREADS)), LEAST // max(size, 1))
-    step = max(1, min(count, most, fair))
-    return [slice(start, min(start + step, count)) for start in range(0, count, step)]

@@ -242,7 +242,7 @@ class Arrow:
 def factor(core: Array, border: Array, blocks: Array) -> Arrow:
     """Factor arrows given by their parts, shapes (P, P, G), (B, D, P, G) and (B, D, D, G)."""
     lower = cholesky(blocks)
-    solved = _forward_border(lower, border)
+    solved = forward_border(lower, border)
     b, d, p, g = solved.shape
     flat = np.ascontiguousarray(solved.reshape(b * d, p, g).transpose(2, 0, 1))
     schur = core.transpose(2, 0, 1) - flat.transpose(0, 2, 1) @ flat
@@ -251,7 +251,7 @@ def factor(core: Array, border: Array, blocks: Array) -> Arrow:
 
 def core_inverse(schur: Array) -> Array:
     """Return inverses of the lower factors of Schur complements, both of shape (G, P, P)."""
-    return _lower_inverse(_core_cholesky(schur))
+    return _lower_inverse(core_cholesky(schur))
 
 
 def _lower_inverse(lower: Array) -> Array:
@@ -262,7 +262,7 @@ def _lower_inverse(lower: Array) -> Array:
     return np.stack([linalg.lapack.dtrtri(one.T, lower=0)[0].T for one in lower])
 
 
-def _core_cholesky(schur: Array) -> Array:
+def core_cholesky(schur: Array) -> Array:
     """Return lower factors of shape (G, P, P); the matrices are no less than the identity.
 
     Rounding may leave that out at absurd points, such as scales of 1e12.  What is factored then
@@ -355,7 +355,8 @@ def _empty(shape: tuple[int, ...]) -> Array:
     return np.moveaxis(np.empty((d, *more, b, g)), (-2, -1), (0, 2))
 
 
-def _forward_border(lower: Array, border: Array) -> Array:
+def forward_border(lower: Array, border: Array) -> Array:
+    """Return L^-1 of a border (B, D, P, G) for factors (B, D, D, G)."""
     solved = np.empty_like(border)
     for i in range(border.shape[1]):
         rest = border[:, i]

@@ -52,17 +52,10 @@ class Crossed:
         """Return those of a model if the sparse way pays."""
         p = model.core.size
         border = sparse.csr_array(products[p:, :p])
-        counts = np.diff(border.indptr).astype(np.int64)
-        pairs = int((counts**2).sum())
-        if (
-            model.blocks.size > 1
-            or p < LEAST_CORE
-            or pairs > min(DENSEST * len(counts) * p**2, MOST_PRODUCTS)
-        ):
+        outer = outer_products(border, model.blocks.size)
+        if outer is None:
             return None
-        return cls(
-            products[:p, :p].toarray(), border, products.diagonal()[p:, None], _outer(border, pairs)
-        )
+        return cls(products[:p, :p].toarray(), border, products.diagonal()[p:, None], outer)
 
     def factor(self, core_sd: Array, block_factor: BlockFactor, precision: Array) -> Arrow:
         """Factor the posterior precision of v for rows of a precision (G,)."""
@@ -78,16 +71,21 @@ class Crossed:
         return Arrow(lower[:, None, None], Scaled(self.border, row, core_sd), core_inverse(schur))
 
 
-def _outer(border: sparse.csr_array, pairs: int) -> sparse.csr_array:
-    """Return the map from blocks' weights to the entries of the sum of their borders' products."""
-    p, counts = border.shape[1], np.diff(border.indptr)
-    entry = np.empty(pairs, dtype=np.int64)
-    value, block, start = np.empty(pairs), np.repeat(np.arange(len(counts)), counts**2), 0
-    for b in range(len(counts)):
-        own = slice(border.indptr[b], border.indptr[b + 1])
-        index, data = border.indices[own].astype(np.int64), border.data[own]
-        stop = start + len(index) ** 2
-        entry[start:stop] = (index[:, None] * p + index).ravel()
-        value[start:stop] = (data[:, None] * data).ravel()
-        start = stop
-    return sparse.csr_array((value, (entry, block)), shape=(p * p, len(counts)))
+def outer_products(border: sparse.csr_array, block_size: int) -> sparse.csr_array | None:
+    """Return the map from blocks' weights to the entries of the sum of their borders' products.
+
+    It has shape (P P, B), and is ``None`` where the sparse way does not pay.
+    """
+    p, counts = border.shape[1], np.diff(border.indptr).astype(np.int64)
+    pairs = int((counts**2).sum())
+    most = min(DENSEST * len(counts) * p**2, MOST_PRODUCTS)
+    if block_size > 1 or p < LEAST_CORE or pairs > most:
+        return None
+    # Entry by entry: the blocks' own entries, each beside all entries of its block.
+    block = np.repeat(np.arange(len(counts)), counts)
+    first = np.repeat(np.arange(len(border.indices)), counts[block])
+    start = np.cumsum(counts[block]) - counts[block]
+    second = np.arange(pairs) - np.repeat(start - border.indptr[block], counts[block])
+    entry = border.indices[first].astype(np.int64) * p + border.indices[second]
+    value = border.data[first] * border.data[second]
+    return sparse.csr_array((value, (entry, block[first])), shape=(p * p, len(counts)))

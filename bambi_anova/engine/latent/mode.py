@@ -23,6 +23,8 @@ from bambi_anova.engine.latent.covariance import BlockFactor
 from bambi_anova.engine.latent.crossed import Crossed
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.engine.latent.quadratic import Quadratic
+from bambi_anova.engine.latent.ratios import Left, Ratios
+from bambi_anova.engine.threads import on_all_cores, pieces
 
 Array = np.ndarray
 
@@ -110,6 +112,37 @@ class ModeFinder:
     def __call__(self, u: Array, tolerance: float = FINE) -> Modes:
         """Find the modes at hyperparameters of shape (H, G)."""
         return self._by_newton(u, tolerance) if self._sum is None else self._exact(u, self._sum)
+
+    @cached_property
+    def ratios(self) -> Ratios | None:
+        """The equations of units at ratios of scales, where the log-likelihood is quadratic."""
+        return None if self._sum is None else Ratios.of(self.model, self._sum, self.curvature)
+
+    @property
+    def rows(self) -> int:
+        """How many rows are gone through for each point."""
+        return max(len(self.model.origin), len(self.model.likelihood.data.y))
+
+    @property
+    def point_size(self) -> int:
+        """How many numbers finding one mode holds, about."""
+        m = self.model
+        b, d = m.blocks.count, m.blocks.size
+        return 4 * self.rows + b * d * (m.core.size + d + 3)
+
+    def log_marginal(self, u: Array) -> Array:
+        """Return Laplace's log p(y, u) at hyperparameters (H, G), shape (G,)."""
+        ratios = self.ratios
+        if ratios is None:
+            cuts = pieces(u.shape[1], self.point_size)
+            return np.concatenate(on_all_cores(lambda own: self(u[:, own]).log_marginal, cuts))
+        # Points that differ in scales of fixed terms alone share the large equations.
+        log_ratio, place = np.unique(
+            ratios.log_ratios(self.model.values(u)), axis=1, return_inverse=True
+        )
+        cuts = pieces(log_ratio.shape[1], ratios.point_size)
+        found = on_all_cores(lambda own: ratios.left(log_ratio[:, own]).flat, cuts)
+        return ratios.log_marginal(u, Left.of_flat(np.concatenate(found)[place]))
 
     def _exact(self, u: Array, rows: Quadratic) -> Modes:
         """Solve for the modes where the log-likelihood is quadratic, from the rows' sums."""

@@ -232,9 +232,8 @@ def test_the_same_seed_gives_the_same_draws(method):
 @pytest.mark.parametrize("threads", [1, 3, 8])
 def test_the_number_of_threads_leaves_no_trace(threads, monkeypatch):
     # Small pieces, so that there is work for several threads.
-    monkeypatch.setattr(target, "PIECE", 20_000)
+    monkeypatch.setattr(own_threads, "PIECE", 20_000)
     expected = quick()
-    monkeypatch.setattr(target, "MOST_THREADS", threads)
     monkeypatch.setattr(own_threads, "MOST_THREADS", threads)
     monkeypatch.setattr(own_threads, "cores", lambda: threads)
     assert same_draws(quick(), expected)
@@ -242,7 +241,7 @@ def test_the_number_of_threads_leaves_no_trace(threads, monkeypatch):
 
 def test_pieces_of_another_size_change_no_answer(monkeypatch):
     whole = quick(draws=1000, chains=4)
-    monkeypatch.setattr(target, "PIECE", 15_000)
+    monkeypatch.setattr(own_threads, "PIECE", 15_000)
     pieces = quick(draws=1000, chains=4)
     tables = [
         result.deflections().loc[:, ["mean", "sd", "mcse_mean"]] for result in (whole, pieces)
