@@ -23,8 +23,8 @@ import pandas as pd
 from scipy import sparse
 
 from bambi_anova.design.design import RESIDUAL, Design, Slope, Unit, nested
-from bambi_anova.design.margins import held_margins
 from bambi_anova.errors import ArgumentError
+from bambi_anova.estimates.deflections import held_by_term
 from bambi_anova.estimates.effects import margin_weights
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import quantity_table
@@ -169,9 +169,7 @@ def _has_none(draws: Array, sampling: Sampling) -> Array:
 
 def _fixed_sources(points: ReferenceGrid, posterior: Posterior) -> list[Source]:
     design, sources = posterior.design, []
-    sizes = {name: len(levels) for name, levels in design.levels.items()}
-    terms = {term.name: term.factors for term in design.factor_terms}
-    held = held_margins(terms, sizes, posterior.specification.options.priors_on)
+    held = held_by_term(posterior)
     for term in design.factor_terms:
         labels = source_labels(term.name, "fixed", " and ".join(term.strata), term.units, 0)
         sigma = posterior.draws.sigmas[term.name]

@@ -58,7 +58,7 @@ def deflection_quantities(
     """Return the deflections of one term or of all, with their draws."""
     points = reference_grid(posterior, population, scale)
     grid = points.grid
-    own = _margins(posterior)
+    own = [margin for held in held_by_term(posterior).values() for margin in held]
     terms = own if term is None else [tuple(grid.factors(term))]
     if not terms:
         raise ArgumentError("deflections: this model has no factor terms")
@@ -73,10 +73,9 @@ def deflection_quantities(
     return points.quantities(effects)
 
 
-def _margins(posterior: Posterior) -> list[tuple[str, ...]]:
-    """Return the factors of the margins of all factor terms, term by term."""
+def held_by_term(posterior: Posterior) -> dict[str, list[tuple[str, ...]]]:
+    """Return the margins that each factor term holds: its own, and those of no other term."""
     design, priors_on = posterior.design, posterior.specification.options.priors_on
     sizes = {name: len(levels) for name, levels in design.levels.items()}
     terms = {term.name: term.factors for term in design.factor_terms}
-    held = held_margins(terms, sizes, priors_on) if terms else {}
-    return [margin for own in held.values() for margin in own]
+    return held_margins(terms, sizes, priors_on) if terms else {}

@@ -2,8 +2,9 @@
 
 Each names its denominator, and is taken draw by draw on the link scale, for new units.
 
-- *Generalised* eta squared: the mean square of a term's deflections over that and the variance
-  of everything that is not manipulated, all unit terms and the residual (Olejnik & Algina 2003,
+- *Generalised* eta squared: the mean square of a term's deflections (of those of margins that it
+  holds as well, such as W in A/W) over that and the variance of everything that is not
+  manipulated, all unit terms and the residual (Olejnik & Algina 2003,
   doi:10.1037/1082-989X.8.4.434).
 - *Partial* eta squared: over that and what varies within the coarser units of its stratum: the
   unit term that judges the term, the finer ones and the residual.
@@ -24,8 +25,9 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.design.design import RESIDUAL, FixedTerm
+from bambi_anova.estimates.deflections import held_by_term
 from bambi_anova.estimates.effect_sizes import residual_sd
-from bambi_anova.estimates.effects import Grid, deflection_effects
+from bambi_anova.estimates.effects import Grid, margin_weights
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import quantity_table
 from bambi_anova.estimates.reference_grid import reference_grid
@@ -72,10 +74,12 @@ def explained(posterior: Posterior, ci_prob: float = 0.95, ci_kind: str = "hdi")
         units[slope.name] = draws.sigmas[slope.name] ** 2 * spread
     points, grid = reference_grid(posterior), Grid(design.levels)
     labels, values, supported = [], [], []
+    held = held_by_term(posterior)
     for term in design.factor_terms:
-        effects = deflection_effects(grid, term.factors)
-        square = (effects.of(points.values) ** 2).mean(axis=-1)
-        good = bool(points.supported(effects.weights).all())
+        own = [margin_weights(grid, margin, term.factors) for margin in held[term.name]]
+        weights = np.sum(own, axis=0)
+        square = ((points.values @ weights.T) ** 2).mean(axis=-1)
+        good = bool(points.supported(weights).all())
         judging = _within_stratum(posterior, term)
         for size, own in (
             ("generalised eta squared", list(units)),

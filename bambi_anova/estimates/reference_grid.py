@@ -21,13 +21,15 @@ from typing import Any
 import numpy as np
 
 from bambi_anova.design.design import Design
+from bambi_anova.design.margins import design_margins
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.covariates import centred_values, require_covariate, spread
-from bambi_anova.estimates.effects import Effects, Grid, deflection_effects, estimable
+from bambi_anova.estimates.effects import Effects, Grid, estimable, margin_weights
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.posterior.populations import cell_means, check_population
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.response_scale import check_scale, is_transformed, stands_for
+from bambi_anova.specification import Specification
 
 Array = np.ndarray
 
@@ -156,7 +158,7 @@ def reference_grid(
     if slope is not None:
         require_covariate(slope, design.rows, "slope")
     means, columns = [], []
-    terms = _TermColumns(design)
+    terms = _TermColumns(posterior.specification)
     for chosen in product(*values_of.values()):
         point = dict(zip(values_of, chosen, strict=True))
         ends = [point] if slope is None else slope_ends(point, slope, design)
@@ -291,14 +293,15 @@ def at_covariates(posterior: Posterior, centred: Mapping[str, float]) -> Posteri
 class _TermColumns:
     """Columns of the fixed terms, covariates in sds: at the cells and at the rows of the data."""
 
-    def __init__(self, design: Design) -> None:
-        self.design = design
-        grid = Grid(design.levels)
-        ones = np.ones((design.grid.shape[1], 1))
-        self.blocks: list[tuple[Array, str | None]] = [(ones, None)]
-        for term in design.terms:
-            own = deflection_effects(grid, term.factors).weights.T if term.factors else ones
-            self.blocks.append((own, term.covariate))
+    def __init__(self, model: Specification) -> None:
+        self.design = model.design
+        grid, priors_on = Grid(self.design.levels), model.options.priors_on
+        self.blocks: list[tuple[Array, str | None]] = []
+        for covariate in (None, *self.design.rows.covariates):
+            # A term without its margins moves them too: the effects of W lie in A/W.
+            for margin in design_margins(self.design, covariate, priors_on):
+                own = margin_weights(grid, margin.factors, margin.factors).T
+                self.blocks.append((own / np.abs(own).max(), covariate))
 
     def at_cells(self, centred: Mapping[str, float]) -> Array:
         """Return the columns at every cell, shape (C, p)."""

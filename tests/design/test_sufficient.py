@@ -135,6 +135,15 @@ def test_trials_with_probabilities_of_their_own_do_not_add_up(family):
     np.testing.assert_array_equal(distinct.alike, [1, 1, 1, 0])
 
 
+def test_exposures_that_add_up_to_less_than_one_are_kept():
+    frame = pd.DataFrame({"A": list("aabb"), "y": [1, 2, 0, 3], "hours": [0.2, 0.3, 0.1, 0.9]})
+    rows = collapse("y ~ A + offset(log(hours))", frame, "poisson")
+    np.testing.assert_allclose(np.exp(rows.offset), [0.5, 1.0])
+    assert rows.values.tolist() == [3, 3]
+    alone = collapse("y ~ A + offset(log(hours))", frame.iloc[[0, 2]], "poisson")
+    np.testing.assert_allclose(np.exp(alone.offset), [0.2, 0.1])
+
+
 def test_single_counts_without_exposures_need_no_offset():
     data = pd.DataFrame({"A": list("ab"), "k": [3, 4]})
     rows = collapse("k ~ A", data, "poisson")

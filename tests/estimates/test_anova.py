@@ -411,6 +411,37 @@ def test_residual_df_with_slopes_that_vary():
         assert table.loc["residual", "df"] == left
 
 
+@pytest.mark.parametrize(
+    ("formula", "intercepts", "lines"),
+    [
+        ("y ~ group * task * x + (x|s)", ["s"], {"x": ["s"]}),
+        ("y ~ x + z + (x|s) + (0 + z|s)", ["s"], {"x": ["s"], "z": ["s"]}),
+        ("y ~ x + z + (x|s) + (z|s:task)", ["s", "s:task"], {"x": ["s"], "z": ["s:task"]}),
+        ("y ~ group * x + (x|s) + (x|s:task)", ["s", "s:task"], {"x": ["s", "s:task"]}),
+        ("y ~ z + (x|s)", ["s"], {"x": ["s"], "z": []}),
+    ],
+)
+def test_residual_df_are_those_of_least_squares(formula, intercepts, lines):
+    """Rows less the rank of everything that is fitted, in any order of the rows."""
+    rng = np.random.default_rng(1)
+    data = split_plot(copies=5).assign(x=lambda d: rng.normal(size=len(d)))
+    data = data.assign(z=rng.normal(size=len(data))).sample(frac=1, random_state=3)
+    model = ba.Model(formula, data)
+    columns = [np.ones((len(data), 1))]
+    for term in model.design.terms:
+        names = list(term.factors)
+        codes = data.groupby(names).ngroup() if names else np.zeros(len(data), dtype=int)
+        own = np.eye(int(codes.max()) + 1)[codes]
+        columns.append(own * (data[[term.covariate]].to_numpy() if term.covariate else 1))
+    for covariate, units in [(None, intercepts), *lines.items()]:
+        for unit in units:
+            codes = data.groupby(unit.split(":")).ngroup()
+            own = np.eye(codes.max() + 1)[codes]
+            columns.append(own * (data[[covariate]].to_numpy() if covariate else 1))
+    left = len(data) - np.linalg.matrix_rank(np.hstack(columns))
+    assert table_of(model.design).loc["residual", "df"] == left
+
+
 # -- Rows and verdicts -------------------------------------------------------------------------
 
 

@@ -69,6 +69,24 @@ def test_every_effect_size_is_a_share_of_known_variances():
     assert table["denominator"][3] == "side + person:side + residual"
 
 
+def test_a_term_explains_the_margins_that_it_holds():
+    data = pd.read_csv(REFERENCE / "repeated.csv")
+    cells = np.array([[0, 2, 4], [2, 4, 9]])
+    found = {}
+    for formula in ("group / side", "group * side"):
+        fit = fitted(f"time ~ {formula} + Error(person/(load * side))", data)
+        table = known(fit, cells.ravel(), person=3.0, sigma=2.0).explained()
+        found[formula] = table.set_index(["term", "effect_size"])["mean"]
+    left = cells - cells.mean(axis=1, keepdims=True)
+    square = np.mean(left**2)
+    assert found["group / side"]["group:side", "generalised eta squared"] == pytest.approx(
+        square / (square + 9 + 4)
+    )
+    assert found["group / side"]["group", "generalised eta squared"] == pytest.approx(
+        found["group * side"]["group", "generalised eta squared"]
+    )
+
+
 def test_covariates_count_for_r_squared():
     data = generated("gaussian", "identity")
     fit = known(fitted("y ~ task + dose + Error(s)", data), [1.0, 3.0], s=2.0, sigma=1.0, dose=0.5)

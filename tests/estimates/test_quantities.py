@@ -129,6 +129,29 @@ def test_response_means_at_values_take_the_units_slopes_along():
         )
 
 
+def test_response_means_at_values_where_units_have_a_slope_and_nothing_else():
+    result = made_up("p(hits, n) ~ group * dose + (0 + dose|s)", family="binomial")
+    assert not result.design.units
+    draws, off = result.draws, 8.0 - result.design.rows.covariates["dose"].mean
+    eta = draws.cells + off * draws.slopes["dose"]
+    finite, new, average = (
+        values_of(result, "means", population=population, scale="response", at={"dose": 8.0})
+        for population in ("finite", "super", "average")
+    )
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    sd = np.abs(off) * draws.sigmas["dose|s"]
+    unit = result.design.slopes[0].unit
+    group = result.design.rows.data["group"].to_numpy()[unit.first]
+    for cell, level in enumerate("AB"):
+        own = eta[..., cell, None]
+        each = special.expit(own + off * draws.unit_slopes["dose|s"][..., group == level])
+        np.testing.assert_allclose(finite[..., cell], each.mean(axis=-1), atol=1e-8)
+        integral = special.expit(own + sd[..., None] * nodes) @ weights / np.sqrt(2 * np.pi)
+        np.testing.assert_allclose(new[..., cell], integral, atol=1e-5)
+    np.testing.assert_allclose(average, special.expit(eta), atol=1e-8)
+    assert np.abs(new - average).max() > 1e-3
+
+
 def test_slopes_are_per_unit_of_the_users_column():
     result = made_up(FULL)
     design, draws = result.design, result.draws

@@ -173,6 +173,26 @@ def test_chains_that_disagree_are_not_trusted():
     assert not shares(apart, GOOD, about(4000))["trusted"][0]
 
 
+def test_chains_that_disagree_about_a_rare_event_are_not_trusted():
+    """Its Monte Carlo error is small enough: only its chains tell."""
+    common = np.where(np.arange(4) == 0, 0.10, 0.02)
+    draws = np.arange(5000) % 100 < 100 * common[:, None]
+    draws = np.random.default_rng(1).permuted(draws, axis=1)[..., None]
+    found = shares(draws, GOOD, about(20_000)).iloc[0]
+    assert found["share"] == pytest.approx(0.04)
+    assert 0 < found["mcse"] < 0.025
+    assert not found["trusted"]
+    alike = np.random.default_rng(1).permuted(draws.ravel()).reshape(draws.shape)
+    assert shares(alike, GOOD, about(20_000))["trusted"][0]
+
+
+def test_no_share_is_known_better_than_its_quantity_in_bulk_and_tails():
+    always = np.ones((4, 1000, 1), dtype=bool)
+    for bulk, tail in ((98.0, 4000.0), (4000.0, 98.0)):
+        known = about(bulk).assign(ess_tail=tail)
+        assert shares(always, GOOD, known)["mcse"][0] == pytest.approx(0.01)
+
+
 def test_what_always_holds_has_the_error_of_one_draw():
     always = np.ones((4, 1000, 1), dtype=bool)
     table = shares(always, GOOD, about(998.0))

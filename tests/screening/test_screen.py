@@ -19,7 +19,13 @@ from bambi_anova.families.registry import get_family
 from bambi_anova.formula.parse import parse_formula
 from bambi_anova.screening.answers import NotChecked
 from bambi_anova.screening.clusters import Clusters, find_clusters, number, variance_of_sum
-from bambi_anova.screening.dependence import Counts, estimate_dependence, p_value, score_at
+from bambi_anova.screening.dependence import (
+    FARTHEST,
+    Counts,
+    estimate_dependence,
+    p_value,
+    score_at,
+)
 from bambi_anova.screening.overdispersion import (
     Repeats,
     chance_variance,
@@ -277,6 +283,23 @@ def test_the_finite_bound_of_separated_rows_is_where_the_test_just_rejects(sign)
     assert 0 < sign * finite < np.inf
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_bound_beyond_what_is_sought_is_where_the_search_ends(sign):
+    """Trials beyond number reject even the farthest effect that is sought."""
+    units = 6
+    x, strata = np.tile([-0.5, 0.5], units), np.repeat(np.arange(units), 2)
+    trials = np.full(2 * units, 1e9) * (1 + strata % 2)
+    successes = np.where(sign * x > 0, trials, 0.0)
+    ways = [Clusters(1, strata, units)]
+    none = np.zeros(2 * units)
+    counts = Counts(successes, trials, x, none, strata=strata, size=units, clusters=ways)
+    assert sign * score_at(counts, sign * FARTHEST).t > 3
+    found = estimate_dependence(counts)
+    finite, infinite = (found.low, found.high) if sign > 0 else (found.high, found.low)
+    assert (finite, infinite) == (sign * FARTHEST, sign * np.inf)
+    assert found.estimate == sign * np.inf
+
+
 def test_a_single_separated_unit_sets_no_bound():
     found = estimate_dependence(one_stratum(np.array([0.0, 1.0]), [6, 6], [-0.5, 0.5]))
     assert (found.low, found.estimate, found.high) == (-np.inf, np.inf, np.inf)
@@ -298,6 +321,12 @@ def test_crossed_units_have_the_variance_of_inclusion_and_exclusion(crossed):
 
     expected = sums(subject, 6) + sums(item, 8) - sums(np.arange(48), 48)
     assert variance_of_sum(parts, ways) == pytest.approx(expected)
+    # Where subjects' and items' sums hardly differ, the sum of all three is no variance.
+    parts = np.where((subject + item) % 2, 1.0, -1.0) + 0.01 * subject
+    parts -= parts.mean()
+    single = [sums(subject, 6), sums(item, 8)]
+    assert sum(single) - sums(np.arange(48), 48) < 0
+    assert variance_of_sum(parts, ways) == pytest.approx(max(single))
 
 
 def test_a_coarse_unit_with_few_levels_gives_way_to_a_finer_one(plots):
