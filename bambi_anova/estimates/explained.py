@@ -76,8 +76,8 @@ def explained(posterior: Posterior, ci_prob: float = 0.95, ci_kind: str = "hdi")
     labels, values, supported = [], [], []
     held = held_by_term(posterior)
     for term in design.factor_terms:
-        own = [margin_weights(grid, margin, term.factors) for margin in held[term.name]]
-        weights = np.sum(own, axis=0)
+        margins = [margin_weights(grid, margin, term.factors) for margin in held[term.name]]
+        weights = np.sum(margins, axis=0)
         square = ((points.values @ weights.T) ** 2).mean(axis=-1)
         good = bool(points.supported(weights).all())
         judging = _within_stratum(posterior, term)
