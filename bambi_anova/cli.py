@@ -77,7 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="analyse a data file")
     fit.set_defaults(run=_fit)
     fit.add_argument("formula", help='such as "y ~ A * B + Error(subject/B)"')
-    fit.add_argument("data", type=Path, help="a .csv, .tsv, .parquet or .xlsx file, or '*.parquet'")
+    fit.add_argument(
+        "data",
+        help="a .csv, .tsv, .parquet or .xlsx file, '*.parquet', or a table of a database such as "
+        "'duckdb:///trials.db::rt'",
+    )
     fit.add_argument("--family", help="of the response (default: gaussian)")
     fit.add_argument("--link", help="of its mean (default: the family's)")
     fit.add_argument(
@@ -231,12 +235,14 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _fit(options: argparse.Namespace) -> None:
+    from bambi_anova.data.databases import is_address
     from bambi_anova.data.files import read_data
 
-    if "*" in options.data.name:  # Parquet files, whose rows need not be read
-        _analyse(options, str(options.data))
+    # Of databases and many Parquet files not every row need be read.
+    if is_address(options.data) or "*" in Path(options.data).name:
+        _analyse(options, options.data)
         return
-    data, notes = read_data(options.data)
+    data, notes = read_data(Path(options.data))
     for note in notes:
         _say(f"note: {note}")
     _analyse(options, data)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bambi_anova.data.databases import is_address, open_table
 from bambi_anova.errors import DataError
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def open_frame(data: IntoFrame | Source | Tally | str | os.PathLike) -> Source:
     ----------
     data : DataFrame, table or path
         Of pandas or any engine that narwhals knows; or the path of Parquet files, in which ``*``
-        may stand for parts of names, read by DuckDB or Polars where one of them is installed.
+        may stand for parts of names, read by DuckDB or Polars where one of them is installed;
+        or a table of a database, such as ``"duckdb:///trials.db::rt"`` (``databases``).
 
     Raises
     ------
@@ -122,13 +124,16 @@ def open_frame(data: IntoFrame | Source | Tally | str | os.PathLike) -> Source:
 
 
 def _scanned(path: str) -> Any:
-    """Return the lazy table of Parquet files."""
+    """Return the lazy table of Parquet files, or of a database."""
     import narwhals as nw
 
+    if is_address(path):
+        return open_table(path)
     if not path.endswith((".parquet", ".parq", ".pq")):
         raise DataError(
-            f"data: expected a data frame, or the path of Parquet files, got {path!r}; read other "
-            "files with pandas, such as pandas.read_csv"
+            f"data: expected a data frame, the path of Parquet files, or a table of a database "
+            f"such as 'duckdb:///trials.db::rt', got {path!r}; read other files with pandas, such "
+            "as pandas.read_csv"
         )
     try:
         if find_spec("duckdb"):

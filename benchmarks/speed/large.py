@@ -1,17 +1,23 @@
-"""How long large and awkward designs take, and how much memory: the Laplace fit and R's packages.
+"""How long large and awkward designs take, and how much memory, and how that grows.
 
 Each fit has a process of its own, so that its peak memory is its own; imports are not counted.
 Seconds are those of the clock, and of the processor: on a machine that does other work the second
 says more.  R's packages (lme4, glmmTMB) fit the same formula where Rscript finds them: point
-estimates, where ours are draws from the joint posterior.  *x* is our clock by theirs in this run.
+estimates, where ours are draws from the joint posterior.  *x* is our clock by theirs, of fits that
+ran one after the other.  A method is the Laplace fit unless the design says NUTS.
 
-Run ``python benchmarks/speed/large.py``; see ``--help``.
+Growth is that of nested designs, `y ~ g * kind + Error(s/kind)`, 250 draws in each of four parts:
+seconds against units with two rows in each of three within-cells, and against rows of 40 units.
+
+Run ``python benchmarks/speed/large.py``; see ``--help``.  Results are kept in a file, so that a
+report can be made of several runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -21,6 +27,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +36,10 @@ import pandas as pd
 Array = np.ndarray
 
 #: Seconds after which a fit is given up.
-LIMIT = 1500
+LIMIT = 270
+#: Units, and rows, of the nested designs whose growth is told.
+UNITS = (40, 400, 4_000, 40_000)
+ROWS = (1_000, 10_000, 100_000, 1_000_000)
 R_FIT = """
 args <- commandArgs(TRUE)
 data <- read.csv(args[1], stringsAsFactors = TRUE)
@@ -56,6 +66,9 @@ class Design:
         Seconds on two idle cores.
     r_formula, r_family : str
         For R's packages; none of them if empty.
+    method : str
+    draws : int
+        In each of four parts.
     """
 
     title: str
@@ -65,6 +78,8 @@ class Design:
     goal: float
     r_formula: str = ""
     r_family: str = ""
+    method: str = "laplace"
+    draws: int = 1000
 
 
 def crossed(subjects: int, items: int, rows: int, binary: bool = False) -> pd.DataFrame:
@@ -81,7 +96,7 @@ def crossed(subjects: int, items: int, rows: int, binary: bool = False) -> pd.Da
     return named(y=y.astype(float if not binary else int), g=g, kind=kind, s=s, item=item)
 
 
-def ratings() -> pd.DataFrame:
+def ratings(binary: bool = False) -> pd.DataFrame:
     """Simulate the size and imbalance of lme4's InstEval: students rate lecturers."""
     rng, rows = np.random.default_rng(1), 73_421
     parts = [rng.gamma(shape, 1, count) for shape, count in ((2.0, 2972), (0.8, 1128))]
@@ -89,7 +104,45 @@ def ratings() -> pd.DataFrame:
     s[:2972], d[-1128:] = np.arange(2972), np.arange(1128)
     g, kind = d % 2, rng.integers(0, 2, rows)
     y = 3.2 + 0.05 * g - 0.04 * kind + rng.normal(0, 0.33, 2972)[s] + rng.normal(0, 0.52, 1128)[d]
+    if binary:
+        hit = rng.random(rows) < 1 / (1 + np.exp(-2 * (y - 3.2)))
+        return named(y=hit.astype(int), g=g, kind=kind, s=s, item=d)
     return named(y=y + rng.normal(0, 1.18, rows), g=g, kind=kind, s=s, item=d)
+
+
+def three_ways() -> pd.DataFrame:
+    """Simulate 200 subjects of 8 laboratories who see 40 items each, half of 80."""
+    rng = np.random.default_rng(1)
+    s = np.repeat(np.arange(200), 40)
+    item = np.concatenate([rng.permutation(80)[:40] for _ in range(200)])
+    lab, kind = s % 8, item % 2
+    y = 0.4 * kind + rng.normal(0, 1, 200)[s] + rng.normal(0, 0.6, 80)[item]
+    y += rng.normal(0, 0.5, 8)[lab] + rng.normal(0, 0.3, (80, 8))[item, lab]
+    return named(y=y + rng.normal(0, 1, len(s)), kind=kind, s=s, item=item, lab=lab)
+
+
+def counts() -> pd.DataFrame:
+    """Simulate 100,000 counts, each with an effect of its own."""
+    rng, rows = np.random.default_rng(1), 100_000
+    g = np.arange(rows) % 2
+    return named(
+        y=rng.poisson(np.exp(1 + 0.3 * g + rng.normal(0, 0.5, rows))), g=g, row=np.arange(rows)
+    )
+
+
+def nested(family: str, units: int, rows: int) -> pd.DataFrame:
+    """Simulate units of two groups in each of three conditions."""
+    rng = np.random.default_rng(1)
+    s, kind = np.arange(rows) % units, np.arange(rows) // units % 3
+    g = s % 2
+    eta = (
+        0.3 * g + 0.2 * kind + rng.normal(0, 1, units)[s] + rng.normal(0, 0.5, (units, 3))[s, kind]
+    )
+    if family == "bernoulli":
+        y = (rng.random(rows) < 1 / (1 + np.exp(-eta))).astype(int)
+    else:
+        y = eta + rng.normal(0, 1, rows)
+    return named(y=y, g=g, kind=kind, s=s)
 
 
 def times(gamma: bool = False) -> pd.DataFrame:
@@ -170,6 +223,53 @@ DESIGNS = {
         lambda: levels(40, 40, 3),
         10.0,
     ),
+    "single": Design(
+        "40 x 40 cells, one row each", "y ~ g * kind", "gaussian", lambda: levels(40, 40, 1), 10.0
+    ),
+    "three": Design(
+        "200 subjects x 80 items x 8 labs, 8,000 rows",
+        "y ~ kind + (1|s) + (1|item) + (1|lab)",
+        "gaussian",
+        three_ways,
+        3.0,
+        "y ~ kind + (1|s) + (1|item) + (1|lab)",
+        "gaussian",
+    ),
+    "counts": Design(
+        "poisson, an effect a row, 100,000 rows",
+        "y ~ g + (1|row)",
+        "poisson",
+        counts,
+        20.0,
+        "y ~ g + (1|row)",
+        "poisson",
+        draws=250,
+    ),
+    "binary_ratings": Design(
+        "crossed binary, 2,972 x 1,128, 73,421 rows",
+        CROSSED,
+        "bernoulli",
+        lambda: ratings(binary=True),
+        60.0,
+        CROSSED,
+        "binomial",
+    ),
+    "crossed_nuts": Design(
+        "crossed gaussian, 500 x 100, NUTS",
+        CROSSED,
+        "gaussian",
+        lambda: crossed(500, 100, 10_000),
+        120.0,
+        method="nuts",
+    ),
+    "participants_nuts": Design(
+        "4,100 participants x 2 types, NUTS",
+        "p(y, n) ~ g * kind + Error(s/kind)",
+        "binomial",
+        participants,
+        300.0,
+        method="nuts",
+    ),
     "ratings": Design(
         "crossed gaussian, 2,972 x 1,128, 73,421 rows",
         CROSSED,
@@ -182,40 +282,96 @@ DESIGNS = {
 }
 
 
+def growth() -> dict[str, Design]:
+    """Return nested designs of growing size, by name: what grows, the family and the size."""
+    found = {}
+    for family in ("gaussian", "bernoulli"):
+        sizes = [("units", units, units, 6 * units) for units in UNITS]
+        sizes += [("rows", rows, 40, rows) for rows in ROWS]
+        for what, size, units, rows in sizes:
+            data = partial(nested, family, units, rows)
+            found[f"{what}:{family}:{size}"] = Design("", SPLIT, family, data, 0.0, draws=250)
+    return found
+
+
 def main() -> None:
-    """Fit everything and print a table."""
+    """Fit everything, print a table and plot how seconds grow."""
+    every = DESIGNS | growth()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=DESIGNS, default=list(DESIGNS))
+    parser.add_argument("--only", nargs="*", choices=every, default=list(every), metavar="DESIGN")
     parser.add_argument("--without-r", action="store_true", help="R's packages stay out")
+    parser.add_argument("--keep", type=Path, metavar="JSON", help="add results to this file")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write it as Markdown")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        print(json.dumps(measure(DESIGNS[options.worker])))
+        print(json.dumps(measure(every[options.worker])))
         return
     from benchmarks.reporting import machine, markdown
 
-    rows = []
+    kept = json.loads(options.keep.read_text()) if options.keep and options.keep.exists() else {}
     for name in options.only:
         print(name, file=sys.stderr, flush=True)
-        rows.append(row_of(DESIGNS[name], name, options.without_r))
-    text = "\n\n".join(["# Speed of large designs", machine(), __doc__.split("\n\n")[1].strip()])
+        kept[name] = worker(name) | {"load": os.getloadavg()[0]}
+        if every[name].r_formula and not options.without_r:
+            kept[name]["r"] = {p: in_r(every[name], p) for p in ("lme4", "glmmTMB")}
+        if options.keep:
+            options.keep.write_text(json.dumps(kept, indent=1))
+    rows = [row_of(DESIGNS[name], kept[name]) for name in DESIGNS if name in kept]
+    about = __doc__.split("\n\n")
+    text = "\n\n".join(["# Speed of large designs", machine(), about[1].strip()])
     text += f"\n\n{markdown(pd.DataFrame(rows).fillna(''))}\n"
+    grown = {name: own for name, own in kept.items() if name in growth() and "seconds" in own}
+    if options.report and grown:
+        plot(grown, options.report.with_suffix(".png"))
+        text += f"\n## Growth\n\n{about[2].strip()}\n\n![growth]({options.report.stem}.png)\n\n"
+        text += f"{markdown(pd.DataFrame(map(grown_row, grown.items())))}\n"
     print(text)
     if options.report:
         options.report.write_text(text)
 
 
-def row_of(design: Design, name: str, without_r: bool) -> dict[str, str]:
+def grown_row(named: tuple[str, dict]) -> dict[str, str]:
+    """Return a row of the table of growth."""
+    (what, family, size), own = named[0].split(":"), named[1]
+    row = {"grows": what, "family": family, "size": f"{int(size):,}"}
+    row |= {"clock s": f"{own['seconds']:.1f}", "processor s": f"{own['processor']:.1f}"}
+    return row | {"peak MB": f"{own['peak']:.0f}", "verdict": own["verdict"].partition(":")[0]}
+
+
+def plot(grown: dict[str, dict], path: Path) -> None:
+    """Plot the processor's seconds against units and against rows, beside a line of slope one."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True, layout="constrained")
+    for axis, what in zip(axes, ("units", "rows"), strict=True):
+        for family, marker in (("gaussian", "o"), ("bernoulli", "s")):
+            own = {
+                int(name.split(":")[2]): found["processor"]
+                for name, found in grown.items()
+                if name.startswith(f"{what}:{family}")
+            }
+            axis.plot(list(own), list(own.values()), marker=marker, label=family)
+        low, high = (UNITS if what == "units" else ROWS)[1:4:2]
+        axis.plot([low, high], [0.3, 0.3 * high / low], "k:", lw=1, label="proportional")
+        axis.set(xscale="log", yscale="log", xlabel=what)
+    axes[0].set_ylabel("processor seconds")
+    axes[0].legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+def row_of(design: Design, found: dict) -> dict[str, str]:
     """Return a row of the table."""
-    found = worker(name)
     row = {"design": design.title, "goal s": f"{design.goal:g}"}
     if "seconds" not in found:
-        return row | {"verdict": found["failed"]}
+        return row | {"load": f"{found['load']:.1f}", "verdict": found["failed"]}
     row |= {"clock s": f"{found['seconds']:.1f}", "processor s": f"{found['processor']:.1f}"}
-    row |= {"peak MB": f"{found['peak']:.0f}", "verdict": found["verdict"]}
-    for package in ("lme4", "glmmTMB") if design.r_formula and not without_r else ():
-        seconds = in_r(design, package)
+    row |= {"peak MB": f"{found['peak']:.0f}", "load": f"{found['load']:.1f}"}
+    row |= {"verdict": found["verdict"]}
+    for package, seconds in found.get("r", {}).items():
         row[f"{package} s"] = "" if seconds is None else f"{seconds:.1f}"
         row[f"x {package}"] = "" if not seconds else f"{found['seconds'] / seconds:.1f}"
     return row
@@ -245,7 +401,7 @@ def measure(design: Design) -> dict:
         warnings.simplefilter("ignore")
         started, busy = time.perf_counter(), time.process_time()
         model = ba.Model(design.formula, data, family=design.family)
-        result = model.fit("laplace", random_seed=1, progressbar=False)
+        result = model.fit(design.method, draws=design.draws, random_seed=1, progressbar=False)
         spent = time.perf_counter() - started, time.process_time() - busy
         verdict = str(result.verdict)
         if result.verdict.reasons:
