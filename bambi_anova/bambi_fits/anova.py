@@ -35,7 +35,6 @@ from bambi_anova.estimates.reference_grid import ReferenceGrid
 from bambi_anova.tables.interval import Interval
 
 if TYPE_CHECKING:
-    import bambi as bmb
     import xarray as xr
 
 Array = np.ndarray
@@ -43,7 +42,7 @@ Array = np.ndarray
 
 @own_floats
 def anova(
-    model: bmb.Model,
+    model: Any,
     idata: xr.DataTree,
     population: str = "super",
     scale: str = "link",

@@ -21,13 +21,12 @@ from bambi_anova.estimates.ratios import DIFFERENCE, logs_of_link, ratios
 from bambi_anova.tables.interval import Interval
 
 if TYPE_CHECKING:
-    import bambi as bmb
     import xarray as xr
 
 
 @own_floats
 def means(
-    model: bmb.Model,
+    model: Any,
     idata: xr.DataTree,
     term: str | None = None,
     population: str = "super",
@@ -97,7 +96,7 @@ def means(
 
 @own_floats
 def contrasts(
-    model: bmb.Model,
+    model: Any,
     idata: xr.DataTree,
     term: str,
     method: Any = "pairwise",
@@ -159,7 +158,7 @@ def contrasts(
 
 @own_floats
 def slopes(
-    model: bmb.Model,
+    model: Any,
     idata: xr.DataTree,
     slope: str,
     term: str | None = None,
