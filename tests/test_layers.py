@@ -13,6 +13,7 @@ ROOT = Path(bambi_anova.__file__).parent
 LAYERS = [
     "errors",
     "arguments",
+    "plugins",
     "datasets",
     "priors",
     "families",

@@ -10,6 +10,7 @@ from bambi_anova.engine.approximate.pathfinder import fit_pathfinder
 from bambi_anova.engine.nuts.sampling import fit_bambi, fit_nuts
 from bambi_anova.engine.request import Request
 from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.plugins import METHODS, load_plugin, plugin_names
 from bambi_anova.posterior.extract import add_cells
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.specification import Specification
@@ -35,14 +36,22 @@ def run(specification: Specification, request: Request) -> Posterior:
         If the method is unknown.
     """
     check_method(request.method)
-    found = methods[request.method](specification, request)
+    method = methods.get(request.method) or load_plugin(METHODS, request.method)
+    found = method(specification, request)
+    if not isinstance(found, Posterior):
+        raise ArgumentError(
+            f"inference_method={request.method!r}: another package adds it ({METHODS}); expected "
+            f"it to return a Posterior, got {type(found).__name__}"
+        )
     add_cells(found)
     return found
 
 
 def check_method(name: str, further: tuple[str, ...] = ()) -> None:
-    """Refuse a method that does not exist."""
-    known = [*methods, *further]
+    """Refuse a method that does not exist, here or in another package."""
+    if name in methods or name in further:
+        return
+    known = [*methods, *further, *plugin_names(METHODS)]
     if name not in known:
         raise ArgumentError(
             f"inference_method={name!r} is not supported{nearest(str(name), known)}"

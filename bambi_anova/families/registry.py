@@ -28,6 +28,8 @@ from bambi_anova.families.zeros import (
     ZERO_INFLATED_NEGATIVE_BINOMIAL,
     ZERO_INFLATED_POISSON,
 )
+from bambi_anova.plugins import FAMILIES as PLUGINS
+from bambi_anova.plugins import load_plugin, plugin_names
 
 FAMILIES: dict[str, Family] = {}
 
@@ -49,6 +51,8 @@ def register(family: Family) -> None:
 def get_family(name: str) -> Family:
     """Look a family up by its name, however it is spelled: "Gamma", "poisson()".
 
+    Families that other packages add are registered when they are first asked for.
+
     Raises
     ------
     ArgumentError
@@ -68,7 +72,22 @@ def get_family(name: str) -> Family:
         for own, family in FAMILIES.items():
             if plain(own) == spelled:
                 return family
-    raise ArgumentError(f"family={name!r} is not supported{advice(name, FAMILIES)}")
+        added = load_plugin(PLUGINS, spelled, plain)
+        if added is not None:
+            return _add(name, added)
+    known = [*FAMILIES, *plugin_names(PLUGINS)]
+    raise ArgumentError(f"family={name!r} is not supported{advice(name, known)}")
+
+
+def _add(name: str, family: object) -> Family:
+    """Register what another package has under a family's name."""
+    if not isinstance(family, Family) or plain(family.name) != plain(name):
+        raise ArgumentError(
+            f"family={name!r}: another package adds it ({PLUGINS}); expected a Family of that "
+            f"name, found {getattr(family, 'name', family)!r:.80}"
+        )
+    register(family)
+    return family
 
 
 @lru_cache(maxsize=1)
