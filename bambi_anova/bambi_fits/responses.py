@@ -97,7 +97,7 @@ def _asymmetric_laplace(values: Parameters) -> Array:
 #: Families whose mean is not their parent parameter, and the parameters that it is linear in.
 _MEANS: dict[str, tuple[Callable[[Parameters], Array], tuple[str, ...]]] = {
     "asymmetriclaplace": (_asymmetric_laplace, ("mu",)),
-    "exgaussian": (_ours("exgaussian"), ("mu", "nu")),
+    "exgaussian": (lambda values: values["mu"] + values["nu"], ("mu", "nu")),
     "hurdlegamma": (lambda values: values["psi"] * values["mu"], ("mu", "psi")),
     "hurdlelognormal": (lambda values: values["psi"] * _log_normal(values), ("psi",)),
     "hurdlenegativebinomial": (_ours("hurdle_negativebinomial"), ("psi",)),
