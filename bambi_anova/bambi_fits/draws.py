@@ -53,8 +53,11 @@ class FitDraws:
     def effects(self, term: Any) -> Array:
         """Return those of a group-specific term, shape (R, H, D, K, J)."""
         name = label(term)
-        groups = [dim for dim in self._variable(name).dims if str(dim).endswith("__factor_dim")]
-        found = self._read(name, groups)
+        # Bambi 0.21 has one dimension of all groups, its rewritten core one of each column.
+        columns = {f"{part.name}_dim" for part in term.term.factor.components}
+        dims = self._variable(name).dims
+        groups = [dim for dim in dims if str(dim).endswith("__factor_dim")]
+        found = self._read(name, groups or [dim for dim in dims if dim in columns])
         return found.reshape(*found.shape[:3], -1, len(term.term.groups))
 
     def require_levels(self, term: Any) -> None:
@@ -66,8 +69,8 @@ class FitDraws:
         """
         variable = self._variable(label(term))
         known = [set(map(str, levels)) for levels in getattr(term, "coords", {}).values()]
-        for dim in variable.dims:
-            if not str(dim).endswith("_dim") or dim in self.model.response_term.coords:
+        for dim in variable.dims if hasattr(term, "coords") else ():
+            if not str(dim).endswith("_dim") or dim in self._parallel:
                 continue
             found = list(map(str, variable.coords[dim].to_numpy()))
             if set(found) not in known:
@@ -97,10 +100,17 @@ class FitDraws:
             )
         return self.posterior[name]
 
+    @property
+    def _parallel(self) -> list[str]:
+        """The dimensions of responses that have several predictors."""
+        term = self.model.response_term
+        plain = [f"{term.name}_dim", f"{term.name}_dim_reduced"]
+        return list(getattr(term, "coords", plain))
+
     def _read(self, name: str, last: list[Any]) -> Array:
         """Return a variable, parallel predictors first; ``last`` dimensions last."""
         variable = self._variable(name)
-        parallel = [dim for dim in self.model.response_term.coords if dim in variable.dims]
+        parallel = [dim for dim in self._parallel if dim in variable.dims]
         inner = [dim for dim in variable.dims if dim not in ("chain", "draw", *parallel, *last)]
         values = variable.transpose(*parallel, "chain", "draw", *inner, *last).to_numpy()
         return values.reshape(values.shape[0] if parallel else 1, *self.shape, -1)

@@ -177,7 +177,7 @@ def _indicators(places: Array, weights: Array, groups: int) -> Array:
 def _common_by_bambi(draws: FitDraws, component: Component, frame: pd.DataFrame) -> Array:
     """Return the common terms' sum by Bambi itself, whose processes have bases of their own."""
     predict = getattr(component.own, "predict_common", None)
-    if predict is None or draws.model.response_term.coords:
+    if predict is None or getattr(draws.model.response_term, "coords", None):
         raise ArgumentError("model: Gaussian processes (hsgp) are read from Bambi 0.21 only")
     found = predict(
         draws.posterior, frame, False, ("chain", "draw"), ("__obs__", "__variables__"), {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,13 +17,13 @@ import bambi as bmb
 import formulae
 import numpy as np
 import pymc as pm
-from bambi.backend.utils import get_distribution_from_prior
 
 from bambi_anova.bambi_model.effects import CommonEffect, Scale
 from bambi_anova.bambi_model.frame import BambiFrame, centred_call, centring, make_frame
 from bambi_anova.bambi_model.groups import Group, make_groups, variance_of
-from bambi_anova.bambi_model.weights import bambi_family
+from bambi_anova.bambi_model.weights import bambi_family, refuse_new_rows
 from bambi_anova.design.design import FixedTerm
+from bambi_anova.families.bambi_api import distribution_of_prior, is_rewritten
 from bambi_anova.families.base import THRESHOLD
 from bambi_anova.names import INTERCEPT, scaled_terms, sigma_name
 from bambi_anova.priors.distributions import Prior, normal_of
@@ -71,6 +72,8 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
     if aliases:
         model.set_alias(aliases)
     model.build()
+    if is_rewritten() and collapsed.merged:
+        refuse_new_rows(model)
     for one in parts:
         _require_level_order(model, one.groups, one.specification.parent.prefix)
     return model
@@ -183,7 +186,7 @@ def _to_bambi(prior: Prior | float):
 
 def _scale(prior: Prior) -> Scale:
     given = _to_bambi(prior)
-    return Scale(get_distribution_from_prior(given), given.args)
+    return Scale(distribution_of_prior(given), given.args)
 
 
 def _common_prior(own: Coordinates, part: Specification, scales: Mapping[str, Scale]) -> bmb.Prior:
@@ -212,7 +215,8 @@ def _require_level_order(model: bmb.Model, groups: list[Group], prefix: str) -> 
     """Make sure that Bambi orders each term's levels as the effects' bases do."""
     for group in groups:
         dims = model.backend.model.named_vars_to_dims[prefix + group.name]
-        found = tuple(str(label) for label in model.backend.model.coords[dims[-1]])
+        levels = [map(str, model.backend.model.coords[dim]) for dim in dims]
+        found = tuple(map(":".join, product(*levels)))
         if found != group.labels:
             raise RuntimeError(
                 f"Bambi orders the levels of {group.name!r} as {found[:5]}..., expected "

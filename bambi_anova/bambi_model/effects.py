@@ -112,7 +112,7 @@ class MarginEffects:
             label = f"{name}_offset" if len(self.bases) == 1 else f"{name}_{margin}_offset"
             z = pm.Normal(label, 0, spread, shape=basis.shape[1])
             effects = effects + pt.dot(basis, z * (pt.sqrt(variance) / spread))
-        return pm.Deterministic(name, effects, dims=dims)
+        return _added(name, effects, dims)
 
 
 @dataclass(frozen=True)
@@ -175,14 +175,12 @@ class UnitEffects:
 
     def __call__(self, name: str, sigma, dims=None):
         """Add the effects to the PyMC model in context and return them."""
-        import pymc as pm
-
         spread = (1 + self.information * sigma**2) ** 0.5
         shared = self._children_means()
         effects = self._group_means(name, sigma, spread, shared)[self.groups]
         if len(self.groups) > len(self.sizes):
             effects = effects + self._deviations(name, sigma, spread, shared)
-        return pm.Deterministic(name, effects, dims=dims)
+        return _added(name, effects, dims)
 
     @property
     def sizes(self) -> Array:
@@ -283,3 +281,13 @@ def _sum_by(groups: Array, values, size: int):
     if isinstance(values, np.ndarray):
         return np.bincount(groups, values, minlength=size)
     return pt.inc_subtensor(pt.zeros(size)[groups], values)
+
+
+def _added(name: str, effects, dims):
+    """Add effects to the PyMC model in context; with a dimension a column where Bambi has such."""
+    import pymc as pm
+
+    if dims is not None and not isinstance(dims, str) and len(dims) > 1:
+        coords = pm.modelcontext(None).coords
+        effects = effects.reshape([len(coords[dim]) for dim in dims])
+    return pm.Deterministic(name, effects, dims=dims)

@@ -5,11 +5,15 @@ Letters: M collapsed rows.
 
 from __future__ import annotations
 
+import inspect
+from functools import wraps
+
 import bambi as bmb
 import numpy as np
 import pymc as pm
-from bambi.backend.utils import get_distribution_from_likelihood
 
+from bambi_anova.errors import ArgumentError
+from bambi_anova.families.bambi_api import distribution_of_prior
 from bambi_anova.families.base import Family
 from bambi_anova.families.sufficient import Collapsed
 
@@ -65,7 +69,7 @@ def _weighted(plain: bmb.Family, n: np.ndarray) -> bmb.Family:
             values = super().log_likelihood(model, posterior, data, **kwargs)
             return values * n if data is None else values
 
-    plain_distribution = get_distribution_from_likelihood(plain.likelihood)
+    plain_distribution = distribution_of_prior(plain.likelihood)
     distribution = WeightedDistribution(plain_distribution, n)
     likelihood = bmb.Likelihood(
         plain.likelihood.name, plain.likelihood.params, plain.likelihood.parent, distribution
@@ -73,3 +77,23 @@ def _weighted(plain: bmb.Family, n: np.ndarray) -> bmb.Family:
     family = Weighted(plain.name, likelihood, plain.link)
     family.default_priors = plain.default_priors
     return family
+
+
+def refuse_new_rows(model: bmb.Model) -> None:
+    """Let a model of merged rows predict no others.
+
+    The rewritten core of Bambi predicts new rows by the graph of the fitted ones, whose counts
+    would silently be taken for those of as many new rows; ``Result.predict`` predicts new rows.
+    """
+    plain, signature = model.predict, inspect.signature(model.predict)
+
+    @wraps(plain)
+    def predict(*args, **kwargs):
+        if signature.bind(*args, **kwargs).arguments.get("data") is not None:
+            raise ArgumentError(
+                "data: this model's rows stand for several of the data each, and this version of "
+                "Bambi would give new rows their counts; use result.predict(data)"
+            )
+        return plain(*args, **kwargs)
+
+    model.predict = predict

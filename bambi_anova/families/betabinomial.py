@@ -18,12 +18,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
 from bambi_anova.errors import DataError
+from bambi_anova.families.bambi_api import bambi_class, declare
 from bambi_anova.families.base import (
     Family,
     MakeRows,
@@ -224,24 +225,14 @@ def _bambi_mode(rows: Collapsed) -> bmb.Family:
     import bambi as bmb
     import pymc as pm
     import pytensor.tensor as pt
-    from bambi.families.univariate import BetaBinomial, BinomialBaseFamily
 
-    class BetaBinomialMode(BetaBinomial):
+    class BetaBinomialMode(bambi_class("BetaBinomial")):  # type: ignore[misc]
         """Binomial rows whose probabilities come from a beta distribution given by its mode."""
-
-        SUPPORTED_LINKS: ClassVar = {
-            "omega": [link.name for link in OF_PROBABILITIES],
-            "kappa_minus_2": ["log"],
-        }
 
         @staticmethod
         def transform_backend_kwargs(kwargs):
-            """Write the parameters as PyMC's; called where the model is built, keeps kappa."""
-            excess = kwargs["kappa_minus_2"]
-            if isinstance(excess, pt.TensorVariable):  # not held at a value
-                pm.Deterministic("kappa", excess + 2)
-            kwargs = BetaBinomialMode.transform_kwargs(kwargs)
-            return BinomialBaseFamily.transform_backend_kwargs(kwargs)
+            """Write the parameters as PyMC's where the model is built, the rows' trials too."""
+            return bambi_class("BinomialBaseFamily").transform_backend_kwargs(with_kappa(kwargs))
 
         @staticmethod
         def transform_kwargs(kwargs):
@@ -251,6 +242,18 @@ def _bambi_mode(rows: Collapsed) -> bmb.Family:
             kwargs["beta"] = (1 - omega) * excess + 1
             return kwargs
 
+    def with_kappa(kwargs):
+        """Write the parameters as PyMC's, and keep kappa in the model that is built."""
+        excess = kwargs["kappa_minus_2"]
+        if isinstance(excess, pt.TensorVariable):  # not held at a value
+            pm.Deterministic("kappa", excess + 2, model=pm.modelcontext(None))
+        return BetaBinomialMode.transform_kwargs(dict(kwargs))
+
+    declare(
+        BetaBinomialMode,
+        {"omega": [link.name for link in OF_PROBABILITIES], "kappa_minus_2": ["log"]},
+        with_kappa,
+    )
     likelihood = bmb.Likelihood(
         "BetaBinomialMode", ["omega", "kappa_minus_2"], "omega", pm.BetaBinomial
     )

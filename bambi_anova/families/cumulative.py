@@ -28,12 +28,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
 from bambi_anova.errors import DataError
+from bambi_anova.families.bambi_api import bambi_class, declare
 from bambi_anova.families.base import (
     Combination,
     Family,
@@ -379,7 +380,6 @@ def _bambi_thresholded(cuts: Cuts, rows: Collapsed) -> bmb.Family:
     import bambi as bmb
     import pymc as pm
     import pytensor.tensor as pt
-    from bambi.families.univariate import UnivariateFamily
 
     first, last = cuts.thresholds[0], cuts.thresholds[-1]
     codes = np.searchsorted(cuts.values, rows.values)
@@ -417,15 +417,11 @@ def _bambi_thresholded(cuts: Cuts, rows: Collapsed) -> bmb.Family:
             args = (mu, sigma, threshold, 1.0)
             return pm.CustomDist.dist(*args, logp=logp, dist=draw, **kwargs)
 
-    class ThresholdedNormal(UnivariateFamily):
+    class ThresholdedNormal(bambi_class("UnivariateFamily")):  # type: ignore[misc]
         """Ratings whose end thresholds are held."""
 
-        SUPPORTED_LINKS: ClassVar = {
-            "mu": ["identity"],
-            "sigma": ["log"],
-            "threshold": ["identity"],
-        }
-
+    links = {"mu": ["identity"], "sigma": ["log"], "threshold": ["identity"]}
+    declare(ThresholdedNormal, links)
     parameters = ["mu", "sigma", "threshold"]
     likelihood = bmb.Likelihood("ThresholdedNormal", parameters, "mu", Distribution())
     return ThresholdedNormal("thresholded_normal", likelihood, "identity")

@@ -12,11 +12,12 @@ Letters: M rows, G columns.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
+from bambi_anova.families.bambi_api import bambi_class, declare
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
 from bambi_anova.families.links import IDENTITY
@@ -92,12 +93,9 @@ def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
 def _bambi(rows: Collapsed) -> bmb.Family:
     import bambi as bmb
     import pymc as pm
-    from bambi.families.univariate import ExGaussian
 
-    class MeanExGaussian(ExGaussian):
+    class MeanExGaussian(bambi_class("ExGaussian")):  # type: ignore[misc]
         """Bambi's family, whose mu is the mean of the normal part, by the mean of the response."""
-
-        SUPPORTED_LINKS: ClassVar = {"mu": ["identity"], "sigma": ["log"], "nu": ["log"]}
 
         @staticmethod
         def transform_backend_kwargs(kwargs):
@@ -109,6 +107,12 @@ def _bambi(rows: Collapsed) -> bmb.Family:
             """Write the parameters as PyMC's."""
             kwargs["mu"] = kwargs["mu"] - kwargs["nu"]
             return kwargs
+
+    declare(
+        MeanExGaussian,
+        {"mu": ["identity"], "sigma": ["log"], "nu": ["log"]},
+        lambda parameters: MeanExGaussian.transform_kwargs(dict(parameters)),
+    )
 
     likelihood = bmb.Likelihood("ExGaussian", ["mu", "sigma", "nu"], "mu", pm.ExGaussian)
     return MeanExGaussian("exgaussian", likelihood, "identity")

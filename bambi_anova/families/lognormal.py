@@ -9,10 +9,11 @@ Letters: M sufficient rows, G columns.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bambi_anova.families.bambi_api import bambi_class, declare
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
 from bambi_anova.families.gaussian import normal_tails, of_means, predicted_rows
 from bambi_anova.families.gaussian import rows as gaussian_rows
@@ -72,12 +73,9 @@ def _bambi(rows: Collapsed) -> bmb.Family:
     import bambi as bmb
     import pymc as pm
     import pytensor.tensor as pt
-    from bambi.families.univariate import LogNormal
 
-    class Median(LogNormal):
+    class Median(bambi_class("LogNormal")):  # type: ignore[misc]
         """Bambi's family, whose mu is the mean of the log, by its median."""
-
-        SUPPORTED_LINKS: ClassVar = {"mu": ["log"], "sigma": ["log"]}
 
         @staticmethod
         def transform_backend_kwargs(kwargs):
@@ -89,6 +87,12 @@ def _bambi(rows: Collapsed) -> bmb.Family:
             """Write the parameters as PyMC's."""
             kwargs["mu"] = pt.log(kwargs["mu"])
             return kwargs
+
+    declare(
+        Median,
+        {"mu": ["log"], "sigma": ["log"]},
+        lambda parameters: Median.transform_kwargs(dict(parameters)),
+    )
 
     def logp(value, mu, sigma, n, within):
         squares = n * (pt.log(value) - mu) ** 2 + within

@@ -23,7 +23,9 @@ def read_variable(posterior: xr.Dataset, name: str) -> Array:
     """Return the draws of a variable, shape (H, D, ...); of an intercept that is none, zeros."""
     if name == INTERCEPT and INTERCEPT not in posterior:
         return np.zeros((posterior.sizes["chain"], posterior.sizes["draw"]))
-    return posterior[name].transpose("chain", "draw", ...).to_numpy()
+    values = posterior[name].transpose("chain", "draw", ...).to_numpy()
+    # Levels of several columns are one axis in Bambi 0.21, and several in its rewritten core.
+    return values.reshape(*values.shape[:2], -1) if values.ndim > 3 else values
 
 
 def of_predictor(posterior: xr.Dataset, part: Specification) -> xr.Dataset:
