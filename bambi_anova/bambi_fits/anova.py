@@ -89,7 +89,7 @@ def anova(
     if scale == LINK:
         sources += _units(fit)
         share_of = of_predictor(fit.layout)
-        if _residual_name(fit):
+        if _has_residual(fit):
             sources.append(_residual(fit, points, sources))
             share_of = of_rows(label_of(model))
     if not sources:
@@ -138,7 +138,7 @@ def _unit(fit: BambiFit, term: Any, unit: Unit) -> Source:
     return unit_source(unit, effects, fit.draws.sds(term)[0, ..., 0], fit.layout)
 
 
-def _residual_name(fit: BambiFit) -> bool:
+def _has_residual(fit: BambiFit) -> bool:
     """Whether rows have a normal residual of one sd on the link scale."""
     own = type(fit.draws.model.family)
     normal = own.__module__.startswith("bambi.") and own.__name__ == "Gaussian"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bambi_anova.bambi_fits.terms import label
-from bambi_anova.errors import ArgumentError, listing
+from bambi_anova.errors import ArgumentError, ConvergenceWarning, listing, warn
 from bambi_anova.posterior.trust import Sampling
 
 if TYPE_CHECKING:
@@ -130,6 +130,11 @@ def read_draws(model: Any, idata: Any) -> FitDraws:
     ------
     ArgumentError
         If there are no draws with the dimensions ``chain`` and ``draw`` in it.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If nothing says that they are Markov chains: nothing is trusted then.
     """
     if not hasattr(model, "conditional_parameters"):
         raise ArgumentError(
@@ -156,5 +161,6 @@ def _sampling(tree: Any) -> Sampling:
     stats = tree.get("sample_stats", {})
     method = str(tree["posterior"].attrs.get("inference_library", "unknown"))
     if "diverging" not in stats:
+        warn(ConvergenceWarning(f"no number of these tables is trusted: {UNKNOWN}"))
         return Sampling(method, 0, 0.0, missed=UNKNOWN)
     return Sampling(method, int(stats["diverging"].sum()), 0.0)

@@ -47,8 +47,8 @@ def means(
     ----------
     model : bambi.Model
     idata : xarray.DataTree
-        As ``model.fit()`` returns it.  Draws without a record of Markov chains, as of ``vi``, have
-        tables, but are not trusted.
+        As ``model.fit()`` returns it.  Draws without a record of Markov chains (``diverging`` in
+        the group ``sample_stats``), as those of ``vi``, have tables, but nothing is trusted.
     term : str, optional
         Factors joined by colons: categorical columns of the formula, or columns right of a bar.
         All factors of the common terms by default.
@@ -77,6 +77,11 @@ def means(
     ------
     ArgumentError
         If an argument has a value that it cannot take, or the draws are not of this model.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If nothing says that the draws are Markov chains.
 
     Examples
     --------

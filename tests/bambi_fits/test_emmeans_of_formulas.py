@@ -96,7 +96,9 @@ def exact_draws(model, family):
             coords={d: list(v) for d, v in levels.items()},
         )
         start += width
-    return xr.DataTree.from_dict({"posterior": xr.Dataset(variables)}), near
+    chains = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((2, size // 2), bool))})
+    tree = {"posterior": xr.Dataset(variables), "sample_stats": chains}
+    return xr.DataTree.from_dict(tree), near
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -84,6 +84,7 @@ def test_aliases_are_read(trials, fake):
     assert aliased["mean"].tolist() == pytest.approx(plain["mean"].tolist())
 
 
+@pytest.mark.filterwarnings("ignore::bambi_anova.errors.ConvergenceWarning")
 @pytest.mark.parametrize(
     "spoil",
     [
