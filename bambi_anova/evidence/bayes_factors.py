@@ -281,6 +281,31 @@ class BayesFactors:
             )
         return names.index(against)
 
+    def report(self) -> str:
+        """Return a paragraph for a paper.
+
+        Examples
+        --------
+        >>> found.report()  # doctest: +SKIP
+        """
+        best, terms = self.models().iloc[0], self.terms()
+        said = [
+            f"{row['term']} {_odds(row['bf'])} (log error {row['mcse']:.2f}"
+            f"{'' if row['trusted'] else ', not trusted'})"
+            for _, row in terms.iterrows()
+        ]
+        units = ", ".join(unit.name for unit in self.full.design.units)
+        kept = f", all with the unit terms {units}" if units else ""
+        methods = {one.fit.sampling.method for one in self.weighed}
+        return fill(
+            f"We compared {len(self.weighed)} models of {self.full.formula.text}{kept}, by their "
+            f"marginal likelihoods ({', '.join(sorted(methods))}). The likeliest, "
+            f"{best['model']}, has a posterior probability of "
+            f"{best['posterior_probability']:.2f} (prior {best['prior_probability']:.2f}). "
+            f"Inclusion Bayes factors across matched models: {'; '.join(said)}. {self.note}",
+            90,
+        )
+
     def __repr__(self) -> str:
         models = self.models()[[*"model posterior_probability bf log_bf mcse trusted".split()]]
         terms = self.terms()[[*"term posterior_probability bf log_bf mcse trusted".split()]]
@@ -409,6 +434,11 @@ def weigh(
         fit, method = run(specification, request), METHODS[request.method]
     found = log_evidence(fit, method, request.random_seed)
     return WeighedModel(model, found, verdict_of(found, method), fit)
+
+
+def _odds(bf: float) -> str:
+    """Write a Bayes factor so that it is never below one."""
+    return f"{bf:.3g} to 1 for it" if bf >= 1 else f"{1 / bf:.3g} to 1 against it"
 
 
 def warn_of_noise(weighed: Sequence[WeighedModel]) -> None:

@@ -101,6 +101,10 @@ class Plan:
         --------
         >>> plan.needed("excludes zero", 0.9)  # doctest: +SKIP
         """
+        found = self._smallest(goal, probability)
+        return None if found is None else found.drop("size")
+
+    def _smallest(self, goal: str, probability: float) -> pd.Series | None:
         own = self._reaching(goal, probability)
         return None if own.empty else own.sort_values(self.size_columns).iloc[0]
 
@@ -145,7 +149,8 @@ class Plan:
         if own.empty:
             return None
         costs = pd.Series([self._cost(row, prices) for _, row in own.iterrows()], own.index)
-        return own.assign(cost=costs).sort_values(["cost", *self.size_columns]).iloc[0]
+        cheapest = own.assign(cost=costs).sort_values(["cost", *self.size_columns]).iloc[0]
+        return cheapest.drop("size")
 
     def sequential(
         self,
@@ -191,7 +196,7 @@ class Plan:
 
     def sentence(self, goal: str, probability: float = 0.8) -> str:
         """Return a sentence for the preregistration."""
-        found = self.needed(goal, probability)
+        found = self._smallest(goal, probability)
         if found is None:
             return (
                 f"None of the planned sizes reaches a probability of {probability:g} for "

@@ -6,6 +6,7 @@ the population and the interval; hollow markers are not trusted, dashed lines re
 A ``Style`` gives other names and colours, or leaves the captions out.
 """
 
+from bambi_anova.plots.bayes_factors import plot_inclusion, plot_models
 from bambi_anova.plots.cells import plot_interaction, plot_means
 from bambi_anova.plots.densities import plot_posterior
 from bambi_anova.plots.diagnostics import plot_chains, plot_trust, plot_weights
@@ -27,8 +28,10 @@ __all__ = [
     "plot_contrasts",
     "plot_deflections",
     "plot_fits",
+    "plot_inclusion",
     "plot_interaction",
     "plot_means",
+    "plot_models",
     "plot_page",
     "plot_plan",
     "plot_posterior",

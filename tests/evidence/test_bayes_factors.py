@@ -337,3 +337,16 @@ def test_every_family_is_weighed(family, link):
     assert len(found.weighed) == 2
     assert found.terms()["mcse"].max() < 0.1
     assert isinstance(found.average().means("task"), pd.DataFrame)
+
+
+def test_the_report_names_models_units_priors_and_evidence_with_its_side():
+    found = weighed("jzs")
+    text = " ".join(found.report().split())
+    best, terms = found.models().iloc[0], found.terms().set_index("term")
+    assert f"{len(found.weighed)} models" in text
+    assert "unit terms block, block:variety" in text
+    assert best["model"] in text
+    assert f"; nitrogen {terms.loc['nitrogen', 'bf']:.3g} to 1 for it" in text
+    assert terms.loc["variety:nitrogen", "bf"] < 1
+    assert f"variety:nitrogen {1 / terms.loc['variety:nitrogen', 'bf']:.3g} to 1 against it" in text
+    assert "JZS" in text
