@@ -346,7 +346,9 @@ def _write(result: Result, tables: dict[str, pd.DataFrame], out: Path) -> None:
     for name, table in tables.items():
         table.to_csv(out / f"{name}.csv", index=False)
     result.save(out / "draws.nc")
-    (out / "report.md").write_text(f"{result.report()}\n", encoding="utf-8")
+    report = result.report()
+    for name in ("report.md", "report.html"):
+        report.save(out / name, overwrite=True)
     result.plot().savefig(out / "page.png", dpi=150)
     figures: dict[str, Callable[..., Axes]] = {"anova": plot_anova}
     if result.design.factors:

@@ -30,7 +30,7 @@ from bambi_anova.prediction.predictive_check import predictive_check
 from bambi_anova.prediction.sensitivity import sensitivity
 from bambi_anova.present.overview import result_html, result_text
 from bambi_anova.present.publish import table, to_latex, to_markdown
-from bambi_anova.present.report import report
+from bambi_anova.report.report import report
 from bambi_anova.specification import Specification
 from bambi_anova.storage.saving import save
 

@@ -111,6 +111,7 @@ def test_fit_prints_answers_and_writes_tables_draws_and_figures(tmp_path, capsys
     assert "0.0 - 0.6" in printed
     names = {path.name for path in out.iterdir()}
     assert {"anova.csv", "draws.nc", "means.png", "deflections.png", "anova.png"} <= names
+    assert "<h2>Results</h2>" in (out / "report.html").read_text(encoding="utf-8")
     assert "## Results" in (out / "report.md").read_text(encoding="utf-8").replace("###", "##")
     assert (out / "page.png").stat().st_size > 10_000
     assert ba.load(out / "draws.nc").verdict == "trusted"

@@ -35,6 +35,7 @@ LAYERS = [
     "present",
     "plots",
     "storage",
+    "report",
     "result",
     "model",
     "classical",

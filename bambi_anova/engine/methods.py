@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from bambi_anova.engine.approximate.advi import fit_advi
 from bambi_anova.engine.approximate.laplace import fit_laplace
@@ -44,7 +45,7 @@ def run(specification: Specification, request: Request) -> Posterior:
             f"it to return a Posterior, got {type(found).__name__}"
         )
     add_cells(found)
-    return found
+    return replace(found, sampling=replace(found.sampling, random_seed=request.random_seed))
 
 
 def check_method(name: str, further: tuple[str, ...] = ()) -> None:

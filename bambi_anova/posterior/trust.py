@@ -62,6 +62,8 @@ class Sampling:
         Where importance-weighted draws come from; ``None`` for Markov chains.
     missed : str
         What a search for further modes found that the draws have not, in words; empty if nothing.
+    random_seed : int or None
+        The seed that was given.
     """
 
     method: str
@@ -70,6 +72,7 @@ class Sampling:
     sampling_seconds: float | None = None
     weighting: Weighting | None = None
     missed: str = ""
+    random_seed: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,28 @@ def write_file(path: str | os.PathLike, tree: xr.DataTree) -> Path:
     StorageError
         If the path is no plain file's or cannot be written to.
     """
+    path = _writable(path)
+    content = io.BytesIO()
+    tree.to_netcdf(content, engine="h5netcdf")
+    return _write(path, seal(content.getbuffer()))
+
+
+def write_text(path: str | os.PathLike, text: str, overwrite: bool) -> Path:
+    """Write a text to one file, or leave what was there as it was.
+
+    Raises
+    ------
+    StorageError
+        If the path is no plain file's, cannot be written to, or is there and is to stay.
+    """
+    path = _writable(path)
+    if path.exists() and not overwrite:
+        raise _error(path, "it is there already; name another file, or say overwrite=True")
+    return _write(path, text.encode())
+
+
+def _writable(path: str | os.PathLike) -> Path:
+    """Return the path of a plain file, which need not be there yet."""
     path = _as_path(path)
     if os.path.islink(path):
         raise _error(path, "it is a symbolic link, which could lead anywhere; name the file itself")
@@ -48,10 +70,12 @@ def write_file(path: str | os.PathLike, tree: xr.DataTree) -> Path:
         raise _error(path, "expected a file, found a device or a pipe")
     if not os.path.isdir(path.parent):
         raise _error(path, f"there is no directory {str(path.parent)!r}; make it first")
-    content = io.BytesIO()
-    tree.to_netcdf(content, engine="h5netcdf")
+    return path
+
+
+def _write(path: Path, data: bytes) -> Path:
     try:
-        _replace(path, seal(content.getbuffer()))
+        _replace(path, data)
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or error
         raise _error(path, f"it cannot be written ({cause}); nothing was changed") from error

@@ -8,15 +8,22 @@ diagnostics, a posterior predictive check, posterior summaries.  What a program 
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bambi_anova.design.advice import check_design
-from bambi_anova.errors import DroppedUnitWarning, NoMeanWarning, UnsupportedCellWarning
+from bambi_anova.errors import (
+    ArgumentError,
+    DroppedUnitWarning,
+    NoMeanWarning,
+    UnsupportedCellWarning,
+)
 from bambi_anova.estimates.accuracy import verdict
 from bambi_anova.estimates.quantity_table import check_rope
 from bambi_anova.estimates.shown_scale import shown_scale
@@ -26,7 +33,8 @@ from bambi_anova.prediction.misfit import known_misfit, misfit_text
 from bambi_anova.prediction.predictive_check import predictive_check
 from bambi_anova.prediction.sensitivity import sensitivity
 from bambi_anova.present.markup import escape_markdown
-from bambi_anova.present.methods_text import (
+from bambi_anova.present.wording import scale_name
+from bambi_anova.report.methods_text import (
     describe_check,
     describe_computation,
     describe_data,
@@ -36,7 +44,8 @@ from bambi_anova.present.methods_text import (
     describe_priors,
     describe_sensitivity,
 )
-from bambi_anova.present.results_text import (
+from bambi_anova.report.page import page
+from bambi_anova.report.results_text import (
     Reported,
     describe_covariates,
     describe_estimates,
@@ -45,8 +54,8 @@ from bambi_anova.present.results_text import (
     describe_sizes,
     describe_units,
 )
-from bambi_anova.present.wording import scale_name
 from bambi_anova.screening.screen import warn_of_trials
+from bambi_anova.storage.file import write_text
 from bambi_anova.tables.interval import Interval
 
 #: Posterior draws that the predictive check replicates.
@@ -71,13 +80,56 @@ class Report(str):
     methods: str
     results: str
     left: str
+    _of: tuple[Posterior, Reported] | None
 
-    def __new__(cls, methods: str, results: str, left: str) -> Report:
+    def __new__(
+        cls, methods: str, results: str, left: str, of: tuple[Posterior, Reported] | None = None
+    ) -> Report:
         """Join the parts under their headings."""
-        parts = (("Methods", methods), ("Results", results), ("Left to the author", left))
-        report = super().__new__(cls, "\n\n".join(f"### {t}\n\n{body}" for t, body in parts))
+        parts = {"Methods": methods, "Results": results, "Left to the author": left}
+        text = "\n\n".join(f"### {title}\n\n{body}" for title, body in parts.items())
+        report = super().__new__(cls, text)
         report.methods, report.results, report.left = methods, results, left
+        report._of = of
         return report
+
+    def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
+        """Write the report to one file.
+
+        Parameters
+        ----------
+        path : path
+            ``.html``: a page with the figure, the tables, the design, the verdict, versions and
+            the code to do it again, which needs nothing beside it; ``.md``: the text.
+        overwrite : bool
+            Whether a file that is there may go.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ArgumentError
+            If the name ends otherwise, or the report was not made by ``result.report()``.
+        StorageError
+            If the file is there, or cannot be written.
+
+        Examples
+        --------
+        >>> result.report().save("report.html")  # doctest: +SKIP
+        """
+        target = Path(path)
+        kind = target.suffix.lower()
+        if kind not in (".html", ".htm", ".md"):
+            raise ArgumentError(f"path={str(path)!r}: expected a name that ends in .html or .md")
+        if kind == ".md":
+            return write_text(target, f"{self}\n", overwrite)
+        if self._of is None:
+            raise ArgumentError("save: a page needs the fit; expected a report of result.report()")
+        sections = {"Methods": self.methods, "Results": self.results}
+        sections["Left to the author"] = self.left
+        return write_text(target, page(*self._of, sections), overwrite)
 
     def __repr__(self) -> str:
         return str(self)
@@ -114,7 +166,8 @@ def report(
     Returns
     -------
     Report
-        A ``str`` of Markdown, with the attributes ``methods``, ``results`` and ``left``.
+        A ``str`` of Markdown, with the attributes ``methods``, ``results`` and ``left``;
+        ``save("report.html")`` makes a page of it with figure and tables.
 
     Raises
     ------
@@ -145,6 +198,7 @@ def report(
         _paragraphs(methods),
         _paragraphs([results, _priors(moved)]),
         "\n".join(f"- {item}" for item in _left(posterior, reported, moved)),
+        (posterior, reported),
     )
 
 

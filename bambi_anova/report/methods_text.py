@@ -210,10 +210,11 @@ def describe_computation(posterior: Posterior) -> str:
     verdict = (
         f"By these criteria {trusted:,} of {len(accuracy):,} quantities of the fit are trusted."
     )
-    return f"{how} {verdict} {_software()}"
+    return f"{how} {verdict} {software()}"
 
 
-def _software() -> str:
+def software() -> str:
+    """Name the versions that a fit rests on."""
     return f"Software: {', '.join(f'{name} {version(name)}' for name in _PACKAGES)}."
 
 

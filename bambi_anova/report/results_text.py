@@ -17,8 +17,8 @@ from bambi_anova.estimates.slopes import slopes
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.response_scale import MEDIAN
 from bambi_anova.present.markup import escape_markdown
-from bambi_anova.present.methods_text import listed
 from bambi_anova.present.wording import joined, minus, population_name, scale_name
+from bambi_anova.report.methods_text import listed
 from bambi_anova.tables.interval import Interval
 from bambi_anova.tables.rounding import interval, number, percentage, row_decimals
 

@@ -11,9 +11,9 @@ import pytest
 import bambi_anova as ba
 from bambi_anova.errors import AnovaWarning
 from bambi_anova.posterior.trust import Sampling
-from bambi_anova.present.report import CHECKED, Report
 from bambi_anova.present.wording import TIMES
 from bambi_anova.priors.distributions import Prior
+from bambi_anova.report.report import CHECKED, Report
 from bambi_anova.specification import of_design
 from bambi_anova.tables.rounding import MINUS, interval, number, percentage, row_decimals
 
