@@ -180,9 +180,8 @@ def superiority(
     values, null = np.stack(draws, axis=-1), EVEN
     if measure == "cliffs_delta":
         values, null = 2 * values - 1, 0.0
-    about = pd.DataFrame(labels)
-    good = np.array(supported)
-    quantities = Quantities(about, values, good, found.population, found.scale, null=null)
+    pairs, good = pd.DataFrame(labels), np.array(supported)
+    quantities = Quantities(pairs, values, good, found.population, found.scale, null=null)
     return quantity_table(quantities, posterior.sampling, interval)
 
 
