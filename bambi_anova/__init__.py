@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bambi_anova.prediction.compare import compare, compare_fits
     from bambi_anova.result import Result
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: Public names and where they live; loaded when first asked for, because pandas, SciPy and
 #: Bambi take seconds to import.
