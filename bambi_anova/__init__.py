@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from bambi_anova.planning.plan import plan
     from bambi_anova.plots import plot_fits
     from bambi_anova.prediction.compare import compare, compare_fits
+    from bambi_anova.quick_fits.quick import quick
+    from bambi_anova.quick_fits.quick_fit import QuickFit
     from bambi_anova.result import Result
 
 __version__ = "0.2.0"
@@ -39,6 +41,7 @@ __version__ = "0.2.0"
 #: Bambi take seconds to import.
 _LAZY = {
     "Model": "bambi_anova.model",
+    "QuickFit": "bambi_anova.quick_fits.quick_fit",
     "Result": "bambi_anova.result",
     "anova": "bambi_anova.bambi_fits.anova",
     "applicable_analyses": "bambi_anova.analyses.compared",
@@ -55,6 +58,7 @@ _LAZY = {
     "plan": "bambi_anova.planning.plan",
     "plot_analyses": "bambi_anova.analyses.figure",
     "plot_fits": "bambi_anova.plots",
+    "quick": "bambi_anova.quick_fits.quick",
     "slopes": "bambi_anova.bambi_fits.estimates",
 }
 
@@ -68,6 +72,7 @@ _MODULES = {
 
 __all__ = [
     "Model",
+    "QuickFit",
     "Result",
     "__version__",
     "anova",
@@ -88,6 +93,7 @@ __all__ = [
     "plot_fits",
     "plots",
     "prior_scale_curve",
+    "quick",
     "reference",
     "slopes",
 ]

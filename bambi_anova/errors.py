@@ -38,6 +38,10 @@ class UnsupportedError(ArgumentError):
     """A quick fit cannot evaluate this model; the message names the method that can."""
 
 
+class NotLatentGaussianError(UnsupportedError):
+    """A part of a Bambi model, named in the message, that quick fits cannot take, and why."""
+
+
 class NotApplicableError(ArgumentError):
     """A classical analysis does not fit this design; the message names what does."""
 

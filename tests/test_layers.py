@@ -27,6 +27,7 @@ LAYERS = [
     "bambi_model",
     "posterior",
     "engine",
+    "quick_fits",
     "estimates",
     "bambi_fits",
     "prediction",

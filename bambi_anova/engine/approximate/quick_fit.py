@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ from bambi_anova.engine.progress import Progress
 from bambi_anova.engine.request import Request
 from bambi_anova.engine.threads import one_blas_thread
 from bambi_anova.posterior.extract import extract_draws
-from bambi_anova.posterior.importance import Weighting
+from bambi_anova.posterior.importance import LogEvidence, Weighting
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import Sampling
 from bambi_anova.specification import Specification
@@ -36,6 +37,40 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 Proposer = Callable[[Target, np.random.Generator], list[Proposal]]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Weighted draws of a latent model.
+
+    Attributes
+    ----------
+    latent : LatentDraws
+    weighting : Weighting
+    evidence : LogEvidence
+    missed : str
+        As of ``trust.Sampling``.
+    evaluations : int
+        Points of the hyperparameters that were looked at.
+    """
+
+    latent: LatentDraws
+    weighting: Weighting
+    evidence: LogEvidence
+    missed: str
+    evaluations: int
+
+
+def draw_quick(
+    model: LatentModel, request: Request, propose: Proposer, rng: np.random.Generator
+) -> Drawn:
+    """Draw from a latent model by a method that proposes hyperparameters."""
+    with one_blas_thread(), Progress(request.method, request.progressbar) as progress:
+        target = shared(Target(model, progress))
+        proposals = propose(target, rng)
+        latent, weighting, evidence = sample(target, proposals, request.chains, request.draws, rng)
+    missed = missed_modes(model, *places(model, latent))
+    return Drawn(latent, weighting, evidence, missed, target.evaluations)
 
 
 def fit_quick(specification: Specification, request: Request, propose: Proposer) -> Posterior:
@@ -50,11 +85,8 @@ def fit_quick(specification: Specification, request: Request, propose: Proposer)
     started = time.perf_counter()
     rng = np.random.default_rng(request.random_seed)
     model = quick_model(specification)
-    with one_blas_thread(), Progress(request.method, request.progressbar) as progress:
-        target = shared(Target(model, progress))
-        proposals = propose(target, rng)
-        latent, weighting, evidence = sample(target, proposals, request.chains, request.draws, rng)
-    missed = missed_modes(model, *places(model, latent))
+    drawn = draw_quick(model, request, propose, rng)
+    latent, weighting = drawn.latent, drawn.weighting
     if has_many_levels(specification):
         model, latent = margins_of_levels(model, latent, specification, rng)
     idata = bambi_posterior(model, specification, latent)
@@ -65,11 +97,11 @@ def fit_quick(specification: Specification, request: Request, propose: Proposer)
         "inference_library": "bambi_anova",
         "inference_method": request.method,
         "sampling_time": seconds,
-        "evaluations": target.evaluations,
+        "evaluations": drawn.evaluations,
         "pareto_k": weighting.pareto_k,
     }
-    sampling = Sampling(request.method, 0, seconds, seconds, weighting, missed)
-    return Posterior(specification, idata, draws, sampling, evidence)
+    sampling = Sampling(request.method, 0, seconds, seconds, weighting, drawn.missed)
+    return Posterior(specification, idata, draws, sampling, drawn.evidence)
 
 
 def places(model: LatentModel, latent: LatentDraws) -> tuple[Array, Array]:

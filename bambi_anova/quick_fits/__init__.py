@@ -1,0 +1,1 @@
+"""Quick fits of Bambi models, in the form that Bambi and ArviZ take."""
