@@ -18,7 +18,7 @@ from bambi_anova.posterior.importance import LogEvidence
 from bambi_anova.posterior.summary import diagnose
 from bambi_anova.posterior.trust import Sampling, Verdict, is_trusted, judge
 from bambi_anova.tables.columns import TRUST
-from bambi_anova.tables.interval import Interval
+from bambi_anova.tables.interval import DEFAULT, Interval
 from bambi_anova.tables.printing import Table
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class QuickFit(xr.DataTree):
     """
 
     _fit: BambiFit | None = None
+    _judged: pd.DataFrame | None = None
 
     @classmethod
     def of(cls, groups: dict[str, xr.Dataset], fit: BambiFit | None = None) -> QuickFit:
@@ -112,6 +113,12 @@ class QuickFit(xr.DataTree):
         >>> fit.trust()  # doctest: +SKIP
         """
         interval = Interval(ci_prob, ci_kind)
+        if var_names is None and interval == DEFAULT:
+            self._judged = self._trust(None, DEFAULT) if self._judged is None else self._judged
+            return Table(self._judged)
+        return Table(self._trust(var_names, interval))
+
+    def _trust(self, var_names: Sequence[str] | str | None, interval: Interval) -> pd.DataFrame:
         posterior = self["posterior"].to_dataset()
         chosen = _chosen(posterior, var_names)
         labels = [label for name in chosen for label in _labels(posterior[name])]
@@ -121,8 +128,7 @@ class QuickFit(xr.DataTree):
         trusted = is_trusted(table, sampling)
         bounds = list(interval.bounds)
         columns = [*COLUMNS[:3], *bounds, *COLUMNS[3:]]
-        found = table.assign(quantity=labels)[columns].assign(trusted=trusted)
-        return Table(found)
+        return table.assign(quantity=labels)[columns].assign(trusted=trusted)
 
     @property
     def verdict(self) -> Verdict:

@@ -26,7 +26,7 @@ from bambi_anova.posterior.trust import MIN_ESS, PROMISE
 from benchmarks.quick_bambi.models import MODELS
 from benchmarks.reporting import machine, markdown
 
-REFERENCE_DRAWS, REFERENCE_CHAINS = 5000, 4
+REFERENCE_DRAWS, REFERENCE_CHAINS = 4000, 4
 #: Monte Carlo error of a reference's mean, in sds, above which a parameter is not compared.
 SURE = 0.02
 LIMITS = {"r_hat": 1.01, "ess": MIN_ESS}
@@ -65,7 +65,7 @@ def compared(name: str, methods: list[str]) -> list[dict]:
     long = MODELS[name]().fit(
         draws=REFERENCE_DRAWS,
         chains=REFERENCE_CHAINS,
-        tune=2000,
+        tune=1500,
         inference_method="nutpie",
         random_seed=11,
         progressbar=False,

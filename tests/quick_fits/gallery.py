@@ -38,6 +38,12 @@ def frame():
             "positive": rng.gamma(2, np.exp(0.3 * real) / 2) + 0.01,
             "share": np.clip(rng.beta(2 * rate + 0.2, 2 - 2 * rate + 0.2), 0.01, 0.99),
             "rating": pd.Categorical(np.digitize(real, [0, 1, 2]), ordered=True),
+            "word": np.where(rate > 0.5, "yes", "no"),
+            "threshold_1": z**2,
+            "big": 1e5 * real + 1e7,
+            "sigma_": [f"s{k % 5}" for k in range(size)],
+            "lost": pd.Categorical([f"l{k % 4}" for k in range(size)], [f"l{k}" for k in range(7)]),
+            "holes": np.where(np.arange(size) % 7 == 3, np.nan, real),
             "angle": rng.vonmises(0.3 * x, 2),
         }
     )
@@ -112,8 +118,36 @@ CLOSED = {
         "y ~ d + hsgp(x, m=6, c=1.5, by=d, share_cov=False, centered=True)"
     ),
     "gaussian process in two variables": made("y ~ hsgp(x, z, m=3, c=1.5, iso=False)"),
+    "gaussian process of known kernel": made(
+        "y ~ hsgp(x, m=6, c=1.5)",
+        priors={"hsgp(x, m=6, c=1.5)": {"sigma": 1.0, "ell": prior("Gamma", alpha=2, beta=1)}},
+    ),
+    "gaussian process of known numbers": made(
+        "y ~ hsgp(x, m=6, c=1.5)", priors={"hsgp(x, m=6, c=1.5)": {"sigma": 1.0, "ell": 0.7}}
+    ),
+    "gaussian process by level, shared": made("y ~ hsgp(x, m=5, c=1.5, by=d, cov='Matern52')"),
+    "level of success": made("word['yes'] ~ x", "bernoulli"),
+    "columns of reserved names": made("y ~ threshold_1 + (1|sigma_)"),
+    "ordinal with a column named threshold_1": made("rating ~ threshold_1 + x", "cumulative"),
+    "levels without rows": made("y ~ x + (1|lost)"),
+    "missing rows": made("holes ~ x + (x|g)", dropna=True),
+    "far from zero": made("big ~ x + (1|g)"),
     "weights": made("weighted(y, w) ~ x + (1|g)"),
     "fractional weights of counts": made("weighted(count, fw) ~ x", "poisson"),
+}
+#: With rows that share every predictor.
+MERGED = {
+    "gaussian cells": made("y ~ d * c"),
+    "gaussian cells, weighted": made("weighted(y, fw) ~ d"),
+    "weighted exponential": made("weighted(positive, fw) ~ d + (1|h)", "exponential"),
+    "binomial cells": made("p(k, n) ~ d + (1|h)", "binomial"),
+    "beta-binomial cells": made("p(k, n) ~ d + (1|h)", "beta_binomial"),
+    "yes and no in cells": made("hit ~ c", "bernoulli", link="probit"),
+    "exposures in cells": made("count ~ d + offset(log(exposure))", "poisson"),
+    "weighted exposures": made("weighted(count, fw) ~ d + offset(log(exposure))", "poisson"),
+    "ordinal cells": made("rating ~ d + (1|h)", "cumulative"),
+    "ordinal cells, t slopes": made("rating ~ d", "cumulative", priors={"d": WIDE_T}),
+    "cells, t slopes": made("count ~ d + (1|h)", "negativebinomial", priors={"d": WIDE_T}),
 }
 #: With a likelihood made of Bambi's distribution.
 GENERATED = {

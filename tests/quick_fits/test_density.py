@@ -9,7 +9,7 @@ from bambi_anova.engine.latent.bambi_draws import (
 )
 from bambi_anova.engine.latent.draws import LatentDraws
 from bambi_anova.engine.latent.from_bambi import read_bambi
-from tests.quick_fits.gallery import CLOSED, GENERATED
+from tests.quick_fits.gallery import CLOSED, GENERATED, MERGED
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
@@ -31,9 +31,21 @@ def random_points(model, count=7, seed=1):
     return LatentDraws(values[:, None], core[:, None], effects)
 
 
-@pytest.mark.parametrize("name", [*CLOSED, *GENERATED])
+#: What takes its seconds to compile.
+SLOW = {"gamma", "hurdle gamma", "inflation by a predictor", "angles", "gaussian, log"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+        for name in CLOSED | MERGED | GENERATED
+    ],
+)
 def test_density_is_that_of_bambi(name):
-    found = read_bambi((CLOSED | GENERATED)[name]())
+    found = read_bambi((CLOSED | MERGED | GENERATED)[name]())
+    if name in MERGED:
+        assert len(found.model.origin) < len(found.model.predictors) * 48
     points = random_points(found.model)
     ours, theirs = own_log_density(found, points), bambi_log_density(found, points)
     assert np.isfinite(theirs).all()

@@ -20,6 +20,7 @@ from bambi_anova.engine.latent.draws import LatentDraws
 from bambi_anova.engine.latent.from_bambi import (
     CORE,
     EFFECTS,
+    NOTHING,
     VALUE,
     BambiLatent,
     Variable,
@@ -121,6 +122,9 @@ def own_log_density(found: BambiLatent, latent: LatentDraws) -> Array:
         total = model.log_density(u, x[:p], units) - model.log_prior(u)
         for scale, own in zip(model.scales, values, strict=True):
             total = total + scale.log_prior(own)
+    for term in model.core.terms:
+        if term.key == NOTHING:
+            total = total + x[term.start] ** 2 / 2
     return total
 
 

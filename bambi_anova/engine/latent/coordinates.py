@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -50,23 +51,30 @@ class Common:
 
 
 @dataclass(frozen=True)
-class PartlyGiven(Diagonal):
+class PartlyGiven:
     """Independent coordinates, of which some have sds by a function of the scales.
 
     Attributes
     ----------
+    others : Diagonal
+        Of all of them, as if those sds were one.
     given : tuple of slice and callable
         Which coordinates, and from scales (H, G) to their sds.
     """
 
-    given: tuple[tuple[slice, Callable[[Array], Array]], ...] = ()
+    others: Diagonal
+    given: tuple[tuple[slice, Callable[[Array], Array]], ...]
 
     def sd(self, values: Array) -> Array:
         """Return the sds at scales of shape (H, G), shape (D, G)."""
-        found = super().sd(values)
+        found = self.others.sd(values)
         for where, sd in self.given:
             found[where] = sd(values)
         return found
+
+    def variances(self) -> list[Variance]:
+        """Return the variance of each coordinate; of those by a function, one."""
+        return self.others.variances()
 
 
 @dataclass(frozen=True)
@@ -175,9 +183,9 @@ def assemble(
                 np.zeros(group.size),
                 [group.variance] * group.size,
             )
-    covariance = Diagonal.of(variances, scales)
+    covariance: Any = Diagonal.of(variances, scales)
     if given:
-        covariance = PartlyGiven(covariance.number, covariance.factors, tuple(given))
+        covariance = PartlyGiven(covariance, tuple(given))
     core = Core(tuple(terms), np.array(means, dtype=float)[:, None], covariance)
     width = blocks.count * blocks.size
     predictors = {}

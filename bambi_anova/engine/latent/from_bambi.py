@@ -43,8 +43,10 @@ Array = np.ndarray
 MOST_COEFFICIENTS = 12
 #: What no sd falls below, so that coordinates can be divided by it.
 LEAST_SD = 1e-200
-#: What standard deviations are called where hyperparameters have no index.
+#: Where a variable's numbers stand.
 CORE, VALUE, EFFECTS = "core", "value", "effects"
+#: A coordinate that no row has a part in, where there would be none.
+NOTHING = ""
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,7 @@ class _Reader:
         self.contributions: list[Contribution] = []
         self.centrings: list[Centring] = []
         self.shifts: dict[str, tuple[str, Array]] = {}
+        self.coefficients: dict[str, int] = {}
         self.auxiliary: dict[str, int] = {}
         self.held: dict[str, float] = {}
         self.thresholds: tuple[str, tuple[Prior, ...]] | None = None
@@ -218,55 +221,22 @@ class _Reader:
             self.source, self.response, offsets, columns, self.shifts, self.thresholds, self.merge
         )
         first = rows.first
-        if rows.thresholds:
-            means, sds = np.array([normal_of(one) for one in rows.thresholds.values()]).T
-            for name, mean, sd in zip(rows.thresholds, means, sds, strict=True):
-                self.common.append(
-                    Common(name, "", np.zeros((self.size, 1)), np.array([mean]), ((sd**2, ()),))
-                )
-        if not self.common:  # the engine needs a core, be it one that touches no row
-            empty = np.zeros((self.size, 1))
-            self.common.append(Common("", "", empty, np.zeros(1), ((1.0, ()),)))
+        self._add_thresholds(rows)
         parts = assemble(
             rows.offsets,
             [replace(one, columns=one.columns[first]) for one in self.common],
             [replace(g, codes=g.codes[first], values=g.values[first]) for g in self.grouped],
             len(self.scales),
         )
-        predictors = parts.predictors
-        shifts = {
-            name: {predictor: column[first]} for name, (predictor, column) in self.shifts.items()
-        }
         place = {term.key: term.start for term in parts.core.terms}
-        if rows.joint is not None:
-            (parent,) = predictors.values()
-            combined = rows.joint
-            predictors = {name: _combined(parent, own, place) for name, own in combined.items()}
-            shifts = {
-                key: {
-                    name: own.of_parent * next(iter(shift.values()))
-                    for name, own in combined.items()
-                }
-                for key, shift in shifts.items()
-            }
-        likelihood = rows.likelihood
-        auxiliary = dict(self.auxiliary)
-        if shifts:
-            stacked = {
-                key: np.concatenate([own.get(name, np.zeros(len(first))) for name in predictors])[
-                    :, None
-                ]
-                for key, own in shifts.items()
-            }
-            likelihood = Shifted(likelihood, stacked).likelihood()
-            auxiliary |= {key: index for index, key in enumerate(self._names) if key in shifts}
+        predictors, likelihood = self._shifted(rows, parts.predictors, place)
         model = LatentModel(
             likelihood=likelihood,
             predictors=predictors,
             core=parts.core,
             blocks=parts.blocks,
             scales=tuple(self.scales),  # type: ignore[arg-type]
-            auxiliary=auxiliary,
+            auxiliary=self.auxiliary | self.coefficients,
             held=self.held,
             log_constant=rows.log_constant + sum(one.log_constant for one in self.scales),
         )
@@ -281,6 +251,41 @@ class _Reader:
             rows,
             tuple(self.priors),
         )
+
+    def _add_thresholds(self, rows: Rows) -> None:
+        """Add coordinates that no term has: thresholds, and one where there would be none."""
+        for name, prior in rows.thresholds.items():
+            mean, sd = normal_of(prior)
+            self._add_without_rows(name, mean, sd)
+        if not self.common:  # the engine needs a core
+            self._add_without_rows(NOTHING, 0.0, 1.0)
+
+    def _add_without_rows(self, key: str, mean: float, sd: float) -> None:
+        columns = np.zeros((self.size, 1))
+        self.common.append(Common(key, "", columns, np.array([mean]), ((sd**2, ()),)))
+
+    def _shifted(
+        self, rows: Rows, predictors: Mapping[str, Predictor], place: Mapping[str, int]
+    ) -> tuple[Mapping[str, Predictor], Likelihood]:
+        """Return the likelihood's predictors, and the likelihood with coefficients in it."""
+        shifts = {
+            key: {predictor: column[rows.first]} for key, (predictor, column) in self.shifts.items()
+        }
+        if rows.joint is not None:
+            ((name, parent),) = predictors.items()
+            predictors = {to: _combined(parent, own, place) for to, own in rows.joint.items()}
+            shifts = {
+                key: {to: own.of_parent * shift[name] for to, own in rows.joint.items()}
+                for key, shift in shifts.items()
+            }
+        if not shifts:
+            return predictors, rows.likelihood
+        none = np.zeros(len(rows.first))
+        stacked = {
+            key: np.concatenate([shift.get(name, none) for name in predictors])[:, None]
+            for key, shift in shifts.items()
+        }
+        return predictors, Shifted(rows.likelihood, stacked).likelihood()
 
     @property
     def _names(self) -> list[str]:
@@ -316,7 +321,8 @@ class _Reader:
 
     def _refuse_many(self) -> None:
         if len(self.shifts) > MOST_COEFFICIENTS:
-            names = dict.fromkeys(name.split("[")[0] for name in self.shifts)
+            labels = [self.scales[place].name for place in self.coefficients.values()]
+            names = dict.fromkeys(label.split("[")[0] for label in labels)
             raise NotLatentGaussianError(
                 f"{', '.join(names)}: {len(self.shifts)} coefficients have priors that are not "
                 f"normal, and a quick fit explores at most {MOST_COEFFICIENTS} of them beside the "
@@ -367,20 +373,21 @@ class _Reader:
                 _require_finite(name, mean, sd)
             self.common.append(
                 Common(
-                    name,
+                    _inner(name),
                     predictor,
                     columns,
                     np.array([mean for mean, _ in moments]),
                     tuple((sd**2, ()) for _, sd in moments),
                 )
             )
-            self._waiting.append((name, name, shape, ""))
+            self._waiting.append((name, _inner(name), shape, ""))
             return
         keys = [name] if len(priors) == 1 else [f"{name}[{k}]" for k in range(len(priors))]
         places = []
         for key, prior, column in zip(keys, priors, columns.T, strict=True):
             places.append(self._add_scale(key, prior, positive=False))
-            self.shifts[key] = (predictor, column)
+            self.shifts[_inner(key)] = (predictor, column)
+            self.coefficients[_inner(key)] = places[-1]
         self.variables.append(Variable(name, self._dims(name), shape, ((VALUE, np.array(places)),)))
 
     def _group(self, predictor: str, term: GroupSpecificTerm) -> None:
@@ -525,6 +532,11 @@ class _Reader:
         self.scales.append(made)
         self.priors.append(prior)
         return len(self.scales) - 1
+
+
+def _inner(name: str) -> str:
+    """Return the key of a common effect, which no parameter of a likelihood can have."""
+    return f"common {name}"
 
 
 def _is_prior(value: object) -> bool:
