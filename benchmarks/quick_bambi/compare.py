@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import arviz as az
@@ -46,12 +46,12 @@ def main() -> None:
     if options.table and options.table.exists():
         table = pd.read_csv(options.table)
     for name in options.models:
-        rows = pd.DataFrame(compared(name, options.methods))
-        table = pd.concat([table, rows], ignore_index=True)
-        table = table.drop_duplicates(["model", "method"], keep="last")
-        if options.table:
-            table.to_csv(options.table, index=False)
-        print(markdown(shown(rows)), flush=True)
+        for row in compared(name, options.methods):
+            table = pd.concat([table, pd.DataFrame([row])], ignore_index=True)
+            table = table.drop_duplicates(["model", "method"], keep="last")
+            if options.table:
+                table.to_csv(options.table, index=False)
+            print(markdown(shown(pd.DataFrame([row]))), flush=True)
     if options.report:
         options.report.write_text(report(table))
     broken = table[table["lies"].fillna(0) > 0]
@@ -59,8 +59,8 @@ def main() -> None:
     sys.exit(f"trusted and wrong: {broken[ours]}" if ours.any() else 0)
 
 
-def compared(name: str, methods: list[str]) -> list[dict]:
-    """Return a row a method of one model."""
+def compared(name: str, methods: list[str]) -> Iterator[dict]:
+    """Yield a row a method of one model."""
     started = time.perf_counter()
     long = MODELS[name]().fit(
         draws=REFERENCE_DRAWS,
@@ -73,10 +73,9 @@ def compared(name: str, methods: list[str]) -> list[dict]:
     )
     exact = summary(long)
     exact = exact[exact["mcse_mean"] < SURE * exact["sd"]]
-    rows = [
-        {"model": name, "method": "reference", "seconds": time.perf_counter() - started}
-        | {"parameters": len(exact)}
-    ]
+    yield {"model": name, "method": "reference", "parameters": len(exact)} | {
+        "seconds": time.perf_counter() - started
+    }
     for method in methods:
         model = MODELS[name]()
         model.build()
@@ -84,7 +83,7 @@ def compared(name: str, methods: list[str]) -> list[dict]:
         try:
             found, trusted, said = METHODS[method](model)
         except (AnovaError, ValueError, TypeError, np.linalg.LinAlgError) as error:
-            rows.append({"model": name, "method": method, "said": f"fails: {error!s:.60}"})
+            yield {"model": name, "method": method, "said": f"fails: {error!s:.60}"}
             continue
         seconds = time.perf_counter() - started
         common = exact.index.intersection(found.index)
@@ -92,21 +91,18 @@ def compared(name: str, methods: list[str]) -> list[dict]:
         ratio = (found["sd"] / exact["sd"] - 1).abs()[common]
         wrong = (shift > PROMISE) | (ratio > PROMISE)
         believed = trusted.reindex(common).fillna(False).astype(bool)
-        rows.append(
-            {
-                "model": name,
-                "method": method,
-                "seconds": seconds,
-                "parameters": len(common),
-                "shift": shift.max(),
-                "sd_error": ratio.max(),
-                "wrong": int(wrong.sum()),
-                "trusted": int(believed.sum()),
-                "lies": int((wrong & believed).sum()),
-                "said": said,
-            }
-        )
-    return rows
+        yield {
+            "model": name,
+            "method": method,
+            "seconds": seconds,
+            "parameters": len(common),
+            "shift": shift.max(),
+            "sd_error": ratio.max(),
+            "wrong": int(wrong.sum()),
+            "trusted": int(believed.sum()),
+            "lies": int((wrong & believed).sum()),
+            "said": said,
+        }
 
 
 def summary(found: xr.DataTree) -> pd.DataFrame:

@@ -70,7 +70,9 @@ def splines() -> bmb.Model:
     data = pd.DataFrame(
         {"count": rng.poisson(np.exp(eta)), "x": x, "site": [f"s{k:02d}" for k in site]}
     )
-    return bmb.Model("count ~ bs(x, df=8) + (1|site)", data, family="poisson")
+    model = bmb.Model("count ~ bs(x, df=8) + (1|site)", data, family="poisson")
+    model.set_alias({"bs(x, df=8)": "curve"})  # nutpie cuts names at commas
+    return model
 
 
 def ordinal() -> bmb.Model:
@@ -82,7 +84,7 @@ def ordinal() -> bmb.Model:
     latent = latent + rng.logistic(size=600)
     data = pd.DataFrame(
         {
-            "rating": np.digitize(latent, [-2, -0.5, 0.8, 2.2]),
+            "rating": pd.Categorical(np.digitize(latent, [-2, -0.5, 0.8, 2.2]), ordered=True),
             "kind": np.where(kind, "old", "new"),
             "person": [f"p{k:02d}" for k in person],
             "item": [f"i{k:02d}" for k in item],
@@ -118,7 +120,9 @@ def process() -> bmb.Model:
     rng = np.random.default_rng(8)
     x = np.sort(rng.uniform(0, 10, 200))
     y = np.sin(x) + 0.3 * x + rng.normal(0, 0.5, 200)
-    return bmb.Model("y ~ 0 + hsgp(x, m=15, c=1.5)", pd.DataFrame({"x": x, "y": y}))
+    model = bmb.Model("y ~ 0 + hsgp(x, m=15, c=1.5)", pd.DataFrame({"x": x, "y": y}))
+    model.set_alias({"hsgp(x, m=15, c=1.5)": "f"})
+    return model
 
 
 def robust() -> bmb.Model:
