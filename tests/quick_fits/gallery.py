@@ -133,13 +133,13 @@ CLOSED = {
     "missing rows": made("holes ~ x + (x|g)", dropna=True),
     "far from zero": made("big ~ x + (1|g)"),
     "weights": made("weighted(y, w) ~ x + (1|g)"),
+    "weighted exponential": made("weighted(positive, fw) ~ d + (1|h)", "exponential"),
     "fractional weights of counts": made("weighted(count, fw) ~ x", "poisson"),
 }
 #: With rows that share every predictor.
 MERGED = {
     "gaussian cells": made("y ~ d * c"),
     "gaussian cells, weighted": made("weighted(y, fw) ~ d"),
-    "weighted exponential": made("weighted(positive, fw) ~ d + (1|h)", "exponential"),
     "binomial cells": made("p(k, n) ~ d + (1|h)", "binomial"),
     "beta-binomial cells": made("p(k, n) ~ d + (1|h)", "beta_binomial"),
     "yes and no in cells": made("hit ~ c", "bernoulli", link="probit"),
