@@ -23,14 +23,15 @@ from bambi_anova.bambi_fits.terms import group_index, label
 from bambi_anova.design.design import Design, Unit
 from bambi_anova.design.membership import NestedUnits, nested_units
 from bambi_anova.errors import ArgumentError
-from bambi_anova.families.links import LINKS
+from bambi_anova.families.links import LINKS, NODES, WEIGHTS
 from bambi_anova.posterior.populations import unseen_normals
 
 Array = np.ndarray
 
-#: Numbers that are held at once, and nodes of averages over several normals.
+#: Numbers that are held at once.
 MOST_NUMBERS = 4_000_000
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
+#: Averages over several normals have every fourth node of those over one.
+COARSE = 4
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ def _super(points: Points) -> Array:
             )
         if own.varying:
             sd = np.sqrt(sum(one.variances(points.draws) for one in own.varying))
-            if name in points.mean.linear:
+            if name in points.mean.exponential:
+                values[name] = points.inverse(name, own.fixed) + sd**2 / 2
+            elif name in points.mean.linear:
                 values[name] = _mean_over_normal(points, name, own.fixed, sd)
             else:
                 spread[name] = sd
@@ -119,15 +122,22 @@ def _super(points: Points) -> Array:
     return _over(points, spread, {**values, **constants})
 
 
-def _over(points: Points, spread: Mapping[str, Array], values: Mapping[str, Array]) -> Array:
+def _over(
+    points: Points,
+    spread: Mapping[str, Array],
+    values: Mapping[str, Array],
+    inner: bool = False,
+) -> Array:
     """Average over the predictors that have a spread, one after the other."""
     if not spread:
         return _shaped(points, values)
     (name, sd), *rest = spread.items()
+    step = 1 if len(spread) == 1 and not inner else COARSE
+    weights = WEIGHTS[::step] / WEIGHTS[::step].sum()
     total: Array | float = 0.0
-    for node, weight in zip(NODES, WEIGHTS / WEIGHTS.sum(), strict=True):
+    for node, weight in zip(NODES[::step], weights, strict=True):
         at = points.inverse(name, points.predictors[name].fixed + node * sd)
-        total = total + weight * _over(points, dict(rest), {**values, name: at})
+        total = total + weight * _over(points, dict(rest), {**values, name: at}, inner=True)
     return np.asarray(total)
 
 

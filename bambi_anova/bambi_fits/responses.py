@@ -33,6 +33,8 @@ class ResponseMean:
     parameters : tuple of str
     linear : frozenset of str
         Those in which it is linear while the others are held, and with them jointly.
+    exponential : frozenset of str
+        Those in whose exponential it is linear.
     boundless : frozenset of str
         Those over whose normal effects it has no mean.
     levels : tuple
@@ -44,6 +46,7 @@ class ResponseMean:
     value: Callable[[Parameters], Array]
     parameters: tuple[str, ...]
     linear: frozenset[str]
+    exponential: frozenset[str] = frozenset()
     boundless: frozenset[str] = frozenset()
     levels: tuple = ()
     word: str = ""
@@ -64,11 +67,13 @@ def response_mean(model: Any) -> ResponseMean:
         )
     if kind in _MEANS:
         value, linear = _MEANS[kind]
+        found = ResponseMean(value, names, frozenset(linear))
+        if "lognormal" not in kind:
+            return found
         # The exponential of a squared normal, or of an exponential of one, has no mean.
-        log = "lognormal" in kind
-        boundless = {"sigma", *(() if family.link["mu"].name == "identity" else ("mu",))}
-        none = frozenset(boundless if log else ())
-        return ResponseMean(value, names, frozenset(linear), none)
+        if family.link["mu"].name != "identity":
+            return replace(found, boundless=frozenset(("mu", "sigma")))
+        return replace(found, exponential=frozenset(("mu",)), boundless=frozenset(("sigma",)))
     found = parameter_value(parent)
     return found if kind == "vonmises" else replace(found, word="")
 

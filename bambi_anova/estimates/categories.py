@@ -173,8 +173,8 @@ def superiority(
     for own in groups:
         for first, second in combinations(own, 2):
             names = (":".join(map(str, levels.loc[i, factors])) for i in (first, second))
-            about = {"term": term, **levels.loc[first, place], "contrast": " > ".join(names)}
-            labels.append(about)
+            row = {"term": term, **levels.loc[first, place], "contrast": " > ".join(names)}
+            labels.append(row)
             draws.append(_higher(shares[..., first, :], shares[..., second, :]))
             supported.append(found.supported[[first * count, second * count]].all())
     values, null = np.stack(draws, axis=-1), EVEN

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import integrate, special, stats
 
 from bambi_anova.bambi_fits.grid import read_fit, reference_grid
 from bambi_anova.errors import ArgumentError
@@ -204,6 +205,34 @@ def test_the_superpopulation_is_an_average_over_new_groups(formula, family, mean
         expected = mean(eta, None)
         error = expected.std() / np.sqrt(len(expected))
         assert abs(points.values[0, draw, cell] - expected.mean()) < 5 * error + 1e-9
+
+
+def test_averages_over_new_groups_are_exact_where_groups_differ_much(fitted):
+    """Ratings under an sd of 6 by adaptive quadrature; log-normal means in closed form."""
+    model, idata = fitted("rating ~ A + (1|s)", "cumulative")
+    one = idata.isel(chain=slice(0, 1), draw=slice(0, 1)).copy(deep=True)
+    one["posterior"]["1|s_sigma"][:] = 6.0
+    points = reference_grid(read_fit(model, one), "super", "response").values.reshape(4, 2)
+    eta = reference_grid(read_fit(model, one)).values[0, 0]
+    bounds = one["posterior"]["threshold"].to_numpy()[0, 0]
+    for cell in range(2):
+        below = [
+            integrate.quad(
+                lambda z, b=b, cell=cell: special.expit(b - eta[cell] - 6 * z) * stats.norm.pdf(z),
+                -10,
+                10,
+                epsabs=1e-12,
+            )[0]
+            for b in bounds
+        ]
+        expected = np.diff([0, *below, 1])
+        np.testing.assert_allclose(points[:, cell], expected, atol=1e-8)
+    model, idata = fitted("positive ~ A + (1|s)", "lognormal")
+    posterior = idata["posterior"]
+    variance = posterior["1|s_sigma"] ** 2 + posterior["sigma"] ** 2
+    expected = np.exp(posterior["Intercept"] + variance / 2).to_numpy()
+    found = reference_grid(read_fit(model, idata), "super", "response").values
+    np.testing.assert_allclose(found[..., 0], expected, rtol=1e-12)
 
 
 def test_means_over_new_groups_that_do_not_exist_are_refused(fitted):
