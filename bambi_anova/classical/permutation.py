@@ -47,6 +47,8 @@ from bambi_anova.classical.study import (
 )
 from bambi_anova.classical.unit_means import Scores, judging_unit, unit_scores
 from bambi_anova.design.design import Unit
+from bambi_anova.errors import NotApplicableError
+from bambi_anova.posterior.response_scale import is_transformed
 
 if TYPE_CHECKING:
     from bambi_anova.model import Model
@@ -74,7 +76,7 @@ def permutation_test(
     model: Model,
     term: str | None = None,
     unit: str | None = None,
-    scale: str = "response",
+    scale: str | None = None,
     permutations: int = 20_000,
     random_seed: int | None = None,
     ci_prob: float = 0.95,
@@ -88,9 +90,10 @@ def permutation_test(
         Factors joined by colons; every term by default.
     unit : str, optional
         Unit term whose means are rearranged, or ``"row"``; by default what judges each term.
-    scale : {"response", "link"}
+    scale : {"response", "link"}, optional
         Means of the response (proportions, of binary data), or empirical logits
-        log((k + 1/2) / (n - k + 1/2)).
+        log((k + 1/2) / (n - k + 1/2)).  Of a transformed response, such as log(y), only its own
+        means are compared, which are "link".
     permutations : int
         Up to that many rearrangements are all enumerated; of more, that many are drawn.
     random_seed : int, optional
@@ -111,7 +114,8 @@ def permutation_test(
     Raises
     ------
     NotApplicableError
-        If there are covariates, units cross and none is named, or units lack cells.
+        If there are covariates, units cross and none is named, units lack cells, or a transformed
+        response has no such scale.
 
     Examples
     --------
@@ -122,7 +126,7 @@ def permutation_test(
     >>> table["p"].round(3).tolist(), table["unit"].unique().tolist()
     ([0.289, 0.531, 0.281, 0.25], ['block'])
     """
-    one_of("scale", scale, SCALES)
+    scale = _scale(model, scale)
     probability(ci_prob)
     whole_number("permutations", permutations)
     start = perf_counter()
@@ -137,6 +141,20 @@ def permutation_test(
             tests.insert(0, _omnibus_test(scores, wanted, permutations, rng))
         rows += [{"term": ":".join(wanted)} | _report(test, scores, ci_prob) for test in tests]
     return tabulate(rows, ANALYSIS, scale, "super", perf_counter() - start)
+
+
+def _scale(model: Model, scale: str | None) -> str:
+    """Return the scale of the means that are compared: of a transformed response its own."""
+    transformed = is_transformed(model)
+    if scale is None:
+        return "link" if transformed else "response"
+    one_of("scale", scale, SCALES)
+    if scale == "response" and transformed:
+        raise NotApplicableError(
+            f"{ANALYSIS}: scale='response' is not for a transformed response; it compares means of "
+            f"{model.design.rows.response.name}: use scale='link'"
+        )
+    return scale
 
 
 @dataclass(frozen=True)

@@ -336,3 +336,17 @@ def test_too_few_rearrangements_bound_nothing():
         -np.inf,
         np.inf,
     )
+
+
+def test_means_of_a_transformed_response_are_its_own():
+    frame = whole().assign(y=lambda rows: np.exp(rows["y"]))
+    logs = ba.Model("log(y) ~ group + Error(s)", frame)
+    table = permutation_test(logs)
+    assert table["scale"].tolist() == ["link"]
+    ready = ba.Model("z ~ group + Error(s)", frame.assign(z=np.log(frame["y"])))
+    same = permutation_test(ready)
+    assert same["scale"].tolist() == ["response"]
+    assert table["estimate"][0] == pytest.approx(same["estimate"][0])
+    assert permutation_test(logs, scale="link")["scale"].tolist() == ["link"]
+    with pytest.raises(NotApplicableError, match=r"means of log\(y\): use scale='link'"):
+        permutation_test(logs, scale="response")
