@@ -67,7 +67,7 @@ def main() -> None:
         raise SystemExit("nothing to compare; run reference.py, or compare.py without --kept")
     comparisons = compare(fits, reference)
     if options.save:
-        comparisons.to_csv(options.save, index=False, float_format="%.6g")
+        comparisons.to_csv(options.save, index=False, float_format="%.10g")
     text = report(comparisons, waiting)
     print(text)
     if options.report:
@@ -84,7 +84,7 @@ def fit_all(designs: list[Design], method: str, seed: int, folder: Path) -> None
             continue
         print(f"{design.name}, {method}, seed {seed}", file=sys.stderr, flush=True)
         found = fit(design, method, seed)
-        found.to_csv(path, mode="a", header=not path.exists(), index=False, float_format="%.6g")
+        found.to_csv(path, mode="a", header=not path.exists(), index=False, float_format="%.10g")
 
 
 def read_fits(method: str, seed: int, folder: Path = FITS) -> pd.DataFrame:

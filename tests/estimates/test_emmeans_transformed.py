@@ -63,7 +63,7 @@ def test_margins_and_differences_are_of_cells_taken_back(at_estimates):
     # Margins of the link taken back are others.
     link = result.means("nitrogen", scale="link")["mean"]
     other = np.exp(link) if response == "log" else link**2
-    assert (np.abs(other / table["mean"] - 1) > 1e-3).all()
+    assert np.abs(other / table["mean"] - 1).max() > 1e-3
     table = result.contrasts("nitrogen", scale="median")
     expected = theirs(response, "median difference", "nitrogen")["estimate"][table["contrast"]]
     np.testing.assert_allclose(table["mean"], expected, rtol=1e-10)
