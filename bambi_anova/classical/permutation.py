@@ -48,7 +48,6 @@ from bambi_anova.classical.study import (
 from bambi_anova.classical.unit_means import Scores, judging_unit, unit_scores
 from bambi_anova.design.design import Unit
 from bambi_anova.errors import NotApplicableError
-from bambi_anova.posterior.response_scale import is_transformed
 
 if TYPE_CHECKING:
     from bambi_anova.model import Model
@@ -126,11 +125,11 @@ def permutation_test(
     >>> table["p"].round(3).tolist(), table["unit"].unique().tolist()
     ([0.289, 0.531, 0.281, 0.25], ['block'])
     """
-    scale = _scale(model, scale)
     probability(ci_prob)
     whole_number("permutations", permutations)
     start = perf_counter()
     study = read_study(model)
+    scale = _scale(model, study, scale)
     check_permutation(study, unit, scale)
     rng = generator(random_seed)
     rows = []
@@ -143,9 +142,9 @@ def permutation_test(
     return tabulate(rows, ANALYSIS, scale, "super", perf_counter() - start)
 
 
-def _scale(model: Model, scale: str | None) -> str:
+def _scale(model: Model, study: Study, scale: str | None) -> str:
     """Return the scale of the means that are compared: of a transformed response its own."""
-    transformed = is_transformed(model)
+    transformed = study.trials is None and not model.transformed.straight
     if scale is None:
         return "link" if transformed else "response"
     one_of("scale", scale, SCALES)

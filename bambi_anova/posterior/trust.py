@@ -9,7 +9,9 @@ promise.  Chains must agree as well: R-hat of split, rank-normalised draws at mo
 That errors can be believed, tails must allow: those of what is averaged, in the draws and with
 their weights, must have a Pareto k of at most 0.7 for the mean to settle (Vehtari et al. 2024,
 arXiv:1507.02646).  The sd is made of squared distances from the mean, whose k is twice that of
-the draws: of a quantity without a variance any finite sample shows an sd.
+the draws: of a quantity without a variance any finite sample shows an sd.  Where its k is
+below 0.7 the sd settles, but more slowly than its Monte Carlo error, which supposes a variance,
+says: the error is widened by what the k costs, and held to a third of the promise.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ import pandas as pd
 from bambi_anova.errors import listing
 from bambi_anova.posterior.importance import Weighting
 
+Array = np.ndarray
+
 #: What is promised of trusted quantities: their error in mean, in posterior sds, and in sd.
 PROMISE = 0.15
 MAX_R_HAT = 1.01
@@ -30,6 +34,8 @@ MIN_ESS = 400
 MAX_PARETO_K = 0.7
 #: Monte Carlo error of mean and sd, in posterior sds.
 MAX_ERROR = 0.04
+#: Monte Carlo error of the sd, widened for a tail that lets it settle slowly.
+MAX_WIDENED_ERROR = PROMISE / 3
 #: Monte Carlo error of an interval's bounds, in posterior sds.
 MAX_BOUND_ERROR = PROMISE
 #: Monte Carlo error of a share of draws: that of an even chance at 400 effective draws.
@@ -42,6 +48,33 @@ def max_pareto_k(draws: int) -> float:
     It is min(1 - 1 / log10(draws), 0.7), as in Vehtari et al. (2024, arXiv:1507.02646).
     """
     return min(1 - 1 / np.log10(draws), MAX_PARETO_K)
+
+
+def widening(k: Array, draws: Array) -> Array:
+    """Return how many times larger than its Monte Carlo error the error of an average is.
+
+    The squared error of a mean falls with the number of draws S as S to the minus a convergence
+    rate, 1 for short tails and 0 for a Pareto k of 1 (Vehtari et al. 2024, arXiv:1507.02646,
+    section 3.2); Monte Carlo errors suppose a rate of 1.
+
+    Parameters
+    ----------
+    k : ndarray
+        Tail shape of what is averaged.
+    draws : ndarray of that shape
+
+    Examples
+    --------
+    >>> widening(np.array([-0.2, 0.3, 0.5, 0.7]), np.full(4, 4000.0)).round(2).tolist()
+    [1.0, 1.06, 1.65, 5.59]
+    """
+    k, draws = np.broadcast_arrays(np.asarray(k, float), np.asarray(draws, float))
+    # At 1/2 itself the formula is 0 / 0.
+    inner = np.where(np.abs(k - 0.5) < 1e-4, 0.5 + 1e-4, np.clip(k, 1e-9, 1 - 1e-9))
+    power = draws ** (2 * inner)
+    rate = 2 * (inner - 1) * draws * power + (1 - 2 * inner) * power + draws**2
+    rate = np.clip(rate / ((draws - 1) * (draws - power)), 0.0, 1.0)
+    return np.where(np.isnan(k), np.nan, draws ** ((1 - rate) / 2))
 
 
 @dataclass(frozen=True)
@@ -205,6 +238,7 @@ def _failures(summary: pd.DataFrame, sampling: Sampling) -> dict[str, pd.Series]
         "slow": summary["r_hat"] <= MAX_R_HAT,
         "few": (summary["ess_bulk"] >= MIN_ESS) & (summary["ess_tail"] >= MIN_ESS),
         "noisy": error <= MAX_ERROR * summary["sd"],
+        "unsettled": ~_unsettled(summary),
         "loose": summary["mcse_bounds"] <= MAX_BOUND_ERROR * summary["sd"],
         "heavy": summary["pareto_k"] <= MAX_PARETO_K,
         "endless": summary["pareto_k_sd"] <= MAX_PARETO_K,
@@ -213,6 +247,22 @@ def _failures(summary: pd.DataFrame, sampling: Sampling) -> dict[str, pd.Series]
         # Parts of one weighted sample share their proposal: what sets them apart is in the errors.
         del tested["slow"]
     return {name: ~good for name, good in tested.items()}
+
+
+def _widened(summary: pd.DataFrame) -> pd.Series:
+    """Return the error of the sd, in sds, widened for the tail of squared distances."""
+    k, draws = summary["pareto_k_sd"].to_numpy(), summary["ess_bulk"].to_numpy()
+    return summary["mcse_sd"] * widening(k, draws) / summary["sd"]
+
+
+def _unsettled(summary: pd.DataFrame) -> pd.Series:
+    """Tell which rows have an error that is small enough but for a tail that is light enough.
+
+    What misses one of these two has its own words.
+    """
+    small = summary["mcse_sd"] <= MAX_ERROR * summary["sd"]
+    light = summary["pareto_k_sd"] <= MAX_PARETO_K
+    return small & light & (_widened(summary) > MAX_WIDENED_ERROR)
 
 
 def _slow(rows: pd.DataFrame, sampling: Sampling) -> str:
@@ -235,6 +285,14 @@ def _noisy(rows: pd.DataFrame, sampling: Sampling) -> str:
     return (
         f"Monte Carlo error up to {error.max():.2g} sd (above {MAX_ERROR}) for "
         f"{listing(rows.index)}: {_remedy(sampling)}"
+    )
+
+
+def _settling(rows: pd.DataFrame, sampling: Sampling) -> str:
+    return (
+        f"Monte Carlo error of sds up to {_widened(rows).max():.2g} sd (above "
+        f"{MAX_WIDENED_ERROR:.2g}) with what heavy tails add to it (Pareto k of squared distances "
+        f"up to {rows['pareto_k_sd'].max():.2g}) for {listing(rows.index)}: {_remedy(sampling)}"
     )
 
 
@@ -268,6 +326,7 @@ _WORDS = {
     "slow": _slow,
     "few": _few,
     "noisy": _noisy,
+    "unsettled": _settling,
     "loose": _loose,
     "heavy": _heavy,
     "endless": _endless,

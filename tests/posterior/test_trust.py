@@ -13,6 +13,7 @@ from bambi_anova.posterior.trust import (
     Verdict,
     is_trusted,
     judge,
+    widening,
 )
 from benchmarks.corpus.designs import DESIGNS as CORPUS
 from benchmarks.corpus.quantities import quantities
@@ -59,12 +60,30 @@ def test_good_weighted_draws_are_trusted():
         ({"mcse_bounds": 2.0 * MAX_BOUND_ERROR * 1.01}, "interval bounds"),
         ({"pareto_k": 0.71}, "Pareto k"),
         ({"pareto_k_sd": 0.71}, "Pareto k of squared distances"),
+        ({"pareto_k_sd": 0.65, "mcse_sd": 0.04}, "heavy tails"),
     ],
 )
 def test_each_threshold_can_fail_by_itself(changes, word):
     assert is_trusted(row(**changes), quick()).tolist() == [False]
     (complaint,) = judge(row(**changes), quick()).reasons
     assert word in complaint
+
+
+def test_averages_of_heavy_tails_settle_as_slowly_as_is_said():
+    # Of Pareto variables k and mean are known: how does the error of their means fall?
+    rng, counts = np.random.default_rng(1), np.array([200.0, 2000.0])
+    for k in (0.2, 0.6, 0.75):
+        errors = [
+            np.median(np.abs(rng.pareto(1 / k, (1000, int(draws))).mean(axis=1) - k / (1 - k)))
+            for draws in counts
+        ]
+        widened = widening(np.full(2, k), counts)
+        fall = np.log10(errors[0] / errors[1])
+        assert fall == pytest.approx(0.5 - np.log10(widened[1] / widened[0]), abs=0.08)
+    # With a k of 0.6, squared distances fall as slowly: a rate of 1 would not do.
+    assert widening(np.array(0.6), np.array(2000.0)) > 2.5
+    # At 1/2 the rate is 1 - 1 / log S: an error of the root of e times as large.
+    assert widening(np.array(0.5), np.array(4000.0)) == pytest.approx(np.exp(0.5), rel=1e-3)
 
 
 def test_weights_with_a_heavy_tail_spoil_every_row():
