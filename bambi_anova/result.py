@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from bambi_anova.arguments import with_own_floats
 from bambi_anova.estimates.accuracy import complaints, diagnostics, trust, verdict
@@ -21,6 +21,7 @@ from bambi_anova.evidence.marginal_likelihood import marginal_likelihood
 from bambi_anova.evidence.restrictions import order_bayes_factor, savage_dickey
 from bambi_anova.plots.page import plot_page
 from bambi_anova.plots.prior_posterior import plot_priors
+from bambi_anova.posterior.parameter import of_parameter
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.loo import loo
 from bambi_anova.prediction.misfit import misfit
@@ -33,6 +34,33 @@ from bambi_anova.present.publish import table, to_latex, to_markdown
 from bambi_anova.report.report import report
 from bambi_anova.specification import Specification
 from bambi_anova.storage.saving import save
+
+
+@with_own_floats
+@dataclass(frozen=True, repr=False, eq=False)
+class ParameterResult(Posterior):
+    """What a fit says of one further parameter; made by ``Result.parameter``.
+
+    Its tables are those of ``Result``, on the scale of the parameter ("response") or on that of its
+    link: for sigma on the sd or its log.
+    """
+
+    means = means
+    deflections = deflections
+    contrasts = contrasts
+    slopes = slopes
+    unit_slopes = unit_slopes
+    anova = anova
+    probability = probability
+    orders = orders
+    draws_of = draws_of
+    summary = summary
+    trust = trust
+    verdict = property(verdict)
+
+    def __repr__(self) -> str:
+        word, formula = self.family.scale.word, self.design.formula.text
+        return f"{self.specification.parent.name} ({word}) of {formula}"
 
 
 @with_own_floats
@@ -107,6 +135,32 @@ class Result(Posterior):
     report = report
     __repr__ = result_text
     _repr_html_ = result_html
+
+    def parameter(self, name: str) -> ParameterResult:
+        """Return the tables of a further parameter that has a formula, such as "sigma".
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        ParameterResult
+            With the methods of a result that are about a linear predictor; figures of
+            ``bambi_anova.plots`` take it too.
+
+        Raises
+        ------
+        ArgumentError
+            If no formula gives that parameter.
+
+        Examples
+        --------
+        >>> spread = result.parameter("sigma")  # doctest: +SKIP
+        >>> spread.contrasts("group", compare="ratio")  # doctest: +SKIP
+        """
+        found = of_parameter(self, name)
+        return ParameterResult(**{one.name: getattr(found, one.name) for one in fields(found)})
 
     @property
     def model(self) -> Specification:

@@ -152,6 +152,12 @@ class Design:
         return {factor.name: factor.levels for factor in self.factors}
 
     @property
+    def covariates(self) -> dict[str, Covariate]:
+        """The covariates that its terms and slopes read; the rows may hold others'."""
+        own = {one.covariate for one in (*self.terms, *self.slopes)}
+        return {name: known for name, known in self.rows.covariates.items() if name in own}
+
+    @property
     def factor_terms(self) -> list[FixedTerm]:
         """The fixed terms that are made of factors alone."""
         return [term for term in self.terms if term.factors and not term.covariate]
@@ -230,7 +236,7 @@ def describe_design(design: Design) -> str:
     Terms      variety  df 2  stratum block:variety, judged by 18 units
     Cells      variety: 3 cells of 24 rows; none empty
     """
-    covariates = design.rows.covariates.values()
+    covariates = design.covariates.values()
     return sections(
         ("Factors", _factors(design)),
         ("Covariates", [f"{c.name}: mean {_plain(c)}, sd {c.sd:.4g}" for c in covariates]),

@@ -25,10 +25,12 @@ from scipy import sparse
 from bambi_anova.design.design import RESIDUAL, Design, Slope, Unit, nested
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.deflections import held_by_term
+from bambi_anova.estimates.effect_sizes import residual_sd
 from bambi_anova.estimates.effects import margin_weights
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import quantity_table
 from bambi_anova.estimates.reference_grid import ReferenceGrid, reference_grid
+from bambi_anova.posterior.parameter import of_parameter
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import summarise
 from bambi_anova.posterior.trust import Sampling, is_trusted
@@ -77,13 +79,15 @@ def anova(
     scale: str = "link",
     ci_prob: float = 0.95,
     ci_kind: str = "hdi",
+    *,
+    parameter: str | None = None,
 ) -> pd.DataFrame:
     """Return the Bayesian ANOVA table: a row a term, unit term and residual.
 
     Parameters
     ----------
     posterior : Posterior
-    population, scale, ci_prob, ci_kind
+    population, scale, ci_prob, ci_kind, parameter
         As for ``means``; they choose the cell means whose deflections are summarised.
 
     Returns
@@ -106,6 +110,7 @@ def anova(
     >>> result.anova()  # doctest: +SKIP
     """
     interval = Interval(ci_prob, ci_kind)
+    posterior = of_parameter(posterior, parameter)
     points = reference_grid(posterior, population, scale)
     draws, design = posterior.draws, posterior.design
     sources = _fixed_sources(points, posterior)
@@ -218,7 +223,7 @@ def _residual_source(posterior: Posterior, taken: int) -> list[Source]:
     size = posterior.design.rows.size
     freedom = max(size - 1 - taken, 0)
     labels = source_labels(RESIDUAL, "residual", RESIDUAL, size, freedom)
-    return [Source(labels, posterior.draws.auxiliary[name], _residual_squares(posterior), size)]
+    return [Source(labels, residual_sd(posterior)[0], _residual_squares(posterior), size)]
 
 
 def _residual_squares(posterior: Posterior) -> Array:

@@ -19,6 +19,7 @@ from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import Rope, quantity_table
 from bambi_anova.estimates.ratios import DIFFERENCE, logs_of, ratios
 from bambi_anova.estimates.reference_grid import ReferenceGrid, reference_grid
+from bambi_anova.posterior.parameter import of_parameter
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.tables.interval import Interval
 
@@ -43,6 +44,7 @@ def contrasts(
     standardize: str | None = None,
     rope: Rope | None = None,
     comp_val: float | None = None,
+    parameter: str | None = None,
 ) -> pd.DataFrame:
     """Return contrasts of a term's marginal means, never of raw coefficients.
 
@@ -97,6 +99,8 @@ def contrasts(
         Adds ``below_rope``, ``in_rope``, ``above_rope`` and their Monte Carlo error.
     comp_val : float, optional
         Adds ``above_comp_val`` and its Monte Carlo error.
+    parameter : str, optional
+        As for ``means``; ratios of sds are ``parameter="sigma", compare="ratio"``.
 
     Returns
     -------
@@ -121,6 +125,7 @@ def contrasts(
     >>> result.contrasts("trial_type", compare="odds_ratio")  # doctest: +SKIP
     """
     interval = Interval(ci_prob, ci_kind)
+    posterior = of_parameter(posterior, parameter)
     found = contrast_quantities(
         posterior,
         term,
@@ -156,8 +161,10 @@ def contrast_quantities(
     slope: str | None = None,
     compare: str = DIFFERENCE,
     standardize: str | None = None,
+    parameter: str | None = None,
 ) -> Quantities:
     """Return contrasts of a term's marginal means or slopes, with their draws."""
+    posterior = of_parameter(posterior, parameter)
     points = reference_grid(posterior, population, scale, at, slope)
     given = Method(method, ref, scores, cells, "-" if compare == DIFFERENCE else "/")
     contrasts = contrasts_on(points, posterior.design, term, given, by, weights, slope)

@@ -12,6 +12,7 @@ from bambi_anova.estimates.effects import Effects, deflection_effects
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import Rope, quantity_table
 from bambi_anova.estimates.reference_grid import reference_grid
+from bambi_anova.posterior.parameter import of_parameter
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.tables.interval import Interval
 
@@ -26,6 +27,7 @@ def deflections(
     *,
     rope: Rope | None = None,
     comp_val: float | None = None,
+    parameter: str | None = None,
 ) -> pd.DataFrame:
     """Return the sum-to-zero effects of every term, or of one.
 
@@ -35,7 +37,7 @@ def deflections(
     term : str, optional
         Factors joined by colons; by default every factor term of the model, and margins that
         terms hold because no other term has them, as ``W`` in ``A/W``.
-    population, scale, ci_prob, ci_kind, rope, comp_val
+    population, scale, ci_prob, ci_kind, rope, comp_val, parameter
         As for ``means``.
 
     Returns
@@ -48,14 +50,21 @@ def deflections(
     >>> result.deflections("trial_type")  # doctest: +SKIP
     """
     interval = Interval(ci_prob, ci_kind)
+    posterior = of_parameter(posterior, parameter)
     found = deflection_quantities(posterior, term, population, scale)
     return quantity_table(found, posterior.sampling, interval, rope, comp_val)
 
 
 def deflection_quantities(
-    posterior: Posterior, term: str | None = None, population: str = "super", scale: str = "link"
+    posterior: Posterior,
+    term: str | None = None,
+    population: str = "super",
+    scale: str = "link",
+    *,
+    parameter: str | None = None,
 ) -> Quantities:
     """Return the deflections of one term or of all, with their draws."""
+    posterior = of_parameter(posterior, parameter)
     points = reference_grid(posterior, population, scale)
     grid = points.grid
     own = [margin for held in held_by_term(posterior).values() for margin in held]

@@ -76,6 +76,8 @@ def _standard(posterior: Posterior, standardize: str, population: str) -> tuple[
 def residual_sd(posterior: Posterior) -> tuple[Array, str]:
     """Return the sd of the residual on the link scale, of shape (H, D), and its name."""
     draws, family, link = posterior.draws, posterior.family, posterior.link
+    if family.residual in draws.further:
+        return _mean_spread(posterior), "residual (all cells)"
     if family.residual:
         return draws.auxiliary[family.residual], "residual"
     # With an overdispersion of its own a family has no one latent variable to take the sd of.
@@ -88,3 +90,17 @@ def residual_sd(posterior: Posterior) -> tuple[Array, str]:
         )
     sd, name = link.latent
     return np.full(draws.sample_shape, sd), f"residual ({name})"
+
+
+def _mean_spread(posterior: Posterior) -> Array:
+    """Return the root of the cells' mean residual variance, shape (H, D).
+
+    Kruschke's effect sizes divide by it where groups have sds of their own (chapter 16).
+    """
+    own = posterior.draws.further[posterior.family.residual]
+    if own.units:
+        raise ArgumentError(
+            f"{', '.join(own.units)}: units have residual sds of their own, so that there is none "
+            "for all of them; compare means on their own scale"
+        )
+    return np.sqrt(np.exp(2 * own.cells).mean(axis=-1))

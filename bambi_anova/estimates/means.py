@@ -15,6 +15,7 @@ from bambi_anova.estimates.effects import mean_effects
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import Rope, quantity_table
 from bambi_anova.estimates.reference_grid import ReferenceGrid, reference_grid
+from bambi_anova.posterior.parameter import of_parameter
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.tables.interval import Interval
 
@@ -31,6 +32,7 @@ def means(
     at: Mapping[str, Any] | None = None,
     rope: Rope | None = None,
     comp_val: float | None = None,
+    parameter: str | None = None,
 ) -> pd.DataFrame:
     """Return the marginal means of a term.
 
@@ -65,6 +67,9 @@ def means(
         ``mcse_rope``, the largest of their Monte Carlo errors.
     comp_val : float, optional
         Adds ``comp_val``, ``above_comp_val`` (the share above it) and ``mcse_comp_val``.
+    parameter : str, optional
+        A further parameter that has a formula, such as "sigma": means of it, on the response scale
+        (sds) or the link scale (their logs).
 
     Returns
     -------
@@ -81,6 +86,7 @@ def means(
     >>> result.means("condition", population="finite")  # doctest: +SKIP
     """
     interval = Interval(ci_prob, ci_kind)
+    posterior = of_parameter(posterior, parameter)
     found = mean_quantities(posterior, term, population, scale, weights=weights, at=at)
     return quantity_table(found, posterior.sampling, interval, rope, comp_val)
 
@@ -94,8 +100,10 @@ def mean_quantities(
     weights: str = "equal",
     at: Mapping[str, Any] | None = None,
     slope: str | None = None,
+    parameter: str | None = None,
 ) -> Quantities:
     """Return the marginal means of a term, or its marginal slopes, with their draws."""
+    posterior = of_parameter(posterior, parameter)
     points = reference_grid(posterior, population, scale, at, slope)
     default = None if slope is None else _factors_of_slope(posterior.design, slope)
     return means_on(points, term, default, weights, slope, _zero(posterior))

@@ -186,6 +186,11 @@ def jzs_model(specification: Specification, scales: Mapping[str, float] | None =
         If a scale is not positive, or names no term.
     """
     design, family = specification.design, specification.family
+    if len(specification.predictors) > 1:
+        raise UnsupportedError(
+            "priors='jzs': expected one sd for all rows, as BayesFactor has; leave out the formula "
+            "of sigma, or priors='jzs', which takes the priors of the model"
+        )
     if not family.normal or not isinstance(specification.priors.auxiliary.get("sigma"), Prior):
         raise UnsupportedError(
             f"priors='jzs': expected gaussian responses of unknown sigma, got family "

@@ -164,7 +164,10 @@ def find_term(name: object, design: Design) -> FixedTerm:
 
 
 def sub_specification(full: Specification, model: SubModel) -> Specification:
-    """Return the specification of a sub-model: the same rows, cells, units and priors."""
+    """Return the specification of a sub-model: the same rows, cells, units and priors.
+
+    Formulas of further parameters stay as they are.
+    """
     design, names = full.design, model.names
     formula = design.formula
     mean = formula.parent
@@ -189,5 +192,6 @@ def sub_specification(full: Specification, model: SubModel) -> Specification:
             if name in names or name in units
         },
         full.priors.auxiliary,
+        full.priors.predictors,
     )
     return replace(full.with_design(own), priors=priors)

@@ -18,6 +18,8 @@ from bambi_anova.posterior.posterior import Posterior
 def shows_data(posterior: Posterior, scale: str) -> bool:
     """Whether observed means can be laid over: on the response scale, and not of 0s and 1s."""
     design = posterior.design
+    if posterior.specification.parent.further:  # no row shows an sd
+        return False
     on_scale = scale != "link" or posterior.link.name == "identity"
     return on_scale and bool(design.units or design.rows.response.trials is None)
 

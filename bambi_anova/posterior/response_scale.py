@@ -83,6 +83,9 @@ def stands_for(model: Specification, scale: str) -> str:
     >>> [stands_for(model, scale) for scale in SCALES]
     ['mean of log(yield)', 'mean of yield', 'median of yield']
     """
+    if model.parent.further:
+        name = f"{model.family.scale.word} of {model.design.rows.response.name}"
+        return f"{model.link.name} of the {name}" if scale == LINK else name
     if is_transformed(model):
         of = model.design.rows.response.name if scale == LINK else model.transformed.of
         return f"{'median' if scale == MEDIAN else 'mean'} of {of}"

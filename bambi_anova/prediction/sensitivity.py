@@ -29,7 +29,7 @@ from bambi_anova.posterior.extract import extract_draws
 from bambi_anova.posterior.populations import check_population
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import Sampling
-from bambi_anova.posterior.variables import read_parameter
+from bambi_anova.posterior.variables import of_predictor, read_parameter
 from bambi_anova.prediction.exchanged import (
     ALL_SDS,
     NOT_TOLD,
@@ -286,6 +286,15 @@ def log_priors(posterior: xr.Dataset, model: Specification) -> dict[str, Array]:
         By the parameter's name: "Intercept", "slope of x", "sd of A" and auxiliary parameters.
         Parameters held at a value have no prior.
     """
+    found = _log_priors(posterior, model)
+    for part in model.further:
+        own = _log_priors(of_predictor(posterior, part), part)
+        found |= {f"{part.parent.name}: {name}": values for name, values in own.items()}
+    return found
+
+
+def _log_priors(posterior: xr.Dataset, model: Specification) -> dict[str, Array]:
+    """Return those of one predictor, and of auxiliary parameters."""
     priors, terms = model.priors, scaled_terms(model.design)
     names: dict[str, tuple[str, Prior]] = {}
     for key, prior in priors.sigmas.items():

@@ -15,7 +15,9 @@ from bambi_anova.prediction.misfit import kind_of
 from bambi_anova.prediction.sensitivity import FINE
 from bambi_anova.present.markup import code, escape_markdown
 from bambi_anova.present.wording import joined, response_name
+from bambi_anova.priors.assign import Priors
 from bambi_anova.priors.distributions import Prior
+from bambi_anova.specification import Specification
 from bambi_anova.tables.rounding import number
 
 #: What each method does, in a clause; samplers are named as they are.
@@ -70,7 +72,7 @@ def describe_data(posterior: Posterior) -> str:
         )
     if design.factors:
         sentences.append(f"The design has {listed([_factor(one) for one in design.factors])}.")
-    for covariate in rows.covariates.values():
+    for covariate in design.covariates.values():
         sentences.append(
             f"The covariate {covariate.name} (mean {covariate.mean:.4g}, sd {covariate.sd:.4g}) "
             "enters linearly; means are given at its mean."
@@ -144,7 +146,17 @@ def describe_model(posterior: Posterior) -> str:
         f"the effects of every factor term{units} and of their interactions are normal about "
         "zero with a standard deviation of their own, estimated with the rest, so that "
         "shrinkage takes the part of corrections for multiple comparisons."
+        f"{''.join(map(_predictor, posterior.specification.further))}"
     )
+
+
+def _predictor(part: Specification) -> str:
+    """Say what a further parameter depends on."""
+    name, terms = part.parent.name, [joined(term.name.split(":")) for term in part.design.terms]
+    terms += [f"units {unit.name}" for unit in part.design.units]
+    terms += [f"slopes {slope.name}" for slope in part.design.slopes]
+    of = f"has effects of {listed(terms)} of the same kind" if terms else "has an intercept alone"
+    return f" The {part.link.name} of {name}, the {part.family.scale.word}, {of}."
 
 
 def describe_priors(posterior: Posterior) -> str:
@@ -162,13 +174,24 @@ def describe_priors(posterior: Posterior) -> str:
 
 def _parameters(posterior: Posterior) -> dict[str, Prior | float]:
     priors = posterior.priors
+    named = _of_priors(priors)
+    words = {one.name: one.word or one.name for one in posterior.family.auxiliary}
+    named |= {words[name]: prior for name, prior in priors.auxiliary.items()}
+    for part in posterior.specification.further:
+        own = _of_priors(part.priors)
+        link = f"the {part.link.name} of {part.parent.name}"
+        named |= {f"{name} of {link}": prior for name, prior in own.items()}
+    return named
+
+
+def _of_priors(priors: Priors) -> dict[str, Prior | float]:
+    """Return the priors of one predictor, by what they are of."""
     named: dict[str, Prior | float] = {}
     if priors.intercept is not None:
         named["the intercept"] = priors.intercept
     named |= {f"the slope of {name}": prior for name, prior in priors.covariates.items()}
-    named |= {f"the sd of {joined(name.split(':'))}": p for name, p in priors.sigmas.items()}
-    words = {one.name: one.word or one.name for one in posterior.family.auxiliary}
-    return named | {words[name]: prior for name, prior in priors.auxiliary.items()}
+    sds = priors.sigmas.items()
+    return named | {f"the sd of {joined(name.split(':'))}": prior for name, prior in sds}
 
 
 def _is_own(prior: Prior | float) -> bool:

@@ -27,6 +27,7 @@ from bambi_anova.errors import (
 from bambi_anova.estimates.accuracy import verdict
 from bambi_anova.estimates.quantity_table import check_rope
 from bambi_anova.estimates.shown_scale import shown_scale
+from bambi_anova.posterior.parameter import of_parameter
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.exchanged import NOT_TOLD
 from bambi_anova.prediction.misfit import known_misfit, misfit_text
@@ -51,6 +52,7 @@ from bambi_anova.report.results_text import (
     describe_estimates,
     describe_factor,
     describe_interaction,
+    describe_parameter,
     describe_sizes,
     describe_units,
 )
@@ -221,9 +223,10 @@ def _results(posterior: Posterior, reported: Reported) -> Iterable[str]:
     missed = misfit_text(posterior)
     if missed:
         yield f"**The likelihood does not fit**: {escape_markdown(missed)}."
-    if design.factors or design.rows.covariates:
+    if design.factors or design.covariates:
         yield describe_estimates(posterior, reported)
-    for name in design.levels:
+    own = {name for term in design.terms for name in term.factors}
+    for name in (name for name in design.levels if name in own):
         yield describe_factor(posterior, name, reported)
     for term in design.terms:
         if len(term.factors) > 1 and not term.covariate:
@@ -231,6 +234,8 @@ def _results(posterior: Posterior, reported: Reported) -> Iterable[str]:
     yield describe_covariates(posterior, reported)
     yield describe_sizes(posterior, reported)
     yield describe_units(posterior, reported)
+    for part in posterior.specification.further:
+        yield describe_parameter(of_parameter(posterior, part.parent.name), reported)
 
 
 def _paragraphs(parts: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bambi_anova.errors import ArgumentError
@@ -118,7 +119,7 @@ def describe_interaction(posterior: Posterior, factors: Sequence[str], reported:
 def describe_covariates(posterior: Posterior, reported: Reported) -> str:
     """Give the slope of every covariate, at each level of the factors that change it."""
     parts = []
-    for name in posterior.design.rows.covariates:
+    for name in posterior.design.covariates:
         # A region of equivalence is for differences, which have other units than slopes.
         table = slopes(posterior, name, **reported.options())
         factors = [factor for factor in posterior.design.levels if factor in table]
@@ -138,7 +139,8 @@ def describe_sizes(posterior: Posterior, reported: Reported) -> str:
     ratio = _RATIOS.get(posterior.link.name)
     options = {"population": reported.population, "scale": "link", **reported.interval.options}
     texts, about = [], ""
-    for name in posterior.design.levels:
+    own = {name for term in posterior.design.terms for name in term.factors}
+    for name in (name for name in posterior.design.levels if name in own):
         try:
             table = contrasts(posterior, name, standardize="total", **options)
             about = f"In units of the {table['standardized_by'].iloc[0]}"
@@ -169,6 +171,42 @@ def describe_units(posterior: Posterior, reported: Reported) -> str:
     scale = scale_name(posterior, "link")
     text = f"The sd of unit effects ({scale}) was {listed(texts)}."
     return _paragraph(["Units"], [text]) if texts else ""
+
+
+def describe_parameter(posterior: Posterior, reported: Reported) -> str:
+    """Give a further parameter's means by level and their ratios; of covariates the slopes."""
+    on_link = {"population": reported.population, "scale": "link", **reported.interval.options}
+    scale = "response" if reported.scale == "link" else reported.scale
+    at_scale, parts = {**on_link, "scale": scale}, []
+    own = {name for term in posterior.design.terms for name in term.factors}
+    for name in (name for name in posterior.design.levels if name in own):
+        texts = [
+            f"{_estimate(row, places, reported)} at {row[name]}"
+            for row, places in _rows(means(posterior, name, **at_scale))
+        ]
+        compare = _RATIOS[posterior.link.name]
+        ratios = contrasts(posterior, name, compare=compare, **on_link)
+        if len(ratios) > MOST:
+            far = np.log(point_estimates(ratios)).abs().idxmax()
+            ratios = ratios.loc[[far]].reset_index(drop=True)
+        sizes = [
+            f"{row['contrast']} = {number(row['mean'], places)} "
+            f"({_evidence(row, places, reported)}){_doubt(row)}"
+            for row, places in _rows(ratios)
+        ]
+        parts.append(f"By {name} it was {listed(texts)}: {'; '.join(sizes)}.")
+    for name in posterior.design.covariates:
+        table = slopes(posterior, name, **on_link)
+        texts = [
+            f"{number(row['mean'], places)} ({_evidence(row, places, reported)}){_doubt(row)}"
+            for row, places in _rows(table)
+        ]
+        parts.append(
+            f"The slope of its {posterior.link.name} per unit of {name} was {listed(texts)}."
+        )
+    parameter, word = posterior.specification.parent.name, posterior.family.scale.word
+    about = f"{parameter}, the {word}"
+    return _paragraph([about], parts) if parts else ""
 
 
 def _paragraph(names: Sequence[str], sentences: Sequence[str]) -> str:
