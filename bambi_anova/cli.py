@@ -84,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     fit.add_argument("--family", help="of the response (default: gaussian)")
     fit.add_argument("--link", help="of its mean (default: the family's)")
+    for name in ("sigma", "alpha", "kappa", "psi"):
+        fit.add_argument(
+            f"--{name}", metavar="TERMS", help=f'a formula of {name}, such as "A * B" or "1"'
+        )
     fit.add_argument(
         "--categorical",
         nargs="+",
@@ -259,6 +263,7 @@ def _analyse(options: argparse.Namespace, data: pd.DataFrame | str) -> None:
         link=options.link,
         categorical=options.categorical,
         dropna=options.dropna,
+        **{name: getattr(options, name, None) for name in ("sigma", "alpha", "kappa", "psi")},
     )
     print(model, end="\n\n", flush=True)
     terms = options.contrasts or list(model.design.levels)
@@ -306,7 +311,8 @@ def _fit_model(model: Model, options: argparse.Namespace) -> Result:
         return _shown(model.fit(**settings))
     if options.quick:
         return quick
-    full = _shown(model.fit(init=quick, **settings))
+    kernel = model.family.form(model.links).compiled is not None
+    full = _shown(model.fit(init=quick if kernel else None, **settings))
     worst = compare_fits(quick, full).iloc[0]
     print(
         f"Quick against full: the largest difference is in {worst['quantity']} "
@@ -327,6 +333,8 @@ def _tables(result: Result, terms: Sequence[str]) -> dict[str, pd.DataFrame]:
         for population in ("super", "finite"):
             table = result.contrasts(term, population=population)
             tables[f"contrasts_of_{name}_{population}_population"] = table
+    for parameter in list(result.specification.predictors)[1:]:
+        tables[f"means_of_{parameter}"] = result.means(parameter=parameter, scale="response")
     from bambi_anova.estimates.shown_scale import shown_scale
 
     tables["cell_means_on_the_response_scale"] = result.means(scale=shown_scale(result, "super"))

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.arguments import check_seed, own_floats, whole_number
-from bambi_anova.errors import ArgumentError, nearest
+from bambi_anova.errors import ArgumentError, UnsupportedError, nearest
 from bambi_anova.estimates.contrast_weights import Method, term_weights
 from bambi_anova.estimates.effects import Grid, contrasts_of_means
 from bambi_anova.estimates.quantity_table import check_rope
@@ -355,6 +355,11 @@ def plan(
     1.0
     """
     parsed = parse_formula(formula)
+    if len(parsed.predictors) > 1:
+        raise UnsupportedError(
+            f"{formula!r}: planned studies have one formula, that of the mean; leave out those of "
+            f"{', '.join(list(parsed.predictors)[1:])}"
+        )
     check_seed(random_seed)
     whole_number("simulations", simulations)
     if cores is not None:
