@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bambi_anova.data.frames import Tally, open_frame
-from bambi_anova.data.rows import read_rows
+from bambi_anova.data.rows import Rows, read_rows
 from bambi_anova.design.build import build_design
 from bambi_anova.design.design import Design
 from bambi_anova.design.margins import DEFLECTIONS, LEVELS, PRIORS_ON, design_margins, term_shape
 from bambi_anova.design.priors import make_priors
 from bambi_anova.design.sufficient import collapse_rows
-from bambi_anova.errors import ArgumentError, FormulaError
+from bambi_anova.errors import ArgumentError, DataError, FormulaError, UnsupportedError
 from bambi_anova.families.base import Family
-from bambi_anova.families.distributional import predictor_family, with_predictors
+from bambi_anova.families.distributional import (
+    mean_depends_on,
+    predictor_family,
+    with_predictors,
+)
 from bambi_anova.families.links import Link
 from bambi_anova.families.registry import get_family
 from bambi_anova.families.sufficient import Collapsed
@@ -366,8 +370,35 @@ def specify(
     for one in whole.predicted[1:]:
         own = build_design(parsed.only(one.name), rows, predictor_family(whole, one.name))
         found[one.name] = LinearPredictor(one.name, one.links[0], own, further=True)
+    _require_other_names(rows, names)
     given = make_priors(design, known, priors, {name: found[name].design for name in names})
-    return Specification(whole, found, given, options)
+    made = Specification(whole, found, given, options)
+    _require_means(made)
+    return made
+
+
+def _require_other_names(rows: Rows, names: Sequence[str]) -> None:
+    """Refuse covariates that share their name with a variable of a further predictor."""
+    taken = {f"{name}_{own}": own for name in names for own in (INTERCEPT, *rows.covariates)}
+    for column in rows.covariates:
+        if column in taken:
+            raise DataError(
+                f"column {column!r}: the draws call the {taken[column]!r} of a further parameter "
+                "so; rename the column"
+            )
+
+
+def _require_means(model: Specification) -> None:
+    """Refuse units with a spread of their own where means over new units would be infinite."""
+    for part in model.further:
+        name, random = part.parent.name, [*part.design.units, *part.design.slopes]
+        bent = model.transformation is not None and name == model.family.residual
+        if random and (bent or mean_depends_on(model.family, name)):
+            raise UnsupportedError(
+                f"{name} ~ ... ({random[0].name}): the mean of {model.design.rows.response.name} "
+                f"depends on {name} and would have no value over new units; leave units out of the "
+                f"formula of {name}"
+            )
 
 
 def _of_parent(link: str | dict | None, formula: Formula) -> str | dict | None:

@@ -163,11 +163,16 @@ def _pack_priors(priors: Priors) -> dict[str, Any]:
             )
         elif prior.given is not None:
             found[name] = {"name": prior.name, "args": dict(prior.args)}
-    return found
+    nested = {name: _pack_priors(own) for name, own in priors.predictors.items()}
+    return found | {name: {"priors": own} for name, own in nested.items() if own}
 
 
 def _unpack_prior(packed: Any) -> Any:
-    return Prior(**packed) if isinstance(packed, dict) else packed
+    if not isinstance(packed, dict):
+        return packed
+    if "priors" in packed:  # of a further parameter's predictor
+        return {name: _unpack_prior(own) for name, own in packed["priors"].items()}
+    return Prior(**packed)
 
 
 def typed[T](kind: type[T], packed: Any) -> T:
