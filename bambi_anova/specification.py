@@ -35,7 +35,7 @@ from bambi_anova.families.transformations import TRANSFORMATIONS, Transformation
 from bambi_anova.formula.parse import PARENT, Formula, term_name
 from bambi_anova.formula.quoting import parse_for
 from bambi_anova.formula.transformed import Transformed, transformed
-from bambi_anova.names import INTERCEPT
+from bambi_anova.names import INTERCEPT, parameter_names
 from bambi_anova.priors.assign import Priors
 from bambi_anova.priors.distributions import Prior, is_normal
 from bambi_anova.tables.sections import columns, sections
@@ -284,6 +284,25 @@ class Specification:
         """The sufficient rows."""
         design, *further = (one.design for one in self.predictors.values())
         return collapse_rows(design, self.family, self.options.collapse, further)
+
+
+def variable_names(model: Specification) -> dict[str, str]:
+    """Return what readers call the parameters of a model, by Bambi's names.
+
+    Examples
+    --------
+    >>> import bambi_anova as ba
+    >>> oats = ba.load_data("oats")
+    >>> model = specify("yield ~ variety + Error(block); sigma ~ variety", oats)
+    >>> variable_names(model)["sigma_1|variety_sigma"]
+    'sigma: sd of variety'
+    """
+    found = dict(parameter_names(model.design))
+    for part in model.further:
+        prefix, name = part.parent.prefix, part.parent.name
+        own = {INTERCEPT: INTERCEPT, **parameter_names(part.design)}
+        found |= {prefix + variable: f"{name}: {label}" for variable, label in own.items()}
+    return found
 
 
 def same_model(one: Specification, other: Specification) -> str | None:

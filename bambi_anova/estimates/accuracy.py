@@ -10,12 +10,14 @@ import pandas as pd
 
 from bambi_anova.estimates.contrast_families import as_text
 from bambi_anova.estimates.effects import Effects, Grid, deflection_effects, mean_effects
-from bambi_anova.names import parameter_names, scaled_terms, sigma_name
+from bambi_anova.names import scaled_terms, sigma_name
 from bambi_anova.posterior.once import once
+from bambi_anova.posterior.parameter import of_parameter
 from bambi_anova.posterior.populations import cell_means
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import diagnose
 from bambi_anova.posterior.trust import Verdict, is_trusted, judge
+from bambi_anova.specification import variable_names
 from bambi_anova.tables.columns import TRUST
 from bambi_anova.tables.printing import Table
 
@@ -60,18 +62,23 @@ def trust(posterior: Posterior) -> pd.DataFrame:
 def _trust(posterior: Posterior) -> pd.DataFrame:
     variables = posterior.idata["posterior"].to_dataset()
     scalars = [str(name) for name in variables if variables[name].dims == ("chain", "draw")]
-    known = parameter_names(posterior.design)
+    known = variable_names(posterior.specification)
     names, populations = [known.get(name, name) for name in scalars], [""] * len(scalars)
     draws = [variables[name].to_numpy()[..., None] for name in scalars]
-    effects = _cell_effects(posterior)
-    for population in ("super", "finite") if posterior.design.units else ("super",):
-        cells = cell_means(posterior, population, "link")
-        for kind, own in effects.items():
-            # Levels alone would not do: two factors may both have "yes" and "no".
-            levels = own.labels.itertuples(index=False, name=None)
-            names += [f"{kind} {as_text(level)}" for level in levels]
-            populations += [population] * len(own.labels)
-            draws.append(own.of(cells))
+    parts = [("", posterior)]
+    for part in posterior.specification.further:
+        name = part.parent.name
+        parts.append((f"{name}: ", of_parameter(posterior, name)))
+    for start, one in parts:
+        effects = _cell_effects(one)
+        for population in ("super", "finite") if one.design.units else ("super",):
+            cells = cell_means(one, population, "link")
+            for kind, own in effects.items():
+                # Levels alone would not do: two factors may both have "yes" and "no".
+                levels = own.labels.itertuples(index=False, name=None)
+                names += [f"{start}{kind} {as_text(level)}" for level in levels]
+                populations += [population] * len(own.labels)
+                draws.append(own.of(cells))
     table = diagnose(np.concatenate(draws, axis=-1), posterior.sampling.weighting)
     trusted = is_trusted(table, posterior.sampling)
     return table.assign(quantity=names, population=populations, trusted=trusted)[TRUST]
@@ -95,8 +102,12 @@ def verdict(posterior: Posterior) -> Verdict:
     """
     table = _trust(posterior)
     names = (table["quantity"] + " " + table["population"]).str.strip()
-    known = parameter_names(posterior.design)
-    nuisance = {known[sigma_name(term)] for term in scaled_terms(posterior.design).values()}
+    model = posterior.specification
+    known = variable_names(model)
+    nuisance = {known[sigma_name(term)] for term in scaled_terms(model.design).values()}
+    for part in model.further:
+        terms = scaled_terms(part.design).values()
+        nuisance |= {known[part.parent.prefix + sigma_name(term)] for term in terms}
     nuisance |= set(posterior.draws.auxiliary)
     return judge(table.set_index(names), posterior.sampling, nuisance)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.families.base import THRESHOLD
-from bambi_anova.names import parameter_names
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import summarise
 from bambi_anova.posterior.trust import is_trusted
 from bambi_anova.posterior.variables import read_parameter
+from bambi_anova.specification import variable_names
 from bambi_anova.tables.columns import DIAGNOSTICS
 from bambi_anova.tables.interval import Interval
 from bambi_anova.tables.printing import Table
@@ -46,7 +46,7 @@ def summary(posterior: Posterior, ci_prob: float = 0.95, ci_kind: str = "hdi") -
     variables = posterior.idata["posterior"].to_dataset()
     names = [str(name) for name in variables if set(variables[name].dims) == {"chain", "draw"}]
     names += posterior.family.thresholds
-    called = parameter_names(posterior.design)
+    called = variable_names(posterior.specification)
     draws = np.stack([read_parameter(variables, posterior.family, name) for name in names], axis=-1)
     found = summarise(draws, interval, posterior.sampling.weighting)
     shown = ["mean", "median", "sd", *interval.bounds, *DIAGNOSTICS]

@@ -194,6 +194,13 @@ def test_a_covariate_that_takes_the_name_of_a_variable_is_refused(data):
         ba.Model("y ~ group + sigma_x", rows, family="gaussian", sigma="x")
 
 
+def test_what_is_told_of_trust_names_the_spread(result):
+    names = set(result.trust()["quantity"])
+    assert {"sigma: Intercept", "sigma: sd of group", "sigma: mean a:u"} <= names
+    assert result.parameter("sigma").verdict.trusted
+    assert "sigma: sd of cond" in set(result.summary()["parameter"])
+
+
 def test_reports_tell_of_the_spread(result):
     text = str(result.report())
     assert "The log of sigma, the residual sd, has effects of group and cond" in text
