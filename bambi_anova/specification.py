@@ -18,7 +18,14 @@ from bambi_anova.data.frames import Tally, open_frame
 from bambi_anova.data.rows import Rows, read_rows
 from bambi_anova.design.build import build_design
 from bambi_anova.design.design import Design
-from bambi_anova.design.margins import DEFLECTIONS, LEVELS, PRIORS_ON, design_margins, term_shape
+from bambi_anova.design.margins import (
+    DEFLECTIONS,
+    LEVELS,
+    PRIORS_ON,
+    design_margins,
+    row_levels,
+    term_shape,
+)
 from bambi_anova.design.priors import make_priors
 from bambi_anova.design.sufficient import collapse_rows
 from bambi_anova.errors import ArgumentError, DataError, FormulaError, UnsupportedError
@@ -30,6 +37,7 @@ from bambi_anova.families.distributional import (
 )
 from bambi_anova.families.links import Link
 from bambi_anova.families.registry import get_family
+from bambi_anova.families.response import POSITIVE, REAL, UNIT
 from bambi_anova.families.sufficient import Collapsed
 from bambi_anova.families.transformations import TRANSFORMATIONS, Transformation
 from bambi_anova.formula.parse import PARENT, Formula, term_name
@@ -393,6 +401,7 @@ def specify(
     given = make_priors(design, known, priors, {name: found[name].design for name in names})
     made = Specification(whole, found, given, options)
     _require_means(made)
+    _require_scatter(made)
     return made
 
 
@@ -405,6 +414,30 @@ def _require_other_names(rows: Rows, names: Sequence[str]) -> None:
                 f"column {column!r}: the draws call the {taken[column]!r} of a further parameter "
                 "so; rename the column"
             )
+
+
+def _require_scatter(model: Specification) -> None:
+    """Refuse a spread of its own for rows that do not differ: nothing bounds it from below."""
+    if model.family.response not in (REAL, POSITIVE, UNIT):
+        return
+    values, cells = model.design.rows.response.values, model.design.cell_codes
+    _, first, codes = np.unique(cells, return_index=True, return_inverse=True)
+    alike = values == values[first][codes]
+    for part in model.further:
+        for term in part.design.factor_terms:
+            group = row_levels(term.factors, part.design)
+            rows = np.bincount(group)
+            constant = np.bincount(group, ~alike, minlength=len(rows)) == 0
+            held = np.bincount(group[first], minlength=len(rows))
+            bad = np.flatnonzero(constant & (rows > held))
+            if len(bad):
+                at = int(np.flatnonzero(group == bad[0])[0])
+                own = model.design.rows.labels(term.factors, np.array([at])).iloc[0]
+                raise DataError(
+                    f"{part.parent.name} ~ {term.name}: the response does not vary in the "
+                    f"{rows[bad[0]]} rows of {':'.join(map(str, own))}, so that nothing says how "
+                    f"small their spread may be; leave out {term.name!r} there, or these rows"
+                )
 
 
 def _require_means(model: Specification) -> None:

@@ -37,7 +37,7 @@ def likelihood_of(family, parameter):
     rows = len(model.collapsed.first)
     first = model.link.forward(model.family.response.middle(likelihood.data))
     eta = np.concatenate([0.3 * first.mean() + 0.3 * first, 0.3 * rng.normal(size=(rows, 1))])
-    aux = {name: np.array([1.3]) for name in (one.name for one in model.family.auxiliary)}
+    aux = {one.name: np.array([0.7]) for one in model.family.auxiliary}
     return likelihood, np.repeat(eta, 2, axis=1), {k: np.repeat(v, 2) for k, v in aux.items()}
 
 
@@ -101,19 +101,20 @@ def test_information_about_a_gamma_shape_is_its_expectation():
 
 
 @pytest.mark.parametrize(
-    ("family", "response", "parameter", "sign"),
+    ("family", "response", "parameter", "power"),
     [
-        ("gaussian", "y", "sigma", 1.0),
+        ("gaussian", "y", "sigma", 0.5),
         ("negativebinomial", "count", "alpha", 1.0),
         ("beta", "share", "kappa", 1.0),
     ],
 )
-def test_glmmtmbs_estimates_are_maxima_of_the_likelihood(family, response, parameter, sign):
+def test_glmmtmbs_estimates_are_maxima_of_the_likelihood(family, response, parameter, power):
     data = pd.read_csv(REFERENCE / "spread.csv")
     table = pd.read_csv(REFERENCE / "spread_glmmtmb.csv")
     table = table[table["family"] == family]
     mean = table.loc[table["part"] == "mean", "value"].to_numpy()
-    spread = table.loc[table["part"] == "spread", "value"].to_numpy()
+    # Of normal rows glmmTMB's dispersion is the variance.
+    spread = power * table.loc[table["part"] == "spread", "value"].to_numpy()
     model = ba.Model(
         f"{response} ~ group + cond",
         data,
@@ -191,3 +192,14 @@ def test_three_ways_to_write_a_model_are_one(rows):
         ba.Model("y ~ group", rows, predictors={"sigma": "~ cond"}),
     ):
         assert str(other) == str(one)
+
+
+def test_a_spread_of_rows_that_do_not_differ_is_refused(rows):
+    cell = (rows["group"] == "a") & (rows["cond"] == "u")
+    same = rows.assign(y=rows["y"].where(~cell, 11.0))
+    with pytest.raises(ba.errors.DataError, match="does not vary in the 14 rows of a:u"):
+        ba.Model("y ~ group * cond", same, family="gaussian", sigma="group * cond")
+    # In what is left of the group rows vary, so that a sd for the group has a least value.
+    ba.Model("y ~ group * cond", same, family="gaussian", sigma="group + cond")
+    single = rows[~cell | (cell.cumsum() == 1)]
+    ba.Model("y ~ group * cond", single, family="gaussian", sigma="group * cond")

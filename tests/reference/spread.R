@@ -1,5 +1,5 @@
 # Makes spread_glmmtmb.csv from spread.csv: maximum likelihood of models whose sd, shape or
-# concentration depends on the group, by glmmTMB's dispformula (its log sd; log theta; log phi).
+# concentration depends on the group, by glmmTMB's dispformula (its log variance; log theta; log phi).
 # Run from this folder: Rscript spread.R
 
 library(glmmTMB)
