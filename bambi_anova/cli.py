@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bambi_anova.model import Model
     from bambi_anova.result import Result
 
+#: Further parameters that may have a formula.
+PREDICTED = ("sigma", "alpha", "kappa", "psi")
 DEMO_FORMULA = "p(errors, markers) ~ condition * trial_type + Error(participant/trial_type)"
 
 #: What messages say to a caller of Python, and what that is here.
@@ -84,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     fit.add_argument("--family", help="of the response (default: gaussian)")
     fit.add_argument("--link", help="of its mean (default: the family's)")
-    for name in ("sigma", "alpha", "kappa", "psi"):
+    for name in PREDICTED:
         fit.add_argument(
             f"--{name}", metavar="TERMS", help=f'a formula of {name}, such as "A * B" or "1"'
         )
@@ -263,7 +265,7 @@ def _analyse(options: argparse.Namespace, data: pd.DataFrame | str) -> None:
         link=options.link,
         categorical=options.categorical,
         dropna=options.dropna,
-        **{name: getattr(options, name, None) for name in ("sigma", "alpha", "kappa", "psi")},
+        predictors={name: getattr(options, name, None) for name in PREDICTED},
     )
     print(model, end="\n\n", flush=True)
     terms = options.contrasts or list(model.design.levels)

@@ -159,7 +159,7 @@ class Model(Specification):
         collapse: bool = True,
         parameterization: str = IDENTIFIED,
         priors_on: str = LEVELS,
-        predictors: Mapping[str, str] | None = None,
+        predictors: Mapping[str, str | None] | None = None,
         sigma: str | None = None,
         alpha: str | None = None,
         kappa: str | None = None,

@@ -443,11 +443,12 @@ def _require_scatter(model: Specification) -> None:
 def _require_means(model: Specification) -> None:
     """Refuse units with a spread of their own where means over new units would be infinite."""
     for part in model.further:
-        name, random = part.parent.name, [*part.design.units, *part.design.slopes]
+        name, design = part.parent.name, part.design
+        random = [unit.name for unit in design.units] + [slope.name for slope in design.slopes]
         bent = model.transformation is not None and name == model.family.residual
         if random and (bent or mean_depends_on(model.family, name)):
             raise UnsupportedError(
-                f"{name} ~ ... ({random[0].name}): the mean of {model.design.rows.response.name} "
+                f"{name} ~ ... ({random[0]}): the mean of {model.design.rows.response.name} "
                 f"depends on {name} and would have no value over new units; leave units out of the "
                 f"formula of {name}"
             )

@@ -154,7 +154,7 @@ class Design:
     @property
     def covariates(self) -> dict[str, Covariate]:
         """The covariates that its terms and slopes read; the rows may hold others'."""
-        own = {one.covariate for one in (*self.terms, *self.slopes)}
+        own = {term.covariate for term in self.terms} | {s.covariate for s in self.slopes}
         return {name: known for name, known in self.rows.covariates.items() if name in own}
 
     @property
