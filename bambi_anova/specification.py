@@ -441,7 +441,10 @@ def _require_scatter(model: Specification) -> None:
 
 
 def _require_means(model: Specification) -> None:
-    """Refuse units with a spread of their own where means over new units would be infinite."""
+    """Refuse units that differ in a parameter that means depend on.
+
+    Their average over new units is not taken; of lognormal rows it would be infinite.
+    """
     for part in model.further:
         name, design = part.parent.name, part.design
         random = [unit.name for unit in design.units] + [slope.name for slope in design.slopes]
@@ -449,8 +452,8 @@ def _require_means(model: Specification) -> None:
         if random and (bent or mean_depends_on(model.family, name)):
             raise UnsupportedError(
                 f"{name} ~ ... ({random[0]}): the mean of {model.design.rows.response.name} "
-                f"depends on {name} and would have no value over new units; leave units out of the "
-                f"formula of {name}"
+                f"depends on {name} and is not averaged over units that differ in it; leave units "
+                f"out of the formula of {name}"
             )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import special, stats
 
 import bambi_anova as ba
 
@@ -52,6 +53,48 @@ def test_quick_fits_are_trusted_and_agree_with_jags(result):
         known = table.loc[name]
         assert abs(own.mean() - known["mean"]) < 0.12 * known["sd"], name
         assert own.std() == pytest.approx(known["sd"], rel=0.15), name
+
+
+def test_quick_fits_agree_with_quadrature(data):
+    """Kruschke's model as it is written: a log sd of each group, e0 + c, both normal."""
+    rows = data[data["cond"] == "u"]
+    model = ba.Model("y ~ 1", rows, family="gaussian", sigma="group")
+    fit = model.fit("laplace", random_seed=1, progressbar=False)
+    y, group = rows["y"].to_numpy(), (rows["group"] == "b").to_numpy()
+    sd = y.std(ddof=1)
+    mu = np.linspace(y.mean() - 4 * sd, y.mean() + 4 * sd, 801)
+    logs = np.log(sd) + np.linspace(-3, 3, 121)
+
+    def likelihood(own):
+        squares = ((own - mu[:, None]) ** 2).sum(axis=1)
+        return -len(own) * logs[:, None] - squares / (2 * np.exp(2 * logs[:, None]))
+
+    of_mu = stats.norm.logpdf(mu, y.mean(), 5 * sd)
+    pair = special.logsumexp(
+        likelihood(y[~group])[:, None] + likelihood(y[group])[None] + of_mu, axis=-1
+    )
+    scale = np.linspace(0.01, 12, 400)
+    rate = (0.5 + np.sqrt(0.25 + 4)) / 2
+    of_scale = stats.gamma.logpdf(scale, 1 + 0.5 * rate, scale=1 / rate)
+    a, b = logs[:, None] - np.log(sd), logs[None] - np.log(sd)
+    density = []
+    for tau, own in zip(scale, of_scale, strict=True):
+        inverse = np.linalg.inv(4 + tau**2 * np.eye(2))
+        squares = inverse[0, 0] * (a**2 + b**2) + 2 * inverse[0, 1] * a * b
+        density.append(own + np.linalg.slogdet(inverse)[1] / 2 - squares / 2 + pair)
+    weights = np.exp(np.array(density) - np.max(density))
+    weights /= weights.sum()
+    spread = fit.draws.further["sigma"]
+    for draws, at, axes in (
+        (spread.cells[..., 0], logs, (0, 2)),
+        (spread.cells[..., 1], logs, (0, 1)),
+        (spread.sigmas["group"], scale, (1, 2)),
+    ):
+        mass = weights.sum(axis=axes)
+        mean = mass @ at
+        own = np.sqrt(mass @ (at - mean) ** 2)
+        assert abs(draws.mean() - mean) < 0.1 * own
+        assert draws.std() == pytest.approx(own, rel=0.1)
 
 
 def test_ratios_are_exponentials_of_differences_of_logs(result):
@@ -152,8 +195,6 @@ def test_predictions_replicate_rows_with_their_own_sd(result, data):
 
 
 def test_leave_one_out_is_that_of_a_normal_with_the_rows_own_sd(result, data):
-    from scipy import stats
-
     from bambi_anova.prediction.predictors import predictor_of
     from bambi_anova.prediction.rows import total_log_likelihood
 
@@ -181,9 +222,9 @@ def test_saved_fits_come_back_with_their_predictors(result, tmp_path, data):
 
 def test_units_of_a_spread_that_means_depend_on_are_refused(data):
     rows = data.assign(e=np.exp(data["y"] / 5), s=np.arange(len(data)) // 6)
-    with pytest.raises(ba.errors.UnsupportedError, match="no value over new units"):
+    with pytest.raises(ba.errors.UnsupportedError, match="not averaged over units"):
         ba.Model("e ~ group", rows, family="lognormal", sigma="(1|s)")
-    with pytest.raises(ba.errors.UnsupportedError, match="no value over new units"):
+    with pytest.raises(ba.errors.UnsupportedError, match="not averaged over units"):
         ba.Model("log(e) ~ group", rows, family="gaussian", sigma="(1|s)")
 
 
