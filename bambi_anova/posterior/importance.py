@@ -20,6 +20,10 @@ Array = np.ndarray
 
 #: Values below which a fifth of them is no tail to fit.
 FEWEST = 25
+#: How many values the prior of a tail's shape counts for.
+PRIOR_SIZE = 10
+#: Columns whose tails are fitted at a time.
+STRETCH = 64
 
 
 @dataclass(frozen=True)
@@ -185,18 +189,52 @@ def tail_shapes(values: Array, tail: str) -> Array:
     >>> (k > 0.7).tolist()
     [True, False]
     """
-    return np.array([_tail_shape(column, tail) for column in values.T])
-
-
-def _tail_shape(values: Array, tail: str) -> float:
-    from arviz_stats.base import array_stats
-
-    if np.ptp(values) == 0:
-        return -np.inf
     if len(values) < FEWEST:  # nothing is known of a tail of so few
-        return np.inf
-    try:
-        k = array_stats.pareto_khat(values, chain_axis=None, draw_axis=-1, r_eff=1.0, tail=tail)
-    except ValueError:  # all values of the tail are equal: it has an end
-        return -np.inf
-    return float(k)
+        return np.where(np.ptp(values, axis=0) == 0, -np.inf, np.inf)
+    if tail != "both":
+        return _right_tails(values if tail == "right" else -values)
+    left, right = _right_tails(-values), _right_tails(values)
+    ended = np.isneginf(left) | np.isneginf(right)
+    return np.where(ended, -np.inf, np.where(np.isnan(left), left, np.fmax(left, right)))
+
+
+def _right_tails(values: Array) -> Array:
+    """Return the Pareto k of the right tail of each column, -inf where all of it is equal.
+
+    How many values are the tail: Vehtari et al. 2024, section 2.4.
+    """
+    size = len(values)
+    count = int(3 * size**0.5) if size > 225 else size // 5
+    first = size - count - 1
+    rows = np.partition(np.ascontiguousarray(values.T), first, axis=1)[:, first:]
+    rows.sort(axis=1)
+    found = np.full(len(rows), -np.inf)
+    open_ended = np.flatnonzero(~(np.abs(rows[:, -1] - rows[:, 1]) < np.finfo(float).tiny))
+    # In stretches of columns: the profile of each is a matrix.
+    for start in range(0, len(open_ended), STRETCH):
+        own = open_ended[start : start + STRETCH]
+        found[own] = _pareto_shapes(rows[own, 1:] - rows[own, :1])
+    return found
+
+
+def _pareto_shapes(excess: Array) -> Array:
+    """Return the shapes of generalized Pareto distributions of sorted excesses (K, M).
+
+    The empirical Bayes estimate of Zhang & Stephens (2009, doi:10.1198/tech.2009.08017), with the
+    weak prior of Vehtari et al.; NaN where a quarter of the excesses is the least one.
+    """
+    size = excess.shape[1]
+    grid = 30 + int(size**0.5)
+    quartile = excess[:, int(size / 4 + 0.5) - 1]
+    steps = 1 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        b = steps / (3 * quartile[:, None]) + 1 / excess[:, -1:]  # (K, grid)
+        k = np.log1p(-b[:, :, None] * excess[:, None]).mean(axis=2)
+        profile = size * (np.log(-b / k) - k - 1)
+        weights = np.exp(profile - profile.max(axis=1, keepdims=True))
+        weights /= weights.sum(axis=1, keepdims=True)
+        weights[weights < 10 * np.finfo(float).eps] = 0.0
+        b = (b * weights).sum(axis=1) / weights.sum(axis=1)
+        k = np.log1p(-b[:, None] * excess).mean(axis=1)
+    shape = (size * k + PRIOR_SIZE * 0.5) / (size + PRIOR_SIZE)
+    return np.where(quartile > excess[:, 0], np.where(np.isnan(shape), np.inf, shape), np.nan)

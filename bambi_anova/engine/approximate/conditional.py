@@ -79,6 +79,12 @@ class Candidates:
         )
         return Candidates(count, mixed)
 
+    def simpler(self, blocks: int) -> list[Candidates]:
+        """Return a simpler choice that may do, if there are so many blocks, and this one."""
+        if not self.mixed.any() or len(self.mixed) < blocks:
+            return [self]
+        return [Candidates(2, np.zeros_like(self.mixed)), self]
+
 
 def _least_count(total: float, enough: tuple[tuple[int, float], ...]) -> int:
     """Return how many candidates keep the noise of all blocks' mean weights low."""

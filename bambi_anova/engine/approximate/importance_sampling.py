@@ -38,6 +38,10 @@ FIRST_PART = 0.4
 #: Share of draws from a wider proposal, which bounds the weights, and how much wider.
 DEFENCE = 0.05
 WIDE = 1.5
+#: Blocks from which candidates of wider normals may do more harm than good: their noise adds up.
+#: Without them weights may have long tails, and those beyond this Pareto k are drawn once more.
+MANY_BLOCKS = 1000
+LONG_TAIL = 0.5
 
 
 def sample(
@@ -48,26 +52,13 @@ def sample(
     rng: np.random.Generator,
 ) -> tuple[LatentDraws, Weighting, LogEvidence]:
     """Turn proposals for the hyperparameters into draws from the joint posterior."""
-    proposals, candidates, efficiency = _learn(target, list(proposals), rng)
-    effort = target.effort
-    each, aim, fewest = effort.each, effort.aim, effort.points_each * draws * chains
-    left = max(effort.most, fewest)
-
-    def draw(proposals: Sequence[Proposal], count: float) -> Batch:
-        points = chains * int(np.ceil(min(count, left) / chains))
-        defended = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
-        return target.draw(defended, points, each, candidates, rng, keep_units=True)
-
-    most = max(FIRST_PART * left, fewest)
-    batch = draw(proposals, min(max(fewest, aim / max(efficiency, 1e-6)), most))
-    # Pilots are small, so that more may be needed than they promised; of many points more can be
-    # learnt.
-    left -= batch.points
-    if batch.effective < effort.enough and left > 0:
-        needed = batch.points * (aim / batch.effective - 1)
-        again = draw(_improve(proposals, batch, effort.crossed), needed)
-        batch = max(batch, again, key=lambda one: one.effective)
-    smoothed, k = _smooth(batch.log_weight)
+    proposals, choices, efficiency = _learn(target, list(proposals), rng)
+    for candidates in choices:
+        batch = _weighted(target, proposals, candidates, efficiency, chains, draws, rng)
+        smoothed, k = _smooth(batch.log_weight)
+        if k < LONG_TAIL:
+            break
+    each = target.effort.each
     chosen = _resample(smoothed, chains, draws, rng)
     latent = target.take(batch, chosen, rng)
     latent = _move_scales(target.model, batch.u[:, chosen // each], latent, rng)
@@ -83,15 +74,55 @@ def sample(
     return latent, weighting, evidence
 
 
+def _weighted(
+    target: Target,
+    proposals: Sequence[Proposal],
+    candidates: Candidates,
+    efficiency: float,
+    chains: int,
+    draws: int,
+    rng: np.random.Generator,
+) -> Batch:
+    """Draw everything, and weigh it."""
+    effort = target.effort
+    each, aim, fewest = effort.each, effort.aim, effort.points_each * draws * chains
+    left = max(effort.most, fewest)
+
+    def draw(proposals: Sequence[Proposal], count: float) -> Batch:
+        points = chains * int(np.ceil(min(count, left) / chains))
+        defended = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
+        return target.draw(defended, points, each, candidates, rng, keep_units=True)
+
+    most = max(FIRST_PART * left, fewest)
+    batch = draw(proposals, min(max(fewest, aim / max(efficiency, 1e-6)), most))
+    # Pilots are small, so that more may be needed than they promised; of many points more can be
+    # learnt.
+    left -= batch.points
+    if batch.effective < effort.enough and left > 0:
+        needed = batch.points * (max(aim, 1.1 * effort.enough) / batch.effective - 1)
+        again = draw(_improve(proposals, batch, effort.crossed), needed)
+        batch = max(batch, again, key=lambda one: one.effective)
+    return batch
+
+
 def _learn(
     target: Target, proposals: list[Proposal], rng: np.random.Generator
-) -> tuple[list[Proposal], Candidates, float]:
-    """Improve the proposals by pilot rounds, as long as that helps."""
+) -> tuple[list[Proposal], list[Candidates], float]:
+    """Improve the proposals by pilot rounds, as long as that helps.
+
+    Returns
+    -------
+    proposals : list of Proposal
+    choices : list of Candidates
+        The best, and what to turn to where that leaves a long tail.
+    efficiency : float
+    """
     candidates = Candidates.first(target.model)
-    effort = target.effort
+    effort, choices = target.effort, [candidates]
     if candidates.count > 1:
         scout = target.draw(proposals, SCOUTS, PILOT_EACH, candidates, rng)
-        candidates = candidates.suited_to(scout.spread, scout.narrow_spread)
+        choices = candidates.suited_to(scout.spread, scout.narrow_spread).simpler(MANY_BLOCKS)
+        candidates = choices[0]
         proposals = (
             _improve(proposals, scout, effort.crossed) if scout.efficiency < 0.1 else proposals
         )
@@ -100,12 +131,17 @@ def _learn(
         points = effort.first * (1 + pilot // 2)
         batch = target.draw(proposals, points, PILOT_EACH, candidates, rng)
         efficiency = batch.efficiency
+        if pilot == 0 and len(choices) > 1:
+            other = target.draw(proposals, points, PILOT_EACH, choices[1], rng)
+            if other.efficiency > efficiency:
+                batch, efficiency, choices = other, other.efficiency, choices[1:]
+                candidates = choices[0]
         if efficiency > best_efficiency:
             best, best_efficiency = proposals, efficiency
         if efficiency > effort.good or (pilot > 2 and efficiency < 1.1 * best_efficiency):
             break
         proposals = _improve(proposals, batch, effort.crossed)
-    return best, candidates, best_efficiency
+    return best, choices, best_efficiency
 
 
 def _improve(proposals: list[Proposal], batch: Batch, crossed: bool) -> list[Proposal]:

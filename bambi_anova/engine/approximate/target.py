@@ -54,7 +54,8 @@ class Effort:
     good : float
         Above this part of effective draws there is nothing left to learn.
     aim : int
-        Effective points to aim at.
+        Effective points to aim at, by the efficiency of pilots' draws: of more draws a point more
+        of the noise averages out.
     points_each : float
         Points for each draw that was asked for, at least.
     most : int
@@ -80,7 +81,7 @@ USUAL = Effort(
     each=4, first=250, good=0.5, aim=1600, points_each=0.6, most=6000, enough=720, crossed=False
 )
 DEAR = Effort(
-    each=2, first=120, good=0.4, aim=800, points_each=0.3, most=6000, enough=720, crossed=True
+    each=4, first=120, good=0.25, aim=500, points_each=0.3, most=6000, enough=720, crossed=True
 )
 
 

@@ -10,6 +10,8 @@ import pytest
 from scipy import interpolate, special, stats
 
 import bambi_anova as ba
+from bambi_anova.engine.approximate import conditional, importance_sampling
+from bambi_anova.engine.approximate.target import Target
 
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
@@ -267,3 +269,40 @@ def test_merged_rows_have_the_evidence_of_all_rows(family, response):
     error = np.hypot(merged.mcse, single.mcse)
     assert error < 0.05
     assert merged.value == pytest.approx(single.value, abs=4 * error + 1e-6)
+
+
+# -- Candidates --------------------------------------------------------------------------------
+
+
+def test_many_blocks_try_simpler_candidates_and_turn_back_where_tails_are_long(monkeypatch):
+    """Two candidates from one normal, if they do; the evidence is the same either way."""
+    frame = pd.DataFrame({"s": np.repeat(np.arange(60), 6)})
+    frame["y"] = (np.random.default_rng(1).random(360) < 0.9).astype(int)
+    tried = []
+    draw = Target.draw
+
+    def recorded(self, proposals, points, each, candidates, rng, keep_units=False):
+        if keep_units:
+            tried.append((candidates.count, bool(candidates.mixed.any())))
+        return draw(self, proposals, points, each, candidates, rng, keep_units)
+
+    monkeypatch.setattr(Target, "draw", recorded)
+    monkeypatch.setattr(conditional, "HEAVY", -1.0)  # every block asks for the wider normal
+
+    def fitted(blocks, tail):
+        tried.clear()
+        monkeypatch.setattr(importance_sampling, "MANY_BLOCKS", blocks)
+        monkeypatch.setattr(importance_sampling, "LONG_TAIL", tail)
+        model = ba.Model("y ~ (1|s)", frame, family="bernoulli")
+        found = model.fit("laplace", random_seed=1, progressbar=False).log_evidence
+        return found, list(tried)
+
+    usual, usual_tried = fitted(10**9, 0.5)
+    simple, simple_tried = fitted(1, np.inf)
+    back, back_tried = fitted(1, -np.inf)
+    assert all(mixed for _, mixed in usual_tried)
+    assert set(simple_tried) == {(2, False)}
+    assert back_tried[0] == (2, False)
+    assert back_tried[-1][1]
+    for other in (simple, back):
+        assert abs(other.value - usual.value) < 4 * np.hypot(other.mcse, usual.mcse) + 1e-3
