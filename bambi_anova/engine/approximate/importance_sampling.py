@@ -100,7 +100,7 @@ def _weighted(
     left -= batch.points
     if batch.effective < effort.enough and left > 0:
         needed = batch.points * (max(aim, 1.1 * effort.enough) / batch.effective - 1)
-        again = draw(_improve(proposals, batch, effort.crossed), needed)
+        again = draw(_improve(list(proposals), batch, effort.crossed), needed)
         batch = max(batch, again, key=lambda one: one.effective)
     return batch
 

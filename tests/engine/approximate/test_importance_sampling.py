@@ -1,5 +1,6 @@
 """The log evidence of quick fits against closed forms and quadrature."""
 
+from dataclasses import replace
 from functools import cache
 from itertools import product
 
@@ -276,15 +277,19 @@ def test_merged_rows_have_the_evidence_of_all_rows(family, response):
 
 def test_many_blocks_try_simpler_candidates_and_turn_back_where_tails_are_long(monkeypatch):
     """Two candidates from one normal, if they do; the evidence is the same either way."""
-    frame = pd.DataFrame({"s": np.repeat(np.arange(60), 6)})
-    frame["y"] = (np.random.default_rng(1).random(360) < 0.9).astype(int)
+    frame = pd.DataFrame({"s": np.repeat(np.arange(80), 40)})  # nearly normal, one and all
+    frame["y"] = (np.random.default_rng(1).random(len(frame)) < 0.5).astype(int)
     tried = []
     draw = Target.draw
 
     def recorded(self, proposals, points, each, candidates, rng, keep_units=False):
         if keep_units:
             tried.append((candidates.count, bool(candidates.mixed.any())))
-        return draw(self, proposals, points, each, candidates, rng, keep_units)
+        batch = draw(self, proposals, points, each, candidates, rng, keep_units)
+        pilot = not keep_units and points > importance_sampling.SCOUTS
+        if importance_sampling.MANY_BLOCKS == 1 and pilot and candidates.mixed.any():
+            return replace(batch, log_weight=100 * batch.log_weight)  # the pilot speaks against it
+        return batch
 
     monkeypatch.setattr(Target, "draw", recorded)
     monkeypatch.setattr(conditional, "HEAVY", -1.0)  # every block asks for the wider normal
