@@ -46,7 +46,8 @@ def main() -> None:
         compared = compared.assign(poor=poor)
         header = not options.kept.exists()
         compared.to_csv(options.kept, mode="a", header=header, index=False, float_format="%.10g")
-    comparisons = pd.read_csv(options.kept).fillna({"refused": "", "poor": ""})
+    comparisons = pd.read_csv(options.kept, dtype={"refused": str, "poor": str})
+    comparisons = comparisons.fillna({"refused": "", "poor": ""})
     print(by_method(comparisons).to_string(index=False))
     print("\n\n".join(wrong_trusted(comparisons)) or "Nothing trusted is wrong.")
 
