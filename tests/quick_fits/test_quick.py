@@ -385,6 +385,11 @@ def test_other_methods_agree(model, fit, method):
     assert gap.max() < 0.15
 
 
+def test_a_predictor_of_the_scatter_is_fitted():
+    fit = quick(GENERATED["sd by a predictor"](), method="laplace")
+    assert fit.trust()["trusted"].any()
+
+
 def test_user_families_are_taken():
     likelihood = bmb.Likelihood("Laplace", params=["mu", "b"], parent="mu")
     family = bmb.Family("mine", likelihood, "identity")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import bambi as bmb
 import numpy as np
@@ -21,7 +22,7 @@ from bambi.utils import get_aliased_name
 from bambi_anova.engine.latent.coordinates import Common, Grouped
 from bambi_anova.errors import ArgumentError, NotLatentGaussianError, UnsupportedError
 from bambi_anova.families.base import Combination, Family
-from bambi_anova.families.generated import generated_rows
+from bambi_anova.families.generated import GeneratedRows, generated_rows
 from bambi_anova.families.likelihood import Likelihood, Observed
 from bambi_anova.families.registry import FAMILIES
 from bambi_anova.families.sufficient import Collapsed
@@ -173,7 +174,19 @@ def _generated(source: bmb.Model, offsets: Mapping[str, Array], response: Respon
     y, trials, n, within = (np.asarray(part, dtype=float)[:, None] for part in parts)
     data = Observed(y, trials, n, within)
     likelihood = made.likelihood(data)
+    if len(offsets) > 1:
+        likelihood = replace(likelihood, own_predictor=partial(_level_start, made, data))
     return Rows(np.arange(size), offsets, likelihood, np.zeros(size), 0.0)
+
+
+def _level_start(made: GeneratedRows, data: Observed) -> Array:
+    """Return predictors to start from, the parent's the same for all rows.
+
+    From rows that all fit exactly, a predictor of their scatter would fall without end.
+    """
+    start = made.start(data)
+    start[0] = np.median(start[0])
+    return start.reshape(-1, 1)
 
 
 def _keys(
