@@ -41,8 +41,11 @@ def auxiliary_of(family, size=None, rng=None):
             values[one.name] = value if rng is None else value + rng.uniform(-0.1, 0.1, size)
             continue
         residual = 1.5 if family.thresholds else 0.5
-        value = residual if one.name == family.residual else min(3.0, 0.7 * one.most)
-        values[one.name] = value if rng is None else value * rng.uniform(0.7, 1.4, size)
+        spread = one.name == family.residual or one.power == -2.0
+        value = residual if spread else min(3.0, 0.7 * one.most)
+        # No row may lie below a shift.
+        most = 1.0 if one.name == "shift" else 1.4
+        values[one.name] = value if rng is None else value * rng.uniform(0.7, most, size)
     return values
 
 

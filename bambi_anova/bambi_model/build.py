@@ -154,17 +154,23 @@ def _auxiliary_priors(specification: Specification) -> dict[str, Any]:
     found = {name: _to_bambi(prior) for name, prior in own.items() if name not in names}
     if names:
         means, sds = np.array([normal_of(own[name]) for name in names]).T
-        found[THRESHOLD] = bmb.Prior("Normal", dist=_ordered_normals, mu=means, sigma=sds)
+        dist = _ordered_normals if specification.family.in_order else _normals
+        found[THRESHOLD] = bmb.Prior("Normal", dist=dist, mu=means, sigma=sds)
     return found
 
 
 def _ordered_normals(name: str, mu: np.ndarray, sigma: np.ndarray, dims: str | None = None):
+    """Add thresholds in order to the PyMC model in context."""
+    ordered = pm.distributions.transforms.ordered
+    return _normals(name, mu, sigma, dims, transform=ordered)
+
+
+def _normals(name: str, mu: np.ndarray, sigma: np.ndarray, dims: str | None = None, **options: Any):
     """Add thresholds to the PyMC model in context; Bambi keeps draws of named dimensions only."""
     if dims is None:
         dims = f"{name}_dim"
         pm.modelcontext(None).add_coord(dims, np.arange(len(mu)))
-    ordered = pm.distributions.transforms.ordered
-    return pm.Normal(name, mu, sigma, transform=ordered, dims=dims)
+    return pm.Normal(name, mu, sigma, dims=dims, **options)
 
 
 def _formula(frame: BambiFrame, common: list[str], groups: list[Group]) -> str:

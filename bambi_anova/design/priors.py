@@ -56,7 +56,7 @@ def make_priors(
     defaults = _of_predictor(design, scale, auxiliary)
     if not family.intercept:
         defaults = replace(defaults, intercept=None)
-    most = {one.name: one.most for one in family.auxiliary}
+    bounds = {one.name: (one.least, one.most) for one in family.auxiliary}
     nested = {
         name: assign_further(
             name, _of_predictor(own, predictable(family, name).priors(response)), given
@@ -64,7 +64,7 @@ def make_priors(
         for name, own in further.items()
     }
     given = {key: own for key, own in (given or {}).items() if key not in further}
-    found = assign(defaults, given, refused, family.thresholds, most)
+    found = assign(defaults, given, refused, family.thresholds, bounds)
     return replace(found, predictors=nested)
 
 

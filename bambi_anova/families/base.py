@@ -62,6 +62,8 @@ class ResponseScale:
         effects as that is.
     mean : callable, optional
         The mean of the response, where ``value`` is something else, such as a mode.
+    median : callable, optional
+        The median of the response, where it is neither the first parameter nor unknown.
     averaged : callable, optional
         (mean, sd, auxiliary) -> ``value`` averaged over a normal first predictor, where that has a
         form of its own.
@@ -71,6 +73,7 @@ class ResponseScale:
     word: str = "mean"
     affine: bool = True
     mean: Callable[[Parameters], Array] | None = None
+    median: Callable[[Parameters], Array] | None = None
     averaged: Callable[[Array, Array, Auxiliary], Array] | None = None
 
 
@@ -104,14 +107,21 @@ class Joint:
         As of ``RowLikelihood``, for predictors of shape (K, M, G).
     start : callable
         Observed -> the predictors that suit each row best, about, shape (K, M, 1).
+    compiled : callable, optional
+        () -> the same, compiled (``compiled.CompiledJoint``; of one predictor, ``CompiledRow``).
     unit : callable
         As of ``Likelihood``.
+    expanded : callable, optional
+        Observed -> (which, data): rows of one predictor each that take the place of the rows, and
+        to which of these each belongs.  All else then is of such rows.
     """
 
     predictors: Callable[[Observed], Mapping[str, Combination]]
     make: MakeRows
     start: Callable[[Observed], Array]
+    compiled: MakeCompiled | None = None
     unit: Callable[[Auxiliary], Array | float] = lambda auxiliary: 1.0
+    expanded: Callable[[Observed], tuple[Array, Observed]] | None = None
 
     def likelihood(self, data: Observed, auxiliary: tuple[Further, ...]) -> Likelihood:
         """Return the likelihood of some rows."""
@@ -128,6 +138,7 @@ class Joint:
             lambda eta, aux: derivatives(stacked(eta), aux),
             lambda: start.reshape(count * rows, 1),
             auxiliary,
+            self.compiled,
             unit=self.unit,
             predictors=count,
         )
@@ -145,7 +156,7 @@ class RowLikelihood:
         () -> the same, compiled (``compiled.CompiledRow``).  Without it NUTS goes through Bambi.
     quadratic : bool
         Whether the log-likelihood is quadratic in the predictor.
-    unit : callable
+    moving, unit : bool and callable
         As of ``Likelihood``.
     joint : Joint, optional
         The form that quick fits use where thresholds are normal a priori.
@@ -159,6 +170,7 @@ class RowLikelihood:
     make: MakeRows
     compiled: MakeCompiled | None = None
     quadratic: bool = False
+    moving: bool = False
     unit: Callable[[Auxiliary], Array | float] = lambda auxiliary: 1.0
     joint: Joint | None = None
     predicted: Mapping[tuple[str, ...], MakeRows] = field(default_factory=dict)
@@ -230,8 +242,9 @@ class Family:
     overdispersed : str
         For rows that vary by chance alone: the family of rows that vary more.
     thresholds : tuple of str
-        The auxiliary parameters that are ordered thresholds, in order; draws hold them as one
-        vector.
+        The auxiliary parameters that are thresholds, in order; draws hold them as one vector.
+    in_order : bool
+        Whether thresholds come in order.
     intercept : bool
         Whether the first predictor has an intercept; where it has none thresholds take its part.
     refuse : callable, optional
@@ -240,6 +253,8 @@ class Family:
         (response, link) -> the family for ratings with such categories.
     categories : callable, optional
         From the number of a category to its probability as what stands on the response scale.
+    zero : ResponseScale, optional
+        The probability of zero as what stands on the response scale, where that is possible.
     columns : callable
         (rows, sets) -> the columns of the likelihood.
     plain : Family, optional
@@ -268,10 +283,12 @@ class Family:
     latent: bool = False
     overdispersed: str = ""
     thresholds: tuple[str, ...] = ()
+    in_order: bool = True
     intercept: bool = True
     refuse: Callable[[Family, ResponseValues], None] | None = None
     suited: Callable[[ResponseValues, Link], Family] | None = None
     categories: Callable[[int], ResponseScale] | None = None
+    zero: ResponseScale | None = None
     columns: Callable[[Collapsed, Array | None], Observed] = columns
     plain: Family | None = None
     tails: Callable[[Parameters, Collapsed], tuple[Array, Array]] | None = None
@@ -377,6 +394,7 @@ class Family:
             form.unit,
             len(self.predicted),
             form.unit_at,
+            moving=form.moving,
         )
 
     def form(self, links: Sequence[Link]) -> RowLikelihood:

@@ -47,6 +47,26 @@ class CompiledRow(NamedTuple):
     once: Any = nothing
 
 
+class CompiledJoint(NamedTuple):
+    """The compiled log-likelihood of rows of several predictors.
+
+    Attributes
+    ----------
+    row : compiled function
+        ``(eta, slopes, y, trials, n, within, first, second)`` -> log-likelihood of a row of K
+        predictors, an array, and its slopes in the two further parameters; the slopes in the
+        predictors are written into ``slopes``.
+    """
+
+    row: Any
+
+
+@jit
+def softplus(x):
+    """Return log(1 + exp(x))."""
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
 @jit
 def log_ndtr(eta):
     """Return the log of the normal distribution function."""

@@ -49,7 +49,6 @@ from bambi_anova.families.likelihood import (
     Derivatives,
     Observed,
     Parameters,
-    softplus,
 )
 from bambi_anova.families.links import IDENTITY, LOGIT, PROBIT, Link
 from bambi_anova.families.parameters import Further, Predicted
@@ -112,19 +111,17 @@ def log_logistic_interval(upper: Array, lower: Array) -> Array:
     >>> float(log_logistic_interval(np.array([0.0]), np.array([-1e4]))[0].round(4))  # log 1/2
     -0.6931
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.log(-np.expm1(lower - upper)) - softplus(-upper) - softplus(lower)
-    return np.where(upper > lower, found, -np.inf)
+    from bambi_anova.families.loops import logistic_log
+
+    shape = np.broadcast_shapes(upper.shape, lower.shape)
+    pair = (np.broadcast_to(end, shape).reshape(len(end), -1) for end in (upper, lower))
+    return logistic_log(*pair).reshape(shape)
 
 
 def _logistic_derivatives(upper: Array, lower: Array) -> Derivatives:
-    upper = np.maximum(upper, lower + CLOSEST)
-    gap = np.minimum(upper - lower, 700.0)
-    shared = 1 / np.expm1(gap)
-    bend = shared + shared**2
-    a, b = special.expit(upper), special.expit(lower)
-    gradient = np.stack([1 - a + shared, -b - shared])
-    return _of_pair(gradient, np.stack([a * (1 - a) + bend, b * (1 - b) + bend]), -bend)
+    from bambi_anova.families.loops import logistic_derivatives
+
+    return Derivatives(*logistic_derivatives(upper, lower, CLOSEST))
 
 
 def _of_pair(gradient: Array, own: Array, shared: Array) -> Derivatives:
@@ -152,6 +149,79 @@ class Interval:
 INTERVALS = {
     "probit": Interval(log_normal_interval, _normal_derivatives, PROBIT),
     "logit": Interval(log_logistic_interval, _logistic_derivatives, LOGIT),
+}
+
+
+# -- The same, compiled ------------------------------------------------------------------------
+
+
+def _compiled_logistic():
+    import math
+
+    from bambi_anova.families.compiled import jit, softplus
+
+    @jit
+    def interval(upper, lower):
+        if upper <= lower:
+            return -math.inf, 0.0, 0.0
+        shared = 1 / math.expm1(min(upper - lower, 700.0))
+        value = math.log(-math.expm1(lower - upper)) - softplus(-upper) - softplus(lower)
+        above = 1 / (1 + math.exp(min(upper, 700.0)))
+        below = 1 / (1 + math.exp(min(-lower, 700.0)))
+        return value, shared + above, -shared - below
+
+    return interval
+
+
+def _compiled_normal():
+    import math
+
+    from bambi_anova.families.compiled import jit, log_ndtr
+
+    half = float(HALF_LOG_2PI)
+
+    @jit
+    def interval(upper, lower):
+        if upper <= lower:
+            return -math.inf, 0.0, 0.0
+        a, b = upper, lower
+        if lower > 0:  # differences are exact in the lower tail
+            a, b = -lower, -upper
+        top = log_ndtr(a)
+        value = top + math.log(-math.expm1(log_ndtr(b) - top))
+        above = math.exp(-upper * upper / 2 - half - value)
+        return value, above, -math.exp(-lower * lower / 2 - half - value)
+
+    return interval
+
+
+def _joint(make: Callable, scaled: bool):
+    from bambi_anova.families.compiled import CompiledJoint, jit
+
+    interval = make()
+
+    @jit
+    def row(eta, slopes, y, trials, n, within, sigma, second):
+        value, slopes[0], slopes[1] = interval(eta[0], eta[1])
+        slopes[0] *= n
+        slopes[1] *= n
+        return n * value, 0.0, 0.0
+
+    @jit
+    def row_scaled(eta, slopes, y, trials, n, within, sigma, second):
+        upper, lower = eta[0] / sigma, eta[1] / sigma
+        value, above, below = interval(upper, lower)
+        slopes[0], slopes[1] = n * above / sigma, n * below / sigma
+        return n * value, -n * (above * upper + below * lower) / sigma, 0.0
+
+    return CompiledJoint(row_scaled if scaled else row)
+
+
+#: By the link, and whether the latent sd is a parameter.
+COMPILED = {
+    ("logit", False): partial(_joint, _compiled_logistic, False),
+    ("probit", False): partial(_joint, _compiled_normal, False),
+    ("probit", True): partial(_joint, _compiled_normal, True),
 }
 
 
@@ -325,7 +395,8 @@ class Cuts:
 
 
 def _likelihood(cuts: Cuts) -> RowLikelihood:
-    joint = Joint(cuts.distances, cuts.joint_rows, cuts.start, cuts.spread)
+    compiled = COMPILED[cuts.interval.link.name, bool(cuts.sd)]
+    joint = Joint(cuts.distances, cuts.joint_rows, cuts.start, compiled, cuts.spread)
     return RowLikelihood(cuts.rows, unit=cuts.spread, joint=joint)
 
 
@@ -341,7 +412,8 @@ LINKS = {
 LATENT = replace(IDENTITY, name="latent", bambi="identity")
 
 
-def _free_threshold(name: str, middle: float) -> Further:
+def free_threshold(name: str, middle: float) -> Further:
+    """Return a threshold with a wide normal prior about where one would expect it."""
     prior = Prior("Normal", {"mu": round(float(middle), 4), "sigma": THRESHOLD_SD})
     return Further(name, lambda response: prior)
 
@@ -364,7 +436,7 @@ def cumulative(values: Array, link: Link) -> Family:
         replicate=own.replicate,
         tails=own.tails,
         bambi=builtin("cumulative"),
-        auxiliary=tuple(map(_free_threshold, names, middles)),
+        auxiliary=tuple(map(free_threshold, names, middles)),
         latent=True,
         thresholds=names,
         intercept=False,

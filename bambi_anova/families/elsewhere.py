@@ -20,6 +20,9 @@ _NEGATIVE = "it is called 'negativebinomial' here; its variance is mu + mu^2/alp
 _QUADRATIC = "use 'negativebinomial', whose variance is mu + mu^2/alpha"
 _INFLATED = "it is called 'zero_inflated_negativebinomial' here"
 _TRUNCATED = "use 'hurdle_poisson' or 'hurdle_negativebinomial'"
+_WITH_ENDS = "use 'ordered_beta' for rates with zeros and ones, 'beta' for 0 < y < 1"
+_STAGES = "it is called 'sratio' here"
+_AMOUNTS = "use 'hurdle_gamma' or 'hurdle_lognormal' for positive amounts with zeros"
 _RATINGS = "it is called 'cumulative' here"
 _CATEGORIES = "responses of several categories are not modelled here; use Bambi or brms"
 
@@ -35,12 +38,15 @@ ELSEWHERE = {
     **dict.fromkeys(("student", "studentt", "tfamily", "robust"), "it is called 't' here"),
     **dict.fromkeys(("inversegaussian", "igauss", "ig"), "it is called 'wald' here"),
     **dict.fromkeys(("exgauss", "exnormal"), "it is called 'exgaussian' here"),
-    "shiftedlognormal": "for skewed times use 'lognormal', 'exgaussian' or 'wald'",
+    "shiftlognormal": "it is called 'shifted_lognormal' here",
     **dict.fromkeys(("exp", "expon"), "it is called 'exponential' here"),
     **dict.fromkeys(("ordinal", "ordered", "clm", "clmm", "polr", "ocat", "likert"), _RATINGS),
-    "skewnormal": "use 'lognormal' for skewed positive responses, 't' for outliers",
     **dict.fromkeys(("betafamily", "betareg"), "it is called 'beta' here"),
-    **dict.fromkeys(("ordbeta", "zeroinflatedbeta", "zeroonebeta"), "'beta' takes 0 < y < 1"),
+    **dict.fromkeys(("ordbeta", "zeroonebeta", "zeroinflatedbeta", "zoib"), _WITH_ENDS),
+    **dict.fromkeys(("stoppingratio", "cratio", "continuationratio"), _STAGES),
+    "skewgaussian": "it is called 'skewnormal' here",
+    **dict.fromkeys(("doubleexponential", "asymlaplace"), "use 'laplace', for medians"),
+    **dict.fromkeys(("tweedie", "zagamma", "zeroadjustedgamma"), _AMOUNTS),
     **dict.fromkeys(("quasibinomial", "betabinom", "bb"), "use 'betabinomial'"),
     "zip": "it is called 'zero_inflated_poisson' here",
     **dict.fromkeys(("zinb", "zeroinflatednegbinomial"), _INFLATED),

@@ -44,15 +44,17 @@ def _log_exponential(gap: Array, sigma: Array, nu: Array) -> tuple[Array, Array,
 
 
 def _rows(data: Observed):
+    from bambi_anova.families.loops import ex_gaussian_log, ex_gaussian_slopes
+
+    def arguments(eta: Array, aux: Auxiliary) -> tuple[Array, ...]:
+        each = (np.broadcast_to(aux[name], eta.shape[1:]) for name in ("sigma", "nu"))
+        return data.y, data.n, eta, *map(np.ascontiguousarray, each)
+
     def log(eta: Array, aux: Auxiliary) -> Array:
-        sigma, nu = aux["sigma"], aux["nu"]
-        return data.n * (_log_exponential(data.y - eta + nu, sigma, nu)[0] - np.log(nu))
+        return ex_gaussian_log(*arguments(eta, aux))
 
     def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
-        sigma, nu = aux["sigma"], aux["nu"]
-        _, z, hazard = _log_exponential(data.y - eta + nu, sigma, nu)
-        curvature = np.maximum(hazard * (hazard + z), 1e-12) / sigma**2
-        return Derivatives.of_one(data.n * (1 / nu - hazard / sigma), data.n * curvature)
+        return Derivatives.of_one(*ex_gaussian_slopes(*arguments(eta, aux)))
 
     return log, derivatives
 

@@ -98,6 +98,13 @@ def _normal_scores(values: Array) -> Array:
     return special.ndtri(middle)[codes]
 
 
+def _log_of_positive(values: Array) -> Array:
+    """Return logs, for zeros that of the geometric mean of the others."""
+    some = values > 0
+    logs = np.log(np.where(some, values, 1.0))
+    return np.where(some, logs, logs[some].mean())
+
+
 BINOMIAL = Geometry(_binomial_information, _binomial_groups, _binomial_means)
 COUNTS = Geometry(
     lambda response, groups: float(response.counts @ response.values),
@@ -106,7 +113,9 @@ COUNTS = Geometry(
 )
 METRIC = metric_geometry(lambda y: y)
 LOG_METRIC = metric_geometry(np.log)
+AMOUNTS = metric_geometry(_log_of_positive)
 RATING_SCORES = metric_geometry(_normal_scores)
+CLOSED_LOGIT_METRIC = metric_geometry(lambda y: special.logit(np.clip(y, 0.02, 0.98)))
 LOGIT_METRIC = metric_geometry(special.logit)
 #: Of the log of an sd, and about so of other further parameters: each row says 2 of it.
 SCATTER = Geometry(

@@ -165,6 +165,9 @@ class Likelihood:
         () -> the same, compiled.
     quadratic : bool
         Whether it is quadratic in eta, so that conditional posteriors are exactly normal.
+    moving : bool
+        Whether the predictor that suits a row best moves with the further parameters, so that
+        quadratic rows do not add up to sums.
     unit : callable
         (auxiliary) -> what counts as one in the predictor: by how much it has to change for a row
         to notice.
@@ -184,6 +187,7 @@ class Likelihood:
     unit: Callable[[Auxiliary], Array | float] = lambda auxiliary: 1.0
     predictors: int = 1
     unit_at: UnitAt | None = None
+    moving: bool = False
 
     def change(self, step: Array, eta: Array, auxiliary: Auxiliary) -> Array:
         """Return the largest change of a predictor in a step (K M, G), in units; shape (G,)."""

@@ -77,10 +77,16 @@ def _tails(parameters: Parameters, rows: Collapsed) -> tuple[Array, Array]:
     return np.where(y > 0, below, 0.0), special.betainc(y + 1, alpha, part)
 
 
+def _zero(parameters: Parameters) -> Array:
+    alpha = parameters["alpha"]
+    return np.exp(-alpha * np.log1p(parameters["mu"] / alpha))
+
+
 NEGATIVE_BINOMIAL = Family(
     name="negativebinomial",
     response=COUNT,
     predicted=(Predicted("mu", (LOG,), word="rate"),),
+    zero=ResponseScale(_zero, "probability of zero", False),
     scale=ResponseScale(lambda parameters: parameters["mu"], word="rate"),
     collapse=WEIGHTS,
     likelihoods={("log",): RowLikelihood(_rows, _compiled)},

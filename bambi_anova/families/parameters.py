@@ -71,7 +71,7 @@ class Predictable:
 
 @dataclass(frozen=True)
 class Further:
-    """A further parameter: the same for all rows, and positive unless it is a threshold.
+    """A further parameter: the same for all rows, positive unless a threshold or bounded below.
 
     Attributes
     ----------
@@ -87,6 +87,8 @@ class Further:
         The log of a value below which the likelihood is about flat, if there is one.
     most : float
         What it cannot exceed.
+    least : float
+        What it cannot fall below; below zero only where it cannot exceed a number either.
     predictable : Predictable, optional
         Without it a formula cannot give it a predictor of its own.
     """
@@ -98,6 +100,7 @@ class Further:
     power: float = 0.0
     flat_below: float | None = None
     most: float = np.inf
+    least: float = 0.0
     predictable: Predictable | None = None
 
 

@@ -64,6 +64,7 @@ POISSON = Family(
     name="poisson",
     response=COUNT,
     predicted=(Predicted("mu", (LOG,), word="rate"),),
+    zero=ResponseScale(lambda parameters: np.exp(-parameters["mu"]), "probability of zero", False),
     scale=ResponseScale(lambda parameters: parameters["mu"], word="rate"),
     collapse=COUNTS,
     likelihoods={("log",): RowLikelihood(_rows, _compiled)},

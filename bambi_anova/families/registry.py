@@ -14,13 +14,19 @@ from bambi_anova.families.elsewhere import advice, plain
 from bambi_anova.families.exgaussian import EX_GAUSSIAN
 from bambi_anova.families.gamma import GAMMA
 from bambi_anova.families.gaussian import GAUSSIAN
+from bambi_anova.families.laplace import LAPLACE
 from bambi_anova.families.likelihood import MakeCompiled
 from bambi_anova.families.lognormal import LOG_NORMAL
 from bambi_anova.families.negativebinomial import NEGATIVE_BINOMIAL
+from bambi_anova.families.ordered_beta import ORDERED_BETA
 from bambi_anova.families.poisson import POISSON
+from bambi_anova.families.shifted_lognormal import SHIFTED_LOG_NORMAL
+from bambi_anova.families.skewnormal import SKEW_NORMAL
+from bambi_anova.families.sratio import SRATIO
 from bambi_anova.families.student import STUDENT
 from bambi_anova.families.wald import WALD
 from bambi_anova.families.weibull import EXPONENTIAL, WEIBULL
+from bambi_anova.families.zero_metric import HURDLE_GAMMA, HURDLE_LOG_NORMAL
 from bambi_anova.families.zeros import (
     HURDLE_NEGATIVE_BINOMIAL,
     HURDLE_POISSON,
@@ -97,7 +103,17 @@ def compiled_rows() -> tuple[MakeCompiled, ...]:
     The kernel is compiled for these: families that are registered later go without.
     """
     forms = [form for family in FAMILIES.values() for form in family.likelihoods.values()]
-    return tuple(dict.fromkeys(form.compiled for form in forms if form.compiled is not None))
+    made = [form.compiled for form in forms]
+    made += [one.joint.compiled for one in forms if one.joint and one.joint.expanded]
+    return tuple(dict.fromkeys(one for one in made if one is not None))
+
+
+@lru_cache(maxsize=1)
+def compiled_joints() -> tuple[MakeCompiled, ...]:
+    """Return what makes the compiled rows of several predictors, each once."""
+    forms = [form for family in FAMILIES.values() for form in family.likelihoods.values()]
+    made = [one.joint.compiled for one in forms if one.joint and not one.joint.expanded]
+    return tuple(dict.fromkeys(one for one in made if one is not None))
 
 
 def parameter_names() -> frozenset[str]:
@@ -111,11 +127,14 @@ register(BERNOULLI)
 register(BINOMIAL)
 register(POISSON)
 register(STUDENT)
+register(LAPLACE)
+register(SKEW_NORMAL)
 register(NEGATIVE_BINOMIAL)
 register(GAMMA)
 register(LOG_NORMAL)
 register(WALD)
 register(BETA)
+register(ORDERED_BETA)
 register(BETA_BINOMIAL)
 register(BETA_BINOMIAL_MODE)
 register(ZERO_INFLATED_POISSON)
@@ -123,8 +142,12 @@ register(ZERO_INFLATED_NEGATIVE_BINOMIAL)
 register(ZERO_INFLATED_BINOMIAL)
 register(HURDLE_POISSON)
 register(HURDLE_NEGATIVE_BINOMIAL)
+register(HURDLE_GAMMA)
+register(HURDLE_LOG_NORMAL)
 register(EX_GAUSSIAN)
+register(SHIFTED_LOG_NORMAL)
 register(WEIBULL)
 register(EXPONENTIAL)
 register(CUMULATIVE)
+register(SRATIO)
 register(THRESHOLDED_NORMAL)

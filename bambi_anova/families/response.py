@@ -13,7 +13,9 @@ import pandas as pd
 
 from bambi_anova.errors import DataError, listing
 from bambi_anova.families.geometry import (
+    AMOUNTS,
     BINOMIAL,
+    CLOSED_LOGIT_METRIC,
     COUNTS,
     LOG_METRIC,
     LOGIT_METRIC,
@@ -22,7 +24,7 @@ from bambi_anova.families.geometry import (
     Geometry,
 )
 from bambi_anova.families.likelihood import Observed
-from bambi_anova.families.values import LARGEST, ResponseValues
+from bambi_anova.families.values import LARGEST, ResponseValues, moments
 from bambi_anova.priors.kruschke import (
     TermPriors,
     count_priors,
@@ -148,6 +150,10 @@ def _check_unit(name: str, values: Array, index: pd.Index) -> None:
     _require((values > 0) & (values < 1), name, index, "values between 0 and 1", values)
 
 
+def _check_closed_unit(name: str, values: Array, index: pd.Index) -> None:
+    _require((values >= 0) & (values <= 1), name, index, "values from 0 to 1", values)
+
+
 def _require_variation(name: str, values: Array) -> None:
     if np.all(values == values[0]):
         raise DataError(
@@ -185,6 +191,22 @@ def _reader(check: Callable[[str, Array, pd.Index], None] | None = None) -> Read
     return read
 
 
+def _read_amount(
+    name: str, column: pd.Series, trials: pd.Series | None, success: str | None
+) -> ResponseValues:
+    """Read amounts, of which some may be zero; those that are not have to vary."""
+    values = _numbers(name, column)
+    _require(values >= 0, name, column.index, "amounts: zeros and positive values", values)
+    _require_variation(name, values)
+    some = values[values > 0]
+    if np.all(some == some[0]):
+        raise DataError(
+            f"response {name!r}: every amount that is not zero is {some[0]:g}; a yes or no is "
+            "all that varies: use family='bernoulli'"
+        )
+    return ResponseValues(name, values)
+
+
 def _read_rating(
     name: str, column: pd.Series, trials: pd.Series | None, success: str | None
 ) -> ResponseValues:
@@ -219,6 +241,12 @@ def _above_zero(data: Observed) -> Array:
     return np.where(data.y > 0, data.y, 0.5)
 
 
+def _amount_priors(response: ResponseValues, exposure: float, cells: int) -> TermPriors:
+    some = response.values > 0
+    count = None if response.count is None else response.count[some]
+    return metric_priors(*moments(np.log(response.values[some]), count))
+
+
 def _metric(transform: Callable[[Array], Array]) -> DefaultPriors:
     return lambda response, exposure, cells: metric_priors(*response.moments(transform))
 
@@ -229,6 +257,15 @@ def _probability(response: ResponseValues, exposure: float, cells: int) -> TermP
 
 REAL = Response(_reader(), _metric(np.asarray), METRIC, lambda data: data.y)
 POSITIVE = Response(_reader(_check_positive), _metric(np.log), LOG_METRIC, _above_zero)
+#: Positive values and zeros, which have a part of their own.
+AMOUNT = Response(_read_amount, _amount_priors, AMOUNTS, _above_zero)
+#: Rates that may lie at the ends.
+CLOSED_UNIT = Response(
+    _reader(_check_closed_unit),
+    _probability,
+    CLOSED_LOGIT_METRIC,
+    lambda data: np.clip(data.y, 0.02, 0.98),
+)
 UNIT = Response(_reader(_check_unit), _probability, LOGIT_METRIC, _rate)
 COUNT = Response(
     _reader(_check_count),

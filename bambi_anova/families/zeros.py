@@ -236,6 +236,16 @@ def _tails_hurdle(base: Base, parameters: Parameters, rows: Collapsed) -> tuple[
     return below, np.where(positive, psi * above / some, psi)
 
 
+def _inflated_zero(base: Base, parameters: Parameters) -> Array:
+    psi = parameters["psi"]
+    assert base.family.zero is not None  # for the type checker; counts have one
+    return 1 - psi + psi * base.family.zero.value(parameters)
+
+
+def _hurdle_zero(parameters: Parameters) -> Array:
+    return 1 - parameters["psi"] + np.zeros_like(parameters["mu"])
+
+
 def _inflated_mean(base: Base, parameters: Parameters) -> Array:
     return parameters["psi"] * base.family.scale.value(parameters)
 
@@ -297,6 +307,11 @@ def zero_inflated(name: str, base: Base) -> Family:
         name,
         base,
         scale=ResponseScale(partial(_inflated_mean, base), word),
+        zero=(
+            None
+            if base.family.zero is None
+            else ResponseScale(partial(_inflated_zero, base), "probability of zero", False)
+        ),
         likelihoods={(base.link.name,): form},
         replicate=partial(_replicate_inflated, base),
         tails=partial(_tails_inflated, base),
@@ -310,6 +325,7 @@ def hurdle(name: str, base: Base, log_zero: Callable[[Parameters], Array]) -> Fa
         name,
         base,
         scale=ResponseScale(partial(_hurdle_mean, log_zero), "mean count", affine=False),
+        zero=ResponseScale(_hurdle_zero, "probability of zero"),
         likelihoods={(base.link.name,): form},
         replicate=partial(_replicate_hurdle, base),
         tails=partial(_tails_hurdle, base),

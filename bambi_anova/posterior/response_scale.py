@@ -98,7 +98,8 @@ def stands_for(model: Specification, scale: str) -> str:
 
 def gives_medians(model: Specification) -> bool:
     """Whether the median scale has medians of rows, not of units' means alone."""
-    return model.family.symmetric or model.family.parent.word == MEDIAN
+    family = model.family
+    return family.symmetric or family.parent.word == MEDIAN or family.scale.median is not None
 
 
 def at_predictor(posterior: Posterior, eta: Array, auxiliary: Mapping[str, Array]) -> Array:
@@ -124,6 +125,8 @@ def median_at(posterior: Posterior, eta: Array, auxiliary: Mapping[str, Array]) 
     family, own = posterior.family, posterior.specification.transformation
     if own is not None:
         return own.inverse(eta)
+    if family.scale.median is not None:
+        return family.scale.median(family.at((posterior.link,), (eta,), auxiliary))
     if gives_medians(posterior.specification):
         return posterior.link.inverse(eta)
     return family.of_mean.response_mean((posterior.link,), (eta,), auxiliary)

@@ -42,8 +42,8 @@ FEWEST, FEWEST_OF_TAILS = 8, 20
 LARGE_SKEW, LARGE_TAILS, LARGE_RATIO, LARGE_SHARE, LARGE_ZEROS = 0.25, 0.5, 0.2, 0.01, 0.02
 #: Families with a long tail above, never below.
 LONG_ABOVE = (
-    *("lognormal", "gamma", "wald"),
-    *("exgaussian", "weibull", "exponential"),
+    *("lognormal", "shifted_lognormal", "gamma", "wald"),
+    *("exgaussian", "weibull", "exponential", "hurdle_gamma", "hurdle_lognormal"),
 )
 #: P-values below this are all the same.
 LEAST = 1e-300

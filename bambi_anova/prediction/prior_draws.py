@@ -72,7 +72,11 @@ def _draw_part(
             add(name, own)
     if thresholds:
         ordered = OrderedNormals.of([priors.auxiliary[name] for name in thresholds])
-        variables[THRESHOLD] = ordered.draw(rng, draws).T
+        variables[THRESHOLD] = (
+            ordered.draw(rng, draws).T
+            if specification.family.in_order
+            else rng.normal(ordered.means, ordered.sds, (draws, len(thresholds)))
+        )
     for key, term in scaled_terms(design).items():
         sigma = add(sigma_name(term), priors.sigmas[key])
         if not isinstance(term, FixedTerm):

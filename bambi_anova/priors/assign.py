@@ -14,8 +14,10 @@ from numbers import Real
 import numpy as np
 
 from bambi_anova.errors import PriorError, nearest
-from bambi_anova.priors.distributions import REAL_LINE, Prior, highest, is_normal
+from bambi_anova.priors.distributions import REAL_LINE, Prior, is_normal, support
 
+#: Where auxiliary parameters lie unless a family says otherwise.
+POSITIVE = (0.0, np.inf)
 _IMPROPER = {"Flat", "HalfFlat"}
 #: Parameters that must be positive and finite in every distribution that has them.
 _POSITIVE = {"sigma", "tau", "alpha", "beta", "lam", "nu", "scale", "b", "kappa", "m"}
@@ -76,7 +78,7 @@ def assign(
     given: Mapping | None = None,
     refused: Mapping[str, str] | None = None,
     thresholds: Sequence[str] = (),
-    most: Mapping[str, float] | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
 ) -> Priors:
     """Put the user's priors in the place of defaults; each must be used.
 
@@ -90,8 +92,8 @@ def assign(
         Parameters that have no prior of their own, and what to write instead.
     thresholds : sequence of str
         Auxiliary parameters that are thresholds; ``"threshold"`` is all of them.
-    most : mapping of str to float, optional
-        What auxiliary parameters cannot exceed.
+    bounds : mapping of str to tuple of float, optional
+        What auxiliary parameters lie between; from zero up unless named.
 
     Raises
     ------
@@ -115,7 +117,7 @@ def assign(
         elif name in thresholds:
             auxiliary[name] = _threshold_prior(name, value)
         elif name in auxiliary:
-            auxiliary[name] = _auxiliary_prior(name, value, (most or {}).get(name, np.inf))
+            auxiliary[name] = _auxiliary_prior(name, value, *(bounds or {}).get(name, POSITIVE))
         else:
             if name in refused:
                 raise PriorError(f"priors: {refused[name]}")
@@ -221,16 +223,19 @@ def _threshold_prior(name: str, value: object) -> Prior:
     return prior
 
 
-def _auxiliary_prior(name: str, value: object, most: float) -> Prior | float:
+def _auxiliary_prior(name: str, value: object, least: float, most: float) -> Prior | float:
     if isinstance(value, Real):
-        if not 0 < float(value) < most:
+        if not least < float(value) < most:
+            kind = "a positive number" if least == 0 else f"a number above {least:g}"
             below = "" if np.isinf(most) else f" below {most:g}"
-            raise PriorError(f"priors[{name!r}]: expected a positive number{below}, got {value!r}")
+            raise PriorError(f"priors[{name!r}]: expected {kind}{below}, got {value!r}")
         return float(value)
-    prior = _scale_prior(name, value)
-    if highest(prior) > most:
+    prior = _scale_prior(name, value) if least == 0 else _user_prior(name, value)
+    lower, upper = support(prior)
+    if upper > most or (least < 0 and lower < least):
+        such = "'Beta', alpha=2, beta=2" if least == 0 else "'Uniform', lower=-1, upper=1"
         raise PriorError(
-            f"priors[{name!r}]: expected a distribution between 0 and {most:g}, such as "
-            f"bambi.Prior('Beta', alpha=2, beta=2); got {prior}"
+            f"priors[{name!r}]: expected a distribution between {least:g} and {most:g}, such as "
+            f"bambi.Prior({such}); got {prior}"
         )
     return prior

@@ -97,18 +97,19 @@ def is_normal(prior: Prior) -> bool:
     return prior.name == "Normal" and getattr(prior.given, "dist", None) is None
 
 
-def highest(prior: Prior) -> float:
-    """Return the upper end of a prior's support; infinity where it is not known.
+def support(prior: Prior) -> tuple[float, float]:
+    """Return the ends of a prior's support; all positive numbers where it is not known.
 
     Examples
     --------
-    >>> highest(Prior("Uniform", {"lower": 0.0, "upper": 3.0})), highest(Prior("Gamma", {}))
-    (3.0, inf)
+    >>> support(Prior("Uniform", {"lower": 1.0, "upper": 3.0})), support(Prior("Gamma", {}))
+    ((1.0, 3.0), (0.0, inf))
     """
     try:
-        return DISTRIBUTIONS[prior.name](**prior.args).upper
+        known = DISTRIBUTIONS[prior.name](**prior.args)
     except (KeyError, TypeError):
-        return np.inf
+        return 0.0, np.inf
+    return known.lower, known.upper
 
 
 def normal_of(prior: Prior | float) -> tuple[float, float]:

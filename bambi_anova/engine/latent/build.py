@@ -127,18 +127,22 @@ def _build(specification: Specification, levels: Sequence[_UnitTerm]) -> LatentM
     for k, name in enumerate(specification.predictors):
         columns = sparse.hstack([core.columns(k), blocks.columns(k)], format="csr")
         predictors[name] = Predictor(0 * offset if k else offset, sparse.csr_array(columns))
+    placed = blocks.build()
     if joint is not None:
-        parent = predictors[specification.parent.name]
+        parent, data = predictors[specification.parent.name], likelihood.data
+        if joint.expanded is not None:
+            which, data = joint.expanded(data)
+            parent = Predictor(parent.offset[which], parent.columns[which])
+            placed = replace(placed, of_row=placed.of_row[which])
         predictors = {
-            name: _combined(parent, own, core)
-            for name, own in joint.predictors(likelihood.data).items()
+            name: _combined(parent, own, core) for name, own in joint.predictors(data).items()
         }
-        likelihood = joint.likelihood(likelihood.data, likelihood.auxiliary)
+        likelihood = joint.likelihood(data, likelihood.auxiliary)
     return LatentModel(
         likelihood=likelihood,
         predictors=predictors,
         core=core.build(),
-        blocks=blocks.build(),
+        blocks=placed,
         scales=tuple(scales),
         auxiliary=auxiliary,
         held=held,
@@ -167,7 +171,9 @@ def _row_constant(specification: Specification) -> float:
 def _log_order(specification: Specification) -> float:
     """Return the log of the prior probability that thresholds come in order."""
     names, own = specification.family.thresholds, specification.priors.auxiliary
-    return OrderedNormals.of([own[name] for name in names]).log_probability if names else 0.0
+    if not names or not specification.family.in_order:
+        return 0.0
+    return OrderedNormals.of([own[name] for name in names]).log_probability
 
 
 def _combined(parent: Predictor, own: Combination, core: _CoreBuilder) -> Predictor:

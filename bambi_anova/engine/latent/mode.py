@@ -245,7 +245,7 @@ class ModeFinder:
         u = np.array([[np.median(scale.draw(rng, 99))] for scale in model.scales]).reshape(-1, 1)
         self.start = model.likelihood.own_predictor()
         modes = self._by_newton(u, FINE)
-        if model.likelihood.quadratic:
+        if model.likelihood.quadratic and not model.likelihood.moving:
             v = np.vstack([modes.core, modes.units.reshape(-1, 1)])
             origin = self._natural(v, modes.core_sd, modes.factor)
             aux = model.likelihood_parameters(model.values(u))
