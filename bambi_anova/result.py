@@ -15,8 +15,10 @@ from bambi_anova.estimates.explained import explained
 from bambi_anova.estimates.kruschke import kruschke
 from bambi_anova.estimates.means import means
 from bambi_anova.estimates.parameters import summary
+from bambi_anova.estimates.quantiles import quantiles
 from bambi_anova.estimates.slopes import slopes, unit_slopes
 from bambi_anova.estimates.statements import orders, probability
+from bambi_anova.estimates.zeros import zeros
 from bambi_anova.evidence.marginal_likelihood import marginal_likelihood
 from bambi_anova.evidence.restrictions import order_bayes_factor, savage_dickey
 from bambi_anova.plots.page import plot_page
@@ -102,6 +104,8 @@ class Result(Posterior):
     unit_slopes = unit_slopes
     category_probabilities = category_probabilities
     superiority = superiority
+    zeros = zeros
+    quantiles = quantiles
     anova = anova
     explained = explained
     probability = probability

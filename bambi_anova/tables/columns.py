@@ -81,6 +81,7 @@ _BESIDE_FACTORS = (
 _APART = (
     Column("level", LABEL, "levels of a term, joined by colons", "Level"),
     Column("category", LABEL, "category of a rating", "Category"),
+    Column("quantile", LABEL, "share of responses that lie below", "Quantile"),
     Column("quantity", LABEL, "name of a quantity", "Quantity"),
     Column("parameter", LABEL, "name of a parameter", "Parameter"),
     Column("variable", LABEL, "its name in the Bambi model and its draws", "Variable"),
