@@ -20,7 +20,7 @@ from numba import carray, types
 from bambi_anova.engine.nuts import kernel, rows, tape
 from bambi_anova.engine.nuts.kernel import log_density
 from bambi_anova.families import compiled
-from bambi_anova.families.registry import compiled_rows
+from bambi_anova.families.registry import compiled_joints, compiled_rows
 
 _REALS = types.CPointer(types.double)
 _LOG_DENSITY = types.int64(types.uint64, _REALS, _REALS, _REALS, types.voidptr)
@@ -43,7 +43,7 @@ def entry_points():
         n = carray(data, (1,), np.int64)[0]
         real, signed = carray(data, (n,), np.float64), carray(data, (n,), np.int64)
         whole = carray(data, (n,), np.uint64)
-        h, nodes, m, at = signed[1], signed[2], signed[3], signed[4:20]
+        h, nodes, m, at = signed[1], signed[2], signed[3], signed[4:21]
         slope = carray(gradient, (size,))
         total = log_density(
             carray(theta, (size,)),
@@ -58,12 +58,13 @@ def entry_points():
             whole[at[7] : at[8]].reshape((-1, 5)),
             whole[at[8] : at[9]].reshape((-1, 5)),
             real[at[9] : at[10]],
-            real[at[10] : at[11]].reshape((5, m)),
-            whole[at[11] : at[12]],
+            real[at[10] : at[11]],
+            real[at[11] : at[12]].reshape((4, m)),
             whole[at[12] : at[13]],
-            real[at[13] : at[14]],
-            real[at[14] : at[15]].reshape((3, -1)),
-            whole[at[15] : n],
+            whole[at[13] : at[14]],
+            real[at[14] : at[15]],
+            real[at[15] : at[16]].reshape((3, -1)),
+            whole[at[16] : n],
         )
         value[0] = total
         finite = np.isfinite(total)
@@ -81,10 +82,16 @@ def entry_points():
 
 def _sources() -> str:
     """Return the code that the kernel is compiled from, that of all families among it."""
-    makers = {sys.modules[make.__module__] for make in compiled_rows()}
+    makes = [*compiled_rows(), *compiled_joints()]
+    makers = {sys.modules[_module(make)] for make in makes}
     own = {Path(str(module.__file__)) for module in (kernel, rows, tape, *makers)}
     families = Path(str(compiled.__file__)).parent.glob("*.py")
     return "".join(path.read_text() for path in sorted({*own, *families}))
+
+
+def _module(make) -> str:
+    """Return the module of a function, or of the function of a partial one."""
+    return getattr(make, "func", make).__module__
 
 
 def _compile(function, signature):

@@ -8,7 +8,7 @@ Nothing here depends on a model, so that it is compiled once and for all.
 numba is heavy: import this module late.  Addresses are unsigned: signed ones, which may count
 from the end, keep the processor from taking several numbers at a time.
 
-Letters: M rows, H hyperparameters, N parameters, K nodes of a prior's table or entries,
+Letters: M rows, K predictors a row, H hyperparameters, N parameters, K nodes of a table or entries,
 T operations of a list.  A bar, as in ``w_bar``, is the derivative of the log density in what stands
 before it.
 """
@@ -18,7 +18,7 @@ import math
 import numpy as np
 
 from bambi_anova.engine.latent.scales import TINY
-from bambi_anova.engine.nuts.rows import once, row
+from bambi_anova.engine.nuts.rows import joint, once, row
 from bambi_anova.engine.nuts.tape import (
     LOAD,
     LOG,
@@ -37,7 +37,7 @@ from bambi_anova.families.compiled import jit, jit_inside
 @jit_inside
 def log_density(
     theta, gradient, own, hyper, table, noise, sizes, before, eliminate, core, substitute,
-    constants, rows, start, index, value, entries, ends,
+    constants, origin, rows, start, index, value, entries, ends,
 ):  # fmt: skip
     """Return the log density at some parameters, a constant apart, and fill in its gradient.
 
@@ -59,8 +59,10 @@ def log_density(
         Groups, ``own_memory``, ``group_memory``, ``own_constants`` and ``group_constants``.
     before, eliminate, core, substitute, constants : ndarray
         These and ``sizes`` as in ``program.Program``.
-    rows : ndarray, shape (5, M)
-        Linear predictor where the coordinates are at their prior means, y, trials, n, within.
+    origin : ndarray, shape (K M,)
+        The K linear predictors of the rows where the coordinates are at their prior means.
+    rows : ndarray, shape (4, M)
+        y, trials, n, within.
     start, index, value : ndarray
         A as in a CSR matrix; its columns are addresses.
     entries, ends : ndarray
@@ -77,7 +79,10 @@ def log_density(
     for i in range(noise.shape[0]):
         w[noise[i]] = theta[h + i]
     total += _there(sizes, before, eliminate, core, substitute, constants, w)
-    total += _rows(own, rows, start, index, value, entries, ends, w, w_bar)
+    if origin.shape[0] == rows.shape[1]:
+        total += _rows(own, origin, rows, start, index, value, entries, ends, w, w_bar)
+    else:
+        total += _joint_rows(own, origin, rows, start, index, value, w, w_bar)
     _back(sizes, before, eliminate, core, substitute, constants, w, w_bar)
     for i in range(noise.shape[0]):
         gradient[h + i] = w_bar[noise[i]]
@@ -258,7 +263,7 @@ def _run_back(tape, w, w_bar, constants, at, constants_at):
 
 
 @jit
-def _rows(own, rows, start, index, value, entries, ends, w, w_bar):
+def _rows(own, origin, rows, start, index, value, entries, ends, w, w_bar):
     """Return the log-likelihood and hand its derivatives on."""
     kind, one, other = int(own[0]), int(own[3]), int(own[5])
     first = w[one] if one >= 0 else own[4]
@@ -266,11 +271,11 @@ def _rows(own, rows, start, index, value, entries, ends, w, w_bar):
     size = rows.shape[1]
     total, first_bar, second_bar = once(kind, first, second, entries, ends, size)
     for m in range(size):
-        eta = rows[0, m]
+        eta = origin[m]
         for k in range(start[m], start[m + 1]):
             eta += value[k] * w[index[k]]
         log, slope, by_first, by_second = row(
-            kind, eta, rows[1, m], rows[2, m], rows[3, m], rows[4, m], first, second, entries,
+            kind, eta, rows[0, m], rows[1, m], rows[2, m], rows[3, m], first, second, entries,
             ends, m, size,
         )  # fmt: skip
         total += log
@@ -278,6 +283,39 @@ def _rows(own, rows, start, index, value, entries, ends, w, w_bar):
         second_bar += by_second
         for k in range(start[m], start[m + 1]):
             w_bar[index[k]] += value[k] * slope
+    if one >= 0:
+        w_bar[one] += first_bar
+    if other >= 0:
+        w_bar[other] += second_bar
+    return total
+
+
+@jit
+def _joint_rows(own, origin, rows, start, index, value, w, w_bar):
+    """Return the log-likelihood of rows of K predictors and hand its derivatives on."""
+    kind, one, other = int(own[0]), int(own[3]), int(own[5])
+    first = w[one] if one >= 0 else own[4]
+    second = w[other] if other >= 0 else own[6]
+    size = rows.shape[1]
+    count = origin.shape[0] // size
+    eta, slopes = np.empty(count), np.empty(count)
+    total, first_bar, second_bar = 0.0, 0.0, 0.0
+    for m in range(size):
+        for j in range(count):
+            at = j * size + m
+            eta[j] = origin[at]
+            for k in range(start[at], start[at + 1]):
+                eta[j] += value[k] * w[index[k]]
+        log, by_first, by_second = joint(
+            kind, eta, slopes, rows[0, m], rows[1, m], rows[2, m], rows[3, m], first, second
+        )
+        total += log
+        first_bar += by_first
+        second_bar += by_second
+        for j in range(count):
+            at = j * size + m
+            for k in range(start[at], start[at + 1]):
+                w_bar[index[k]] += value[k] * slopes[j]
     if one >= 0:
         w_bar[one] += first_bar
     if other >= 0:

@@ -15,10 +15,9 @@ from scipy import interpolate
 from bambi_anova.engine.latent.covariance import Diagonal, Variance
 from bambi_anova.engine.latent.scales import Scale
 from bambi_anova.engine.nuts.program import Program, Recorder
-from bambi_anova.engine.nuts.whitening import Whitening
+from bambi_anova.engine.nuts.whitening import Whitening, known_rows
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.families.base import MOST_COMPILED
-from bambi_anova.families.registry import compiled_rows
 
 Array = np.ndarray
 
@@ -46,7 +45,7 @@ def pack(w: Whitening) -> Array:
     table, table_start = _tabulate(model.scales, w.centre)
     limits = np.array([[scale.lower, scale.upper] for scale in model.scales]).reshape(h, 2)
     bends = np.array([[scale.stretch, scale.bend] for scale in model.scales]).reshape(h, 2)
-    columns, data = model.parent.columns, model.likelihood.data
+    columns, data = model.columns, model.likelihood.data
     # The program counts a block's coordinates in the order in which they are eliminated.
     places = np.arange(b * d).reshape(b, d)[:, np.argsort(w.order)].ravel()
     addresses = program.x[np.concatenate([np.arange(p), p + places])]
@@ -61,13 +60,14 @@ def pack(w: Whitening) -> Array:
         program.core,
         program.substitute,
         program.constants,
-        np.stack([model.origin, *data.columns]),
+        model.origin,
+        np.stack(data.columns),
         columns.indptr.astype(np.int64),
         addresses[columns.indices],
         columns.data,
         *data.entries,
     ]
-    return _join([h, table.shape[1], len(model.origin)], arrays)
+    return _join([h, table.shape[1], len(data.y)], arrays)
 
 
 def record(w: Whitening) -> Program:
@@ -98,10 +98,11 @@ def _lanes(blocks: int) -> int:
 def _likelihood(w: Whitening) -> Array:
     """Return what ``kernel.log_density`` calls ``own``."""
     index, held = w.model.auxiliary, w.model.held
-    names = [one.name for one in w.model.likelihood.auxiliary]
+    further = [one.name for one in w.model.likelihood.auxiliary]
+    names = [name for name in further if name in index or name in held]
     pairs = [(index.get(name, -1), held.get(name, 0.0)) for name in names]
     pairs += [(-1, 0.0)] * (MOST_COMPILED - len(pairs))
-    number = compiled_rows().index(w.model.likelihood.compiled)
+    number = known_rows(w.model.likelihood).index(w.model.likelihood.compiled)
     return np.array([number, w.power, w.reference, *pairs[0], *pairs[1]])
 
 

@@ -6,9 +6,10 @@ numba is heavy: import this module late.
 """
 
 from bambi_anova.families.compiled import jit_inside
-from bambi_anova.families.registry import compiled_rows
+from bambi_anova.families.registry import compiled_joints, compiled_rows
 
 _ROW = "eta, y, trials, n, within, first, second, entries, ends, m, size"
+_JOINT = "eta, slopes, y, trials, n, within, first, second"
 _ONCE = "first, second, entries, ends, size"
 
 
@@ -34,3 +35,5 @@ _MADE = [make() for make in compiled_rows()]
 row = _choice([made.row for made in _MADE], _ROW)
 #: (kind, ...) -> what ``CompiledRow.once`` returns.
 once = _choice([made.once for made in _MADE], _ONCE)
+#: (kind, ...) -> what ``CompiledJoint.row`` returns.
+joint = _choice([make().row for make in compiled_joints()], _JOINT)

@@ -33,12 +33,15 @@ from bambi_anova.engine.latent.arrow import Arrow, Curvature, factor, forward
 from bambi_anova.engine.latent.covariance import BlockFactor
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.errors import UnsupportedError
-from bambi_anova.families.registry import compiled_rows
+from bambi_anova.families.likelihood import Likelihood, MakeCompiled
+from bambi_anova.families.registry import compiled_joints, compiled_rows
 
 Array = np.ndarray
 
 #: Numbers that one piece of a conversion holds at a time, about.
 PIECE = 200_000
+#: Points that are drawn to start from, until the posterior has a value at one.
+TRIES = 50
 #: Multiplications that factoring the precision may take (some 80 crossed units, half a
 #: millisecond), and how many for each coordinate, where that is more.  Beyond, steps that know
 #: less of the curvature but cost less are the better ones.
@@ -148,6 +151,11 @@ class Whitening:
         return core_sd, block_factor, arrow, mean, inner
 
 
+def known_rows(likelihood: Likelihood) -> tuple[MakeCompiled, ...]:
+    """Return the compiled rows of one predictor, or of several, that the kernel has."""
+    return compiled_rows() if likelihood.predictors == 1 else compiled_joints()
+
+
 def whiten(model: LatentModel, rng: np.random.Generator) -> tuple[Whitening, list[Peak]]:
     """Whiten at the mode of the hyperparameters; return all their modes as well.
 
@@ -157,7 +165,7 @@ def whiten(model: LatentModel, rng: np.random.Generator) -> tuple[Whitening, lis
         If the likelihood is not among the kernel's, too much crosses the blocks, or the
         posterior has no value wherever it was looked for.
     """
-    if model.likelihood.compiled not in compiled_rows():
+    if model.likelihood.compiled not in known_rows(model.likelihood):
         raise UnsupportedError("the family has no compiled likelihood for this link")
     p, b, d = model.core.size, model.blocks.count, model.blocks.size
     work = b * d * (p + d) ** 2 / 2 + p**3 / 6
@@ -179,11 +187,12 @@ def whiten_at(rows: LatentModel, target: Target, peak: Peak) -> Whitening:
     values = model.values(modes.u)
     eta = target.find_modes.predictor(modes)
     derivatives = model.likelihood.derivatives(eta, model.likelihood_parameters(values))
-    working = derivatives.curvature * (eta - model.origin) + derivatives.slope
-    pull = model.parent.columns.T @ working
-    core, border, blocks = Curvature(model).entries(derivatives.curvature)
+    pull = model.columns.T @ derivatives.working(eta - model.origin)
+    core, border, blocks = Curvature(model).entries(derivatives.weights)
     order = np.argsort((blocks[..., 0] != 0).any(axis=0).sum(axis=1), kind="stable")
-    leading = next((one for one in model.likelihood.auxiliary if one.power), None)
+    # The power is that of the curvature in the only predictor.
+    alone = model.likelihood.auxiliary if model.likelihood.predictors == 1 else ()
+    leading = next((one for one in alone if one.power), None)
     followed = model.auxiliary.get(leading.name) if leading else None
     p, shape = model.core.size, (model.blocks.count, model.blocks.size, 1)
     return Whitening(
@@ -209,9 +218,13 @@ def spread_of(peak: Peak) -> Array:
 
 def draw_start(whitening: Whitening, peaks: Sequence[Peak], rng: np.random.Generator) -> Array:
     """Draw a point (N,) near one of the modes: every mode has the same chance."""
-    peak = peaks[int(rng.integers(len(peaks)))]
-    theta = rng.standard_normal(whitening.size)
     h = len(whitening.centre)
-    u = peak.u + spread_of(peak) @ theta[:h]
-    theta[:h] = np.linalg.solve(whitening.turn, u - whitening.centre)
+    for _ in range(TRIES):
+        peak = peaks[int(rng.integers(len(peaks)))]
+        theta = rng.standard_normal(whitening.size)
+        u = peak.u + spread_of(peak) @ theta[:h]
+        theta[:h] = np.linalg.solve(whitening.turn, u - whitening.centre)
+        # Thresholds may be out of order there.
+        if np.isfinite(whitening.model.log_density(*whitening.natural(theta[:, None]))).all():
+            break
     return theta
