@@ -10,18 +10,24 @@ from bambi_anova.datasets import DATASETS, load_data
 from bambi_anova.errors import ArgumentError
 
 
-@pytest.fixture(scope="module")
-def simulate():
-    """The function that made ``memory.csv``, from the script next to it."""
-    path = files("bambi_anova").joinpath("datasets", "simulate_memory.py")
-    spec = importlib.util.spec_from_file_location("simulate_memory", str(path))
+def script(name):
+    """The function that made a file, from the script next to it."""
+    path = files("bambi_anova").joinpath("datasets", f"simulate_{name}.py")
+    spec = importlib.util.spec_from_file_location(f"simulate_{name}", str(path))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.simulate
 
 
-def test_memory_is_what_its_script_simulates(simulate):
-    pd.testing.assert_frame_equal(load_data("memory"), simulate(), check_exact=True)
+@pytest.fixture(scope="module")
+def simulate():
+    """The function that made ``memory.csv``."""
+    return script("memory")
+
+
+@pytest.mark.parametrize("name", ["memory", "times", "ratings"])
+def test_simulated_data_are_what_their_scripts_simulate(name):
+    pd.testing.assert_frame_equal(load_data(name), script(name)(), check_exact=True)
 
 
 def test_another_seed_simulates_other_data(simulate):

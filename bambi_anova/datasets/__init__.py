@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 
 import numpy as np
@@ -34,8 +35,9 @@ def load_data(name: str | None = None) -> pd.DataFrame:
     Parameters
     ----------
     name : str, optional
-        ``"memory"``, ``"memory_grid"`` or ``"oats"``.  Without a name a table of the data
-        sets is returned, with columns ``name``, ``rows``, ``source`` and ``purpose``.
+        ``"memory"``, ``"memory_grid"``, ``"oats"``, ``"times"`` or ``"ratings"``.  Without a
+        name a table of the data sets is returned, with columns ``name``, ``rows``, ``source`` and
+        ``purpose``.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def load_data(name: str | None = None) -> pd.DataFrame:
     >>> ba.load_data("oats").shape
     (72, 4)
     >>> list(ba.load_data()["name"])
-    ['memory', 'memory_grid', 'oats']
+    ['memory', 'memory_grid', 'oats', 'times', 'ratings']
     """
     if name is None:
         return pd.DataFrame(
@@ -112,5 +114,17 @@ DATASETS = {
         "Yates, F. (1935). Complex experiments. Supplement to the Journal of the Royal "
         "Statistical Society 2(2), 181-247. doi:10.2307/2983638",
         "split plot, gaussian: 6 blocks, variety on whole plots, nitrogen on subplots",
+    ),
+    "times": Dataset(
+        partial(_read, "times"),
+        1_440,
+        "simulated by bambi_anova/datasets/simulate_times.py",
+        "split plot, reaction times: 24 people, age between, condition within",
+    ),
+    "ratings": Dataset(
+        partial(_read, "ratings"),
+        480,
+        "simulated by bambi_anova/datasets/simulate_ratings.py",
+        "crossed, ratings 1 to 5: 30 people, author between, length between 16 texts",
     ),
 }
