@@ -75,12 +75,16 @@ class Model(Specification):
         the prior of its shape "lam"), "beta", "betabinomial" (rows with probabilities of their own,
         given by their mean) or "betabinomial_mode" (given by their mode, Kruschke's chapter 21:
         cell means on the response scale are modes, and the prior is of "kappa_minus_2").
-        For times also "exgaussian" (given by its mean), "weibull" and
-        "exponential"; for zeros beyond chance "zero_inflated_poisson",
-        "zero_inflated_negativebinomial", "zero_inflated_binomial", "hurdle_poisson" and
-        "hurdle_negativebinomial", where "psi" is the probability of not being a zero apart.
+        For times also "shifted_lognormal" (a log-normal time beyond a shift, the same for all),
+        "exgaussian" (given by its mean), "weibull" and "exponential"; see ``quantiles`` too.
+        For tails "laplace" (of medians) and "skewnormal" (by mean, sd and "delta", between -1 and
+        1).  For zeros beyond chance "zero_inflated_poisson", "zero_inflated_negativebinomial",
+        "zero_inflated_binomial", "hurdle_poisson" and "hurdle_negativebinomial", of amounts
+        "hurdle_gamma" and "hurdle_lognormal", where "psi" is the probability of not being a zero
+        apart; see ``zeros``.  For rates with zeros and ones "ordered_beta".
         For ratings, whole numbers or ordered categories: "cumulative" (a latent variable, its sd
-        one and the mean of all cells zero, cut by free thresholds; links "probit" and "logit") or
+        one and the mean of all cells zero, cut by free thresholds; links "probit" and "logit"),
+        "sratio" (the same in steps: at each category one stops or goes on) or
         "thresholded_normal" (Kruschke's chapter 23: the end thresholds held half a point inside
         the ends, so that the latent variable is on the ratings' own scale).  On the response
         scale tables give mean ratings; see ``category_probabilities`` and ``superiority`` too.

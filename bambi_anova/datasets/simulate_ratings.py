@@ -1,7 +1,7 @@
 """Simulate the ratings that the package ships (``ratings.csv``).
 
-30 people, half of them told that a text was written by a machine, rate 16 texts from 1 to 5; half of
-the texts are short.  A latent rating, cut at -1.6, -.7, .3 and 1.5, is
+30 people, half of them told that a text was written by a machine, rate 16 texts from 1 to 5; half
+of the texts are short.  A latent rating, cut at -1.6, -.7, .3 and 1.5, is
 
     -.45 machine + .30 short + .35 machine short + u[person] + w[text] + e,   e ~ N(0, 1),
 
