@@ -21,6 +21,7 @@ from bambi_anova.estimates.means import mean_quantities
 from bambi_anova.estimates.quantities import Quantities
 from bambi_anova.estimates.quantity_table import quantity_table
 from bambi_anova.families.response import REAL
+from bambi_anova.posterior.populations import beside_cells
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.response_scale import is_transformed
 from bambi_anova.tables.interval import Interval
@@ -122,7 +123,7 @@ def _levels(quantile: float | Sequence[float]) -> Array:
 def _require_continuous(posterior: Posterior) -> None:
     family, response = posterior.family, posterior.family.response
     countable = response.trials or response.binary or response.counts or response.ordered
-    if countable or family.tails is None or is_transformed(posterior.specification):
+    if countable or family.of_mean.tails is None or is_transformed(posterior.specification):
         kind = "a transformed response" if not countable else f"family={family.name!r}"
         raise ArgumentError(
             f"quantiles() asks about a continuous response as it was measured; {kind} has no "
@@ -166,18 +167,22 @@ def _ends(values: Array) -> tuple[float, float]:
 
 def _distribution(posterior: Posterior, cells: Array, population: str) -> Callable[[Array], Array]:
     """Return the average distribution function of some cells, of values (H D, K)."""
-    family, draws = posterior.family, posterior.draws
+    family, draws = posterior.family.of_mean, posterior.draws
     variance = np.zeros(draws.sample_shape)
     for unit in posterior.design.units if population == "super" else ():
         variance = variance + draws.sigmas[unit.name] ** 2
     nodes, weights = (NODES, WEIGHTS / WEIGHTS.sum()) if variance.any() else ([0.0], [1.0])
     sd = np.sqrt(variance).reshape(-1, 1)
     eta = draws.cells[..., cells].reshape(len(sd), -1)
-    auxiliary = {name: own.reshape(len(sd), -1) for name, own in draws.auxiliary.items()}
+    beside = {name: own.reshape(len(sd), -1) for name, own in beside_cells(posterior).items()}
+    further = [
+        {name: own[:, [cell if own.shape[1] > 1 else 0]] for name, own in beside.items()}
+        for cell in cells
+    ]
     at_nodes = [
         family.at((posterior.link,), (eta[:, [c]] + node * sd,), auxiliary)
         for node in nodes
-        for c in range(len(cells))
+        for c, auxiliary in enumerate(further)
     ]
     shares = np.repeat(weights, len(cells)) / len(cells)
     rows = replace(posterior.specification.collapsed, trials=None)

@@ -84,7 +84,9 @@ def zero_quantities(
             f"factor {QUANTITY!r}: the table of zeros has a column of this name; rename the "
             "column in the data"
         )
-    own = posterior.specification.with_family(replace(family, scale=family.zero))
+    plain = family.plain and replace(family.plain, scale=family.zero)
+    chances = replace(family, scale=family.zero, plain=plain)
+    own = posterior.specification.with_family(chances)
     zero, mean = (
         mean_quantities(one, term, population, "response", weights=weights, at=at)
         for one in (replace(posterior, specification=own), posterior)

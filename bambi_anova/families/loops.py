@@ -15,6 +15,8 @@ import numpy as np
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 ROOT = math.sqrt(0.5)
+#: Where the normal distribution function is one to all digits.
+CERTAIN = 8.3
 
 
 def _kept(function):
@@ -31,20 +33,22 @@ def ex_gaussian_log(y, n, eta, sigma, nu):
     """Return the log-likelihood of ex-Gaussian rows (M, 1) at predictors (M, G)."""
     rows, columns = eta.shape
     found = np.empty((rows, columns))
+    ratio, log_nu = sigma / nu, np.log(nu)
     for m in range(rows):
         for g in range(columns):
             gap = y[m, 0] - eta[m, g] + nu[g]
-            scaled, ratio = gap / sigma[g], sigma[g] / nu[g]
-            z = scaled - ratio
-            if z > 0:
-                value = math.log(0.5 * math.erfc(-z * ROOT)) - gap / nu[g] + ratio * ratio / 2
+            scaled = gap / sigma[g]
+            z = scaled - ratio[g]
+            if z > CERTAIN:
+                value = ratio[g] * (ratio[g] / 2 - scaled)
             elif z > -30:
-                value = math.log(0.5 * math.erfc(-z * ROOT)) + (z * z - scaled * scaled) / 2
+                # ratio (ratio / 2 - scaled) is (z^2 - scaled^2) / 2.
+                value = math.log(0.5 * math.erfc(-z * ROOT)) + ratio[g] * (ratio[g] / 2 - scaled)
             else:
                 inverse = 1 / (z * z)
                 tail = inverse * (-1 + inverse * (3 - 15 * inverse))
                 value = math.log1p(tail) - math.log(-z) - HALF_LOG_2PI - scaled * scaled / 2
-            found[m, g] = n[m, 0] * (value - math.log(nu[g]))
+            found[m, g] = n[m, 0] * (value - log_nu[g])
     return found
 
 
@@ -53,9 +57,10 @@ def ex_gaussian_slopes(y, n, eta, sigma, nu):
     """Return slope and curvature of ex-Gaussian rows in their predictors, each (M, G)."""
     rows, columns = eta.shape
     slope, curvature = np.empty((rows, columns)), np.empty((rows, columns))
+    ratio = sigma / nu
     for m in range(rows):
         for g in range(columns):
-            z = (y[m, 0] - eta[m, g] + nu[g]) / sigma[g] - sigma[g] / nu[g]
+            z = (y[m, 0] - eta[m, g] + nu[g]) / sigma[g] - ratio[g]
             if z > -30:
                 below = 0.5 * math.erfc(-z * ROOT)
                 hazard = math.exp(-z * z / 2 - HALF_LOG_2PI) / below

@@ -174,7 +174,10 @@ def _family(
         tails=base.tails,
         bambi=bambi,
         auxiliary=(
-            *(replace(one, prior=partial(_of_positive, one.prior)) for one in own.auxiliary),
+            *(
+                replace(one, prior=partial(_of_positive, one.prior), predictable=None)
+                for one in own.auxiliary
+            ),
             PSI,
         ),
         residual="",

@@ -71,7 +71,7 @@ def _linear_predictor(posterior: Posterior) -> Array:
 
 def _average_response(posterior: Posterior) -> Array:
     draws = posterior.draws
-    return at_predictor(posterior, draws.cells, _beside_cells(posterior))
+    return at_predictor(posterior, draws.cells, beside_cells(posterior))
 
 
 def _super_response(posterior: Posterior) -> Array:
@@ -80,19 +80,19 @@ def _super_response(posterior: Posterior) -> Array:
     for unit in posterior.design.units:
         variance = variance + draws.sigmas[unit.name] ** 2
     sd = np.sqrt(variance)[..., None]
-    return over_units(posterior, draws.cells, sd, _beside_cells(posterior))
+    return over_units(posterior, draws.cells, sd, beside_cells(posterior))
 
 
 def _median(posterior: Posterior) -> Array:
     draws = posterior.draws
-    return median_at(posterior, draws.cells, _beside_cells(posterior))
+    return median_at(posterior, draws.cells, beside_cells(posterior))
 
 
 def _finite_median(posterior: Posterior) -> Array:
-    return median_at(posterior, _finite_link(posterior), _beside_cells(posterior))
+    return median_at(posterior, _finite_link(posterior), beside_cells(posterior))
 
 
-def _beside_cells(posterior: Posterior) -> dict[str, Array]:
+def beside_cells(posterior: Posterior) -> dict[str, Array]:
     """Return the likelihood's further parameters, each of shape (H, D, 1) or by cell (H, D, C)."""
     draws = posterior.draws
     found = {name: values[..., None] for name, values in draws.auxiliary.items()}
@@ -163,9 +163,9 @@ def _unit_effects(posterior: Posterior, nested: NestedUnits, cell: int) -> Array
 def _finite_response(posterior: Posterior) -> Array:
     draws, model = posterior.draws, posterior.specification
     if model.link.name == "identity" and model.family.scale.affine and not is_transformed(model):
-        return at_predictor(posterior, _finite_link(posterior), _beside_cells(posterior))
+        return at_predictor(posterior, _finite_link(posterior), beside_cells(posterior))
     crossed = nested_units(posterior.design)
-    means, beside = np.empty_like(draws.cells), _beside_cells(posterior)
+    means, beside = np.empty_like(draws.cells), beside_cells(posterior)
     for cell in range(means.shape[-1]):
         parts = [_unit_effects(posterior, nested, cell) for nested in crossed]
         parts = [part for part in parts if part.shape[-1]]

@@ -126,7 +126,7 @@ def median_at(posterior: Posterior, eta: Array, auxiliary: Mapping[str, Array]) 
     if own is not None:
         return own.inverse(eta)
     if family.scale.median is not None:
-        return family.scale.median(family.at((posterior.link,), (eta,), auxiliary))
+        return family.scale.median(family.of_mean.at((posterior.link,), (eta,), auxiliary))
     if gives_medians(posterior.specification):
         return posterior.link.inverse(eta)
     return family.of_mean.response_mean((posterior.link,), (eta,), auxiliary)
