@@ -96,7 +96,8 @@ def quantile_quantities(
     grid = np.arange(int(np.prod(shape))).reshape(shape)
     cells = grid.transpose([names.index(name) for name in order]).reshape(len(about.labels), -1)
     draws = np.stack([_inverted(posterior, own, chosen, population) for own in cells], axis=-2)
-    labels = about.labels.loc[about.labels.index.repeat(len(chosen))].reset_index(drop=True)
+    labels = about.labels.iloc[np.repeat(np.arange(len(about.labels)), len(chosen))]
+    labels = labels.reset_index(drop=True)
     return Quantities(
         labels.assign(**{QUANTILE: np.tile(chosen, len(about.labels))}),
         draws.reshape(*draws.shape[:2], -1),

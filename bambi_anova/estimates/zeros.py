@@ -93,7 +93,9 @@ def zero_quantities(
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         draws = np.stack([zero.draws, mean.draws / (1 - zero.draws), mean.draws], axis=-1)
-    labels = mean.labels.loc[mean.labels.index.repeat(len(PARTS))].reset_index(drop=True)
+    labels = mean.labels.iloc[np.repeat(np.arange(len(mean.labels)), len(PARTS))].reset_index(
+        drop=True
+    )
     return Quantities(
         labels.assign(**{QUANTITY: np.tile(PARTS, len(mean.labels))}),
         draws.reshape(*mean.draws.shape[:2], -1),

@@ -9,6 +9,7 @@ Letters: M rows, G columns.
 """
 
 import math
+from typing import Any
 
 import numba
 import numpy as np
@@ -21,7 +22,7 @@ CERTAIN = 8.3
 
 def _kept(function):
     """Compile a function, and keep it where there is a directory to write to."""
-    options = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:

@@ -175,7 +175,8 @@ class Steps:
 
     def probabilities(self, parameters: Mapping[str, Array]) -> list[Array]:
         """Return the probability of each category."""
-        left, found = 1.0, []
+        left: Array | float = 1.0
+        found: list[Array] = []
         for name in self.thresholds:
             stop = NAMED[self.link].inverse(parameters[name] - parameters["eta"])
             found.append(left * stop)
