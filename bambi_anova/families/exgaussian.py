@@ -44,11 +44,10 @@ def _log_exponential(gap: Array, sigma: Array, nu: Array) -> tuple[Array, Array,
 
 
 def _rows(data: Observed):
-    from bambi_anova.families.loops import ex_gaussian_log, ex_gaussian_slopes
+    from bambi_anova.families.loops import by_row, ex_gaussian_log, ex_gaussian_slopes
 
     def arguments(eta: Array, aux: Auxiliary) -> tuple[Array, ...]:
-        each = (np.broadcast_to(aux[name], eta.shape[1:]) for name in ("sigma", "nu"))
-        return data.y, data.n, eta, *map(np.ascontiguousarray, each)
+        return data.y, data.n, eta, *by_row(aux, ("sigma", "nu"), eta.shape[1])
 
     def log(eta: Array, aux: Auxiliary) -> Array:
         return ex_gaussian_log(*arguments(eta, aux))

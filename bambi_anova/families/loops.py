@@ -16,6 +16,7 @@ import numpy as np
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 ROOT = math.sqrt(0.5)
+HALF = math.sqrt(2 / math.pi)
 #: Where the normal distribution function is one to all digits.
 CERTAIN = 8.3
 
@@ -29,27 +30,58 @@ def _kept(function):
         return numba.njit(**options)(function)
 
 
+def by_row(aux, names, columns):
+    """Return further parameters as arrays of one shape, (1, G) or (M, G)."""
+    each = [np.atleast_2d(aux[name]) for name in names]
+    rows = max(len(one) for one in each)
+    shaped = (np.broadcast_to(one, (rows, columns)) for one in each)
+    return [np.ascontiguousarray(one, dtype=float) for one in shaped]
+
+
+@numba.njit(error_model="numpy")
+def _log_normal(x):
+    """Return the log of the normal distribution function."""
+    if x > CERTAIN:
+        return 0.0
+    if x > -30:
+        return math.log(0.5 * math.erfc(-x * ROOT))
+    inverse = 1 / (x * x)
+    tail = inverse * (-1 + inverse * (3 - 15 * inverse))
+    return math.log1p(tail) - math.log(-x) - HALF_LOG_2PI - x * x / 2
+
+
+@numba.njit(error_model="numpy")
+def _hazard(x):
+    """Return the normal density over the distribution function."""
+    if x > -30:
+        return math.exp(-x * x / 2 - HALF_LOG_2PI) / (0.5 * math.erfc(-x * ROOT))
+    inverse = 1 / (x * x)
+    return -x / (1 + inverse * (-1 + inverse * (3 - 15 * inverse)))
+
+
 @_kept
 def ex_gaussian_log(y, n, eta, sigma, nu):
-    """Return the log-likelihood of ex-Gaussian rows (M, 1) at predictors (M, G)."""
+    """Return the log-likelihood of ex-Gaussian rows (M, 1) at predictors (M, G).
+
+    Further parameters, here and below, have the shape (1, G), or (M, G) where each row has its own.
+    """
     rows, columns = eta.shape
     found = np.empty((rows, columns))
+    own = 1 if len(sigma) > 1 else 0
     ratio, log_nu = sigma / nu, np.log(nu)
     for m in range(rows):
+        i = own * m
         for g in range(columns):
-            gap = y[m, 0] - eta[m, g] + nu[g]
-            scaled = gap / sigma[g]
-            z = scaled - ratio[g]
-            if z > CERTAIN:
-                value = ratio[g] * (ratio[g] / 2 - scaled)
-            elif z > -30:
-                # ratio (ratio / 2 - scaled) is (z^2 - scaled^2) / 2.
-                value = math.log(0.5 * math.erfc(-z * ROOT)) + ratio[g] * (ratio[g] / 2 - scaled)
+            scaled, r = (y[m, 0] - eta[m, g] + nu[i, g]) / sigma[i, g], ratio[i, g]
+            z = scaled - r
+            if z > -30:
+                # r (r / 2 - scaled) is (z^2 - scaled^2) / 2.
+                value = _log_normal(z) + r * (r / 2 - scaled)
             else:
                 inverse = 1 / (z * z)
                 tail = inverse * (-1 + inverse * (3 - 15 * inverse))
                 value = math.log1p(tail) - math.log(-z) - HALF_LOG_2PI - scaled * scaled / 2
-            found[m, g] = n[m, 0] * (value - log_nu[g])
+            found[m, g] = n[m, 0] * (value - log_nu[i, g])
     return found
 
 
@@ -58,19 +90,53 @@ def ex_gaussian_slopes(y, n, eta, sigma, nu):
     """Return slope and curvature of ex-Gaussian rows in their predictors, each (M, G)."""
     rows, columns = eta.shape
     slope, curvature = np.empty((rows, columns)), np.empty((rows, columns))
+    own = 1 if len(sigma) > 1 else 0
     ratio = sigma / nu
     for m in range(rows):
+        i = own * m
         for g in range(columns):
-            z = (y[m, 0] - eta[m, g] + nu[g]) / sigma[g] - ratio[g]
-            if z > -30:
-                below = 0.5 * math.erfc(-z * ROOT)
-                hazard = math.exp(-z * z / 2 - HALF_LOG_2PI) / below
-            else:
-                inverse = 1 / (z * z)
-                hazard = -z / (1 + inverse * (-1 + inverse * (3 - 15 * inverse)))
-            slope[m, g] = n[m, 0] * (1 / nu[g] - hazard / sigma[g])
+            z = (y[m, 0] - eta[m, g] + nu[i, g]) / sigma[i, g] - ratio[i, g]
+            hazard = _hazard(z)
+            slope[m, g] = n[m, 0] * (1 / nu[i, g] - hazard / sigma[i, g])
             bend = max(hazard * (hazard + z), 1e-12)
-            curvature[m, g] = n[m, 0] * bend / (sigma[g] * sigma[g])
+            curvature[m, g] = n[m, 0] * bend / (sigma[i, g] * sigma[i, g])
+    return slope, curvature
+
+
+@_kept
+def skew_normal_log(y, n, eta, sigma, delta):
+    """Return the log-likelihood of skew normal rows (M, 1) at predictors (M, G)."""
+    rows, columns = eta.shape
+    found = np.empty((rows, columns))
+    own = 1 if len(sigma) > 1 else 0
+    mean = HALF * delta
+    narrow, alpha = np.sqrt(1 - mean**2) / sigma, delta / np.sqrt(1 - delta**2)
+    constant = np.log(narrow)
+    for m in range(rows):
+        i = own * m
+        for g in range(columns):
+            r = (y[m, 0] - eta[m, g]) * narrow[i, g] + mean[i, g]
+            found[m, g] = n[m, 0] * (constant[i, g] - r * r / 2 + _log_normal(alpha[i, g] * r))
+    return found
+
+
+@_kept
+def skew_normal_slopes(y, n, eta, sigma, delta):
+    """Return slope and curvature of skew normal rows in their predictors, each (M, G)."""
+    rows, columns = eta.shape
+    slope, curvature = np.empty((rows, columns)), np.empty((rows, columns))
+    own = 1 if len(sigma) > 1 else 0
+    mean = HALF * delta
+    narrow, alpha = np.sqrt(1 - mean**2) / sigma, delta / np.sqrt(1 - delta**2)
+    for m in range(rows):
+        i = own * m
+        for g in range(columns):
+            r = (y[m, 0] - eta[m, g]) * narrow[i, g] + mean[i, g]
+            x = alpha[i, g] * r
+            hazard = _hazard(x)
+            bend = min(max(hazard * (hazard + x), 0.0), 1.0)
+            slope[m, g] = n[m, 0] * narrow[i, g] * (r - alpha[i, g] * hazard)
+            curvature[m, g] = n[m, 0] * narrow[i, g] ** 2 * (1 + alpha[i, g] ** 2 * bend)
     return slope, curvature
 
 

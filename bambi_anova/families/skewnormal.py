@@ -44,29 +44,17 @@ def _shape(delta: Array) -> Array:
         return delta / np.sqrt(1 - delta**2)
 
 
-def _standard(eta: Array, y: Array, aux: Auxiliary) -> tuple[Array, Array, Array, Array]:
-    """Return r, alpha, s and phi / Phi at alpha r."""
-    mean = HALF * aux["delta"]
-    s, alpha = np.sqrt(1 - mean**2), _shape(aux["delta"])
-    r = (y - eta) / aux["sigma"] * s + mean
-    at = alpha * r
-    hazard = HALF / special.erfcx(np.minimum(-at, 25.0) / np.sqrt(2))
-    far = at < -25  # there the tail is as good as its expansion
-    return r, alpha, s, np.where(far, -at - 1 / np.where(far, at, -1.0), hazard)
-
-
 def _rows(data: Observed):
+    from bambi_anova.families.loops import by_row, skew_normal_log, skew_normal_slopes
+
+    def arguments(eta: Array, aux: Auxiliary) -> tuple[Array, ...]:
+        return data.y, data.n, eta, *by_row(aux, ("sigma", "delta"), eta.shape[1])
+
     def log(eta: Array, aux: Auxiliary) -> Array:
-        r, alpha, s, _ = _standard(eta, data.y, aux)
-        found = np.log(s / aux["sigma"]) - r**2 / 2 + special.log_ndtr(alpha * r)
-        return data.n * found
+        return skew_normal_log(*arguments(eta, aux))
 
     def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
-        r, alpha, s, hazard = _standard(eta, data.y, aux)
-        narrow = s / aux["sigma"]
-        bend = np.clip(hazard * (hazard + alpha * r), 0.0, 1.0)
-        slope = narrow * (r - alpha * hazard)
-        return Derivatives.of_one(data.n * slope, data.n * narrow**2 * (1 + alpha**2 * bend))
+        return Derivatives.of_one(*skew_normal_slopes(*arguments(eta, aux)))
 
     return log, derivatives
 
