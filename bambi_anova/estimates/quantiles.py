@@ -186,12 +186,14 @@ def _distribution(posterior: Posterior, cells: Array, population: str) -> Callab
         for c, auxiliary in enumerate(further)
     ]
     shares = np.repeat(weights, len(cells)) / len(cells)
-    rows = replace(posterior.specification.collapsed, trials=None)
+    one = np.ones(1)  # one observation, whatever rows were merged
+    rows = replace(posterior.specification.collapsed, trials=None, n=one, within=0 * one)
 
     def below(y: Array) -> Array:
         assert family.tails is not None  # for the type checker
         own = replace(rows, values=y)
-        parts = (family.tails(one, own)[0] for one in at_nodes)
-        return sum((w * p for w, p in zip(shares, parts, strict=True)), np.zeros_like(y))
+        with np.errstate(divide="ignore"):  # at zero
+            parts = (family.tails(each, own)[0] for each in at_nodes)
+            return sum((w * p for w, p in zip(shares, parts, strict=True)), np.zeros_like(y))
 
     return below
