@@ -8,12 +8,13 @@ import numpy as np
 
 from bambi_anova.arguments import own_floats
 from bambi_anova.errors import ArgumentError
-from bambi_anova.evidence.bayes_factors import BayesFactors
 from bambi_anova.plots.prior_scale import NEITHER
 from bambi_anova.plots.style import DEFAULT, GREY, PALE, Style, caption, make_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from bambi_anova.evidence.bayes_factors import BayesFactors
 
 #: Models beyond these are left to the table.
 MOST_MODELS = 20
@@ -118,6 +119,8 @@ def plot_models(found: BayesFactors, ax: Axes | None = None, *, style: Style = D
 
 
 def _checked(found: BayesFactors) -> BayesFactors:
+    from bambi_anova.evidence.bayes_factors import BayesFactors  # heavy
+
     if not isinstance(found, BayesFactors):
         raise ArgumentError(f"found: expected what ba.bayes_factors returns, got {found!r:.60}")
     return found

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from bambi_anova.arguments import own_floats
 from bambi_anova.errors import ArgumentError
-from bambi_anova.planning.plan import Plan
-from bambi_anova.planning.sequential import Sequential
 from bambi_anova.plots.style import DEFAULT, GREY, MARKERS, Style, caption, make_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from bambi_anova.planning.plan import Plan
+    from bambi_anova.planning.sequential import Sequential
 
 #: Misleading answers as rare as this are not drawn.
 RARE = 0.002
@@ -42,6 +43,8 @@ def plot_plan(plan: Plan, ax: Axes | None = None, *, style: Style = DEFAULT) -> 
     --------
     >>> plot_plan(found)  # doctest: +SKIP
     """
+    from bambi_anova.planning.plan import Plan  # heavy
+
     if not isinstance(plan, Plan):
         raise ArgumentError(f"plan: expected what bambi_anova.plan returns, got {plan!r:.60}")
     ax = make_axes(ax, (7.0, 3.6))
@@ -99,6 +102,8 @@ def plot_sequential(
     --------
     >>> plot_sequential(found.sequential())  # doctest: +SKIP
     """
+    from bambi_anova.planning.sequential import Sequential  # heavy
+
     if not isinstance(sequential, Sequential):
         raise ArgumentError(
             f"sequential: expected what plan.sequential() returns, got {sequential!r:.60}"

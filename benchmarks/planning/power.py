@@ -34,6 +34,7 @@ SPLIT_PLOT = {
 
 
 def main() -> None:
+    """Simulate, and print or write a report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--report", type=Path, help="write the tables here")
@@ -56,6 +57,7 @@ def main() -> None:
 
 
 def seconds(simulations: int) -> pd.DataFrame:
+    """Return how long split-plot studies take."""
     rows = []
     for per_cell in (1, 4):
         start = time.perf_counter()
@@ -82,6 +84,7 @@ def wide(*names: str) -> dict[str, bmb.Prior]:
 
 
 def power(simulations: int) -> pd.DataFrame:
+    """Return simulated power beside that of F tests."""
     rows = []
     for difference in (0.0, 0.4, 0.8):
         for units in (24, 60):
