@@ -122,7 +122,7 @@ class Densities:
             scale.name if scale.name in self.latent.auxiliary else f"{effects[scale.name]}_sigma"
             for scale in self.latent.scales
         ]
-        self.thresholds = model.family.thresholds
+        self.thresholds, self.in_order = model.family.thresholds, model.family.in_order
         wanted = self.built.replace_rvs_by_values([self.variable(name) for name in names])
         self.evaluate = pytensor.function(
             self.built.value_vars, [self.built.logp(), *wanted], on_unused_input="ignore"
@@ -137,7 +137,9 @@ class Densities:
         return self.built[name]
 
     def gaps(self, core):
-        """Log distances of the thresholds in the core: the sampler's coordinates of them."""
+        """Log distances of thresholds that are in order: the sampler's coordinates of them."""
+        if not self.in_order:
+            return [], np.zeros(0)
         places = [t.start for t in self.latent.core.terms if t.key in self.thresholds]
         return places, np.log(np.diff(core[places]))
 
@@ -221,7 +223,8 @@ def same_up_to_a_constant(model, **options):
         latent = densities.latent
         normals = latent.core.size + latent.blocks.occupied.sum()
         constant = latent.log_constant - normals * np.log(2 * np.pi) / 2
-        if model.family.thresholds:  # PyMC's prior of ordered thresholds does not integrate to one
+        # PyMC's prior of ordered thresholds does not integrate to one.
+        if model.family.thresholds and model.family.in_order:
             own = [model.priors.auxiliary[name] for name in model.family.thresholds]
             constant += OrderedNormals.of(own).log_probability
         np.testing.assert_allclose(surplus, constant, rtol=0, atol=1e-5)
