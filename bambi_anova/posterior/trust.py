@@ -11,7 +11,7 @@ their weights, must have a Pareto k of at most 0.7 for the mean to settle (Vehta
 arXiv:1507.02646).  The sd is made of squared distances from the mean, whose k is twice that of
 the draws: of a quantity without a variance any finite sample shows an sd.  Where its k is
 below 0.7 the sd settles, but more slowly than its Monte Carlo error, which supposes a variance,
-says: the error is widened by what the k costs, and held to a third of the promise.
+says: the error is widened by what the k costs, and held to half of the promise.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAX_PARETO_K = 0.7
 #: Monte Carlo error of mean and sd, in posterior sds.
 MAX_ERROR = 0.04
 #: Monte Carlo error of the sd, widened for a tail that lets it settle slowly.
-MAX_WIDENED_ERROR = PROMISE / 3
+MAX_WIDENED_ERROR = PROMISE / 2
 #: Monte Carlo error of an interval's bounds, in posterior sds.
 MAX_BOUND_ERROR = PROMISE
 #: Monte Carlo error of a share of draws: that of an even chance at 400 effective draws.

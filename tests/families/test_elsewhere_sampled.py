@@ -51,12 +51,6 @@ def test_nuts_finds_what_pymc_finds(family):
     against_pymc(fitted(family, "nuts"), family)
 
 
-@pytest.mark.slow
-def test_a_quick_fit_of_kinked_rows_is_not_trusted():
-    """Its curvature is only that which is expected."""
-    assert fitted("laplace", "laplace").verdict != "trusted"
-
-
 def test_times_in_other_units_have_the_same_answers():
     data = pd.read_csv(REFERENCE / "families.csv").query("family == 'shifted_lognormal'")
     found = []

@@ -107,7 +107,9 @@ def test_replicates_stand_in_for_probabilities(name, monkeypatch):
         assert exact_mean == pytest.approx(other_mean, abs=0.01)
         assert stats.kstest(other.values[0], "norm").pvalue > 1e-4
     else:
-        assert gap.max() < 6 * 0.5 / 10
+        # Responses at the ends of the support have a place at random within their probability.
+        inside = data["y"].between(0, 1, inclusive="neither") | (name != "ordered_beta")
+        assert gap[:, inside.to_numpy()].max() < 6 * 0.5 / 10
 
 
 def replace_family(result, family):
