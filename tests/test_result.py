@@ -10,7 +10,7 @@ from bambi_anova.posterior.posterior import Posterior
 
 METHODS = (
     "means deflections contrasts slopes unit_slopes anova explained probability orders kruschke "
-    "draws_of category_probabilities superiority zeros quantiles parameter "
+    "draws_of category_probabilities superiority zeros quantiles "
     "summary trust predict posterior_predictive predictive_check prior_predictive loo misfit "
     "sensitivity marginal_likelihood savage_dickey order_bayes_factor save plot plot_priors table "
     "to_markdown to_latex report".split()
@@ -38,7 +38,7 @@ TABLES = {
 
 def test_the_public_names_are_these(quick_fit):
     public = {name for name in dir(quick_fit("oats")) if not name.startswith("_")}
-    assert public == {*METHODS, *PROPERTIES, *FIELDS}
+    assert public == {*METHODS, *PROPERTIES, *FIELDS, "parameter"}
 
 
 @pytest.mark.parametrize("name", METHODS)
