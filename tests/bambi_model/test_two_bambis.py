@@ -43,8 +43,8 @@ def rewritten(monkeypatch):
     module(monkeypatch, "bambi.families.builtin", **classes)
     spec = namedtuple("ParamSpec", "links ndim coefs_dim", defaults=(0, None))
     module(monkeypatch, "bambi.families.types", ParamSpec=spec)
-    registry = SimpleNamespace(transform_parameters=transform_parameters)
-    module(monkeypatch, "bambi.backend.pymc.transform.register", transforms_registry=registry)
+    transforms = {"transforms_registry": SimpleNamespace(transform_parameters=transform_parameters)}
+    module(monkeypatch, "bambi.backend.pymc.transform.register", **transforms)
     module(
         monkeypatch,
         "bambi.backend.pymc.utils",

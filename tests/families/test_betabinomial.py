@@ -372,6 +372,6 @@ def test_quick_fits_of_the_memory_experiment_agree_with_nuts(family):
     for method in ("laplace", "pathfinder", "advi"):
         table = ba.compare_fits(fit(model, method), full)
         trusted = table[table["trusted_quick"]]
-        assert len(trusted) >= len(table) - 2  # sds of heavy tails may be left open
+        assert len(trusted) >= len(table) - 1  # the sd of a heavy tail may be left open
         assert trusted["shift"].abs().max() < 0.15
         assert trusted["sd_ratio"].between(0.85, 1.15).all()

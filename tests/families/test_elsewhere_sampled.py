@@ -51,6 +51,16 @@ def test_nuts_finds_what_pymc_finds(family):
     against_pymc(fitted(family, "nuts"), family)
 
 
+@pytest.mark.slow
+def test_what_a_quick_fit_of_kinked_rows_trusts_is_what_nuts_finds():
+    """Its curvature is only that which is expected; weights have to make up for that."""
+    table = ba.compare_fits(fitted("laplace", "laplace"), fitted("laplace", "nuts"))
+    trusted = table[table["trusted_quick"]]
+    assert len(trusted) > len(table) / 2
+    assert trusted["shift"].abs().max() < 0.15
+    assert trusted["sd_ratio"].between(0.85, 1.15).all()
+
+
 def test_times_in_other_units_have_the_same_answers():
     data = pd.read_csv(REFERENCE / "families.csv").query("family == 'shifted_lognormal'")
     found = []

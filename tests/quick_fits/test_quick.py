@@ -196,7 +196,7 @@ def test_posterior_has_the_form_of_bambi(name):
     )
     ours = quick(model, draws=4, chains=2, method="laplace")
     one, other = ours["posterior"].to_dataset(), theirs["posterior"].to_dataset()
-    assert sorted(one) == sorted(other)
+    assert list(one) == list(other)
     for variable in one:
         assert one[variable].dims == other[variable].dims
         for dim in one[variable].dims:
@@ -350,11 +350,8 @@ REFUSED = {
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_what_cannot_be_done_is_named(name):
     make, message = REFUSED[name]
-    try:
-        model = make()
-        model.build()
-    except Exception as error:
-        pytest.skip(f"Bambi refuses it: {type(error).__name__}: {error}")
+    model = make()
+    model.build()
     with pytest.raises(NotLatentGaussianError, match=message):
         read_bambi(model)
 

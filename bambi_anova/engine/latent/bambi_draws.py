@@ -170,6 +170,8 @@ def posterior_of(found: BambiLatent, latent: LatentDraws) -> xr.Dataset:
     for own in found.contributions:
         weights = named[own.weights].reshape(chains, draws, -1)
         variables[own.name] = ((*SAMPLE, *own.dims), weights @ own.basis.T)
+    theirs = [str(one.name) for one in model.unobserved_RVs if str(one.name) in variables]
+    variables = {name: variables[name] for name in dict.fromkeys([*theirs, *variables])}
     used = {dim for dims, _ in variables.values() for dim in dims}
     coords |= {dim: np.asarray(own) for dim, own in model.coords.items() if dim in used}
     return xr.Dataset(variables, coords)
