@@ -89,26 +89,13 @@ def category_quantities(
             f"factor {CATEGORY!r}: the table of probabilities has a column of this name; rename "
             "the column in the data"
         )
-    parts = []
+    parts = {}
     for number, name in enumerate(names):
         scale = family.categories(number)
         own = posterior.specification.with_family(replace(family, scale=scale))
         read = replace(posterior, specification=own)
-        part = mean_quantities(read, term, population, "response", weights=weights, at=at)
-        parts.append(replace(part, labels=part.labels.assign(**{CATEGORY: name})))
-    first = parts[0]
-    size = len(first.labels)
-    # Levels first, categories within them.
-    order = np.arange(size * len(parts)).reshape(len(parts), size).T.ravel()
-    return Quantities(
-        pd.concat([part.labels for part in parts], ignore_index=True)
-        .iloc[order]
-        .reset_index(drop=True),
-        np.concatenate([part.draws for part in parts], axis=-1)[..., order],
-        np.concatenate([part.supported for part in parts])[order],
-        first.population,
-        first.scale,
-    )
+        parts[name] = mean_quantities(read, term, population, "response", weights=weights, at=at)
+    return replace(Quantities.beside(parts, CATEGORY), null=0.0, link="", of="")
 
 
 def superiority(

@@ -5,7 +5,8 @@ Letters: H chains, D draws, K quantities.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,6 +76,41 @@ class Quantities:
             where = ", ".join(f"{name}={row[name]}" for name in at)
             names.append(f"{text} at {where}" if where else text)
         return names
+
+    @classmethod
+    def beside(cls, parts: Mapping[str, Quantities], column: str) -> Quantities:
+        """Return several quantities of the same rows, those of one row next to each other.
+
+        Parameters
+        ----------
+        parts : mapping of str to Quantities
+            By what the new column says of each.
+        column : str
+
+        Examples
+        --------
+        >>> labels, good = pd.DataFrame({"group": ["A", "B"]}), np.ones(2, dtype=bool)
+        >>> parts = {
+        ...     name: Quantities(labels, np.full((1, 1, 2), value), good, "super", "link")
+        ...     for name, value in (("low", 0.0), ("high", 1.0))
+        ... }
+        >>> found = Quantities.beside(parts, "end")
+        >>> found.labels.to_numpy().tolist()
+        [['A', 'low'], ['A', 'high'], ['B', 'low'], ['B', 'high']]
+        >>> found.draws.ravel().tolist()
+        [0.0, 1.0, 0.0, 1.0]
+        """
+        first = next(iter(parts.values()))
+        size, count = len(first.labels), len(parts)
+        labels = first.labels.loc[np.repeat(first.labels.index, count)].reset_index(drop=True)
+        draws = np.stack([part.draws for part in parts.values()], axis=-1)
+        supported = np.stack([part.supported for part in parts.values()], axis=-1)
+        return replace(
+            first,
+            labels=labels.assign(**{column: [*parts] * size}),
+            draws=draws.reshape(*draws.shape[:2], -1),
+            supported=supported.ravel(),
+        )
 
     def to_xarray(self, kind: str) -> xr.DataArray:
         """Return the draws as an array with dimensions ``chain``, ``draw`` and ``quantity``."""

@@ -92,15 +92,6 @@ def zero_quantities(
         for one in (replace(posterior, specification=own), posterior)
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        draws = np.stack([zero.draws, mean.draws / (1 - zero.draws), mean.draws], axis=-1)
-    labels = mean.labels.iloc[np.repeat(np.arange(len(mean.labels)), len(PARTS))].reset_index(
-        drop=True
-    )
-    return Quantities(
-        labels.assign(**{QUANTITY: np.tile(PARTS, len(mean.labels))}),
-        draws.reshape(*mean.draws.shape[:2], -1),
-        np.repeat(mean.supported, len(PARTS)),
-        mean.population,
-        mean.scale,
-        null=np.nan,
-    )
+        positive = replace(mean, draws=mean.draws / (1 - zero.draws))
+    parts = dict(zip(PARTS, (zero, positive, mean), strict=True))
+    return replace(Quantities.beside(parts, QUANTITY), null=np.nan, link="", of="")
