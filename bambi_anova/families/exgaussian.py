@@ -19,7 +19,7 @@ from scipy import special
 
 from bambi_anova.families.bambi_api import bambi_class, declare
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
-from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
+from bambi_anova.families.likelihood import Observed, Parameters
 from bambi_anova.families.links import IDENTITY
 from bambi_anova.families.parameters import Further, Predicted, predicted_sd
 from bambi_anova.families.response import REAL
@@ -44,18 +44,9 @@ def _log_exponential(gap: Array, sigma: Array, nu: Array) -> tuple[Array, Array,
 
 
 def _rows(data: Observed):
-    from bambi_anova.families.loops import by_row, ex_gaussian_log, ex_gaussian_slopes
+    from bambi_anova.families.loops import ex_gaussian_log, ex_gaussian_slopes, rows_of  # heavy
 
-    def arguments(eta: Array, aux: Auxiliary) -> tuple[Array, ...]:
-        return data.y, data.n, eta, *by_row(aux, ("sigma", "nu"), eta.shape[1])
-
-    def log(eta: Array, aux: Auxiliary) -> Array:
-        return ex_gaussian_log(*arguments(eta, aux))
-
-    def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
-        return Derivatives.of_one(*ex_gaussian_slopes(*arguments(eta, aux)))
-
-    return log, derivatives
+    return rows_of(ex_gaussian_log, ex_gaussian_slopes, ("sigma", "nu"))(data)
 
 
 def _compiled():

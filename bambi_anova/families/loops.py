@@ -14,6 +14,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from bambi_anova.families.likelihood import Derivatives
+
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 ROOT = math.sqrt(0.5)
 HALF = math.sqrt(2 / math.pi)
@@ -28,6 +30,24 @@ def _kept(function):
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:
         return numba.njit(**options)(function)
+
+
+def rows_of(log, slopes, names):
+    """Return a family's ``make``: rows by two loops that take further parameters by name.
+
+    ``log`` and ``slopes`` take y, n, the predictor and those parameters, each (1, G) or (M, G).
+    """
+
+    def make(data):
+        def arguments(eta, aux):
+            return data.y, data.n, eta, *by_row(aux, names, eta.shape[1])
+
+        return (
+            lambda eta, aux: log(*arguments(eta, aux)),
+            lambda eta, aux: Derivatives.of_one(*slopes(*arguments(eta, aux))),
+        )
+
+    return make
 
 
 def by_row(aux, names, columns):

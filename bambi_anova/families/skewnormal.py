@@ -21,7 +21,7 @@ import numpy as np
 from scipy import special
 
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood
-from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed, Parameters
+from bambi_anova.families.likelihood import Observed, Parameters
 from bambi_anova.families.links import IDENTITY
 from bambi_anova.families.parameters import Derived, Further, Predicted
 from bambi_anova.families.response import REAL
@@ -45,18 +45,9 @@ def _shape(delta: Array) -> Array:
 
 
 def _rows(data: Observed):
-    from bambi_anova.families.loops import by_row, skew_normal_log, skew_normal_slopes
+    from bambi_anova.families.loops import rows_of, skew_normal_log, skew_normal_slopes  # heavy
 
-    def arguments(eta: Array, aux: Auxiliary) -> tuple[Array, ...]:
-        return data.y, data.n, eta, *by_row(aux, ("sigma", "delta"), eta.shape[1])
-
-    def log(eta: Array, aux: Auxiliary) -> Array:
-        return skew_normal_log(*arguments(eta, aux))
-
-    def derivatives(eta: Array, aux: Auxiliary) -> Derivatives:
-        return Derivatives.of_one(*skew_normal_slopes(*arguments(eta, aux)))
-
-    return log, derivatives
+    return rows_of(skew_normal_log, skew_normal_slopes, ("sigma", "delta"))(data)
 
 
 def _compiled():
