@@ -14,6 +14,7 @@ from scipy import sparse
 
 from bambi_anova.design.design import Design, FixedTerm, Unit, nested
 from bambi_anova.design.margins import row_levels
+from bambi_anova.engine.latent.coordinates import cost_of, places_within
 from bambi_anova.engine.latent.covariance import Diagonal, Variance
 from bambi_anova.engine.latent.model import (
     BlockTerm,
@@ -32,9 +33,6 @@ from bambi_anova.priors.ordered import OrderedNormals
 from bambi_anova.specification import OVERPARAMETERIZED, Coordinates, Specification
 
 Array = np.ndarray
-
-#: A block is solved densely, and its coordinates are drawn together.
-LARGEST_BLOCK = 16
 
 
 @singledispatch
@@ -210,7 +208,7 @@ def _choose_holder(terms: Sequence[_UnitTerm], fixed: int) -> Unit | None:
         inside = [unit for unit in units if nested(unit, holder)]
         core = fixed + sum(unit.size for unit in units if not nested(unit, holder))
         block = sum(_most_within(unit, holder) for unit in inside)
-        return block > LARGEST_BLOCK, core**3 + holder.size * block * (block + core) ** 2
+        return cost_of(core, holder.size, block)
 
     return min(units, key=cost, default=None)
 
@@ -322,12 +320,8 @@ class _BlocksBuilder:
         """Add the effects of units within the blocks."""
         assert self.holder is not None  # for the type checker
         block = self.holder.codes[term.unit.first]
-        order = np.argsort(block, kind="stable")
-        starts = np.cumsum(np.bincount(block)) - np.bincount(block)
-        place = np.empty(term.unit.size, dtype=int)
-        place[order] = np.arange(term.unit.size) - starts[block[order]]
+        place, most = places_within(block)
         self._placed.append((term, block, place + self.size))
-        most = _most_within(term.unit, self.holder)
         self.size += most
         self.variances += [(0.0, ((self.scale_of[term.key], 1.0),))] * most
 

@@ -210,9 +210,35 @@ def _choose_holder(grouped: Sequence[Grouped], common: int) -> Grouped | None:
                 core += group.size
             else:
                 block += int(np.bincount(homes).max())
-        return block > LARGEST_BLOCK, core**3 + holder.size * block * (block + core) ** 2
+        return cost_of(core, holder.size, block)
 
     return min(grouped, key=cost, default=None)
+
+
+def cost_of(core: int, blocks: int, size: int) -> tuple[bool, int]:
+    """Return what tells cheap equations from dear ones: P, B and D -> whether D is too large, cost.
+
+    Examples
+    --------
+    >>> cost_of(2, 100, 3) < cost_of(300, 1, 3) < cost_of(2, 1, 20)
+    True
+    """
+    return size > LARGEST_BLOCK, core**3 + blocks * size * (size + core) ** 2
+
+
+def places_within(homes: Array) -> tuple[Array, int]:
+    """Return the place of each group among those of its home, and the most that one home has.
+
+    Examples
+    --------
+    >>> place, most = places_within(np.array([0, 1, 0, 1, 1]))
+    >>> place.tolist(), most
+    ([0, 0, 1, 1, 2], 3)
+    """
+    order, counts = np.argsort(homes, kind="stable"), np.bincount(homes)
+    place = np.empty(len(homes), dtype=int)
+    place[order] = np.arange(len(homes)) - (np.cumsum(counts) - counts)[homes[order]]
+    return place, int(counts.max())
 
 
 def _blocks(
@@ -223,13 +249,8 @@ def _blocks(
     variances: list[Variance] = []
     size = 0
     for group, homes in inside:
-        order = np.argsort(homes, kind="stable")
-        counts = np.bincount(homes)
-        starts = np.cumsum(counts) - counts
-        place = np.empty(group.size, dtype=int)
-        place[order] = np.arange(group.size) - starts[homes[order]]
+        place, most = places_within(homes)
         placed.append((group, homes, place + size))
-        most = int(counts.max())
         size += most
         variances += [group.variance] * most
     size = max(size, 1)
