@@ -114,7 +114,7 @@ def _ibis(scheme: str, place: str, table: str) -> Any:
     except Exception as error:  # whatever the backend raises
         raise DataError(
             f"data: ibis cannot open the {scheme} database ({type(error).__name__})"
-        ) from error
+        ) from None  # its message may hold the password, too
     if table not in names:
         hint = nearest(table, sorted(names))
         raise DataError(f"data: the {scheme} database has no table {table!r}{hint}")
