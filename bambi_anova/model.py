@@ -114,7 +114,9 @@ class Model(Specification):
         sigma of "gaussian", "t", "lognormal" and "exgaussian" (which has "nu" too), alpha of
         "gamma", "weibull" and "negativebinomial", kappa of "beta" and "betabinomial" (on the log
         scale), and psi of counts with zeros of their own (on the logit scale).  Unequal variances
-        are ``predictors={"sigma": "A"}``; see ``Result.parameter``.
+        are ``predictors={"sigma": "A"}``; see ``Result.parameter``.  Of ``"A:B"``, without its
+        margins, the cells' log sds are normal about one mean with one sd that is estimated, which
+        is how cells' sds share a distribution in Kruschke's chapters 19 and 20.
     sigma, alpha, kappa, psi : str, optional
         The same for one parameter: ``sigma="A * B"``.
     extra_namespace : mapping, optional

@@ -33,25 +33,66 @@ def skewed(data):
     return model.fit("laplace", random_seed=1, progressbar=False, draws=250)
 
 
-def jags():
+def jags(model):
     table = pd.read_csv(REFERENCE / "spread_jags.csv")
-    return table.set_index("name")
+    return table[table["model"] == model].set_index("name")
+
+
+def agree(pairs, table):
+    for name, own in pairs.items():
+        known = table.loc[name]
+        assert abs(own.mean() - known["mean"]) < 0.12 * known["sd"], name
+        assert own.std() == pytest.approx(known["sd"], rel=0.15), name
+
+
+def by_cell(result):
+    """The cells' means and log sds under JAGS' names."""
+    draws = result.draws
+    order = [f"[{i},{j}]" for i in (1, 2) for j in (1, 2, 3)]
+    pairs = {f"m{at}": draws.cells[..., k] for k, at in enumerate(order)}
+    return pairs | {f"l{at}": draws.further["sigma"].cells[..., k] for k, at in enumerate(order)}
 
 
 def test_quick_fits_agree_with_jags(result):
-    table, draws = jags(), result.draws
-    order = [f"[{i},{j}]" for i in (1, 2) for j in (1, 2, 3)]
-    pairs = {f"m{at}": draws.cells[..., k] for k, at in enumerate(order)}
-    pairs |= {f"l{at}": draws.further["sigma"].cells[..., k] for k, at in enumerate(order)}
+    draws = result.draws
+    pairs = by_cell(result)
     pairs |= {"sda": draws.sigmas["group"], "sdb": draws.sigmas["cond"]}
     pairs |= {
         "sdc": draws.further["sigma"].sigmas["group"],
         "sdd": draws.further["sigma"].sigmas["cond"],
     }
-    for name, own in pairs.items():
-        known = table.loc[name]
-        assert abs(own.mean() - known["mean"]) < 0.12 * known["sd"], name
-        assert own.std() == pytest.approx(known["sd"], rel=0.15), name
+    agree(pairs, jags("log"))
+
+
+@pytest.fixture(scope="module")
+def by_cells(data):
+    model = ba.Model("y ~ group * cond", data, family="t", sigma="group:cond")
+    return model.fit("laplace", random_seed=1, progressbar=False)
+
+
+def test_sds_of_cells_that_share_a_distribution_agree_with_jags(by_cells):
+    """A term without its margins: the log sds of cells are iid about a mean, with one sd."""
+    own = by_cells.draws.further["sigma"]
+    pairs = by_cell(by_cells)
+    pairs |= {"sda": by_cells.draws.sigmas["group"], "nu": by_cells.draws.auxiliary["nu"]}
+    agree(pairs | {"sde": own.sigmas["group:cond"]}, jags("cells"))
+
+
+def test_sds_of_levels_that_share_a_distribution_agree_with_jags(data):
+    model = ba.Model("y ~ cond", data, family="t", sigma="cond")
+    draws = model.fit("laplace", random_seed=1, progressbar=False).draws
+    pairs = {f"m[{k + 1}]": draws.cells[..., k] for k in range(3)}
+    pairs |= {f"l[{k + 1}]": draws.further["sigma"].cells[..., k] for k in range(3)}
+    pairs |= {"sde": draws.further["sigma"].sigmas["cond"], "nu": draws.auxiliary["nu"]}
+    agree(pairs, jags("one"))
+
+
+def test_sds_of_cells_are_near_those_of_kruschkes_gamma_distribution(by_cells):
+    """His gamma with estimated mode and sd, and another prior of nu, move no cell by much."""
+    table = jags("kruschke")
+    for name, own in by_cell(by_cells).items():
+        assert abs(own.mean() - table.loc[name, "mean"]) < 0.35 * table.loc[name, "sd"], name
+        assert own.std() == pytest.approx(table.loc[name, "sd"], rel=0.15), name
 
 
 def test_quick_fits_agree_with_quadrature(data):
@@ -250,7 +291,7 @@ def test_reports_tell_of_the_spread(result):
 
 def test_another_posterior_would_be_noticed(result):
     """The comparison with JAGS tells one sd for all from sds by cell."""
-    table = jags()
+    table = jags("log")
     same = result.draws.further["sigma"].cells.mean(axis=-1, keepdims=True)
     known = table.loc["l[1,1]"]
     assert abs(same.mean() - known["mean"]) > known["sd"]
