@@ -57,7 +57,8 @@ class Calibration:
     ranks, broken : pandas.DataFrame, shape (S, K)
         Of the fits as they are, and with all draws squeezed together.
     redrawn : int
-        Data sets that were drawn again, because no model is fitted to a constant response.
+        Data sets that were drawn again, because no model is fitted to a constant response, or
+        to ratings without one of the categories.
     untrusted : int
         Fits with a complaint; they count like any other.
     seconds : float
@@ -147,13 +148,15 @@ def accepted(design: SplitPlot, rng) -> tuple[ba.Model, pd.DataFrame, dict, int]
                     design.formula,
                     frame,
                     family=design.family,
-                    priors=dict(design.priors),
+                    priors=design.given,
                     priors_on="deflections",  # as the parameters are drawn
                 )
         except ba.errors.DataError as error:
-            if "constant" not in str(error):
+            if "constant" not in str(error) and "does not vary" not in str(error):
                 raise
             continue
+        if design.family == "cumulative" and len(model.priors.auxiliary) < len(design.further):
+            continue  # a category that never occurs
         return model, frame, truth, refused
     raise SystemExit(f"{design.name}: the priors hardly ever make data that vary")
 
@@ -285,17 +288,23 @@ def section(one: Calibration, broken: bool) -> str:
     ]
     return "\n\n".join(
         [
-            f"## {one.design.name.capitalize()}",
+            f"## {one.design.name[0].upper()}{one.design.name[1:]}",
             f"`{one.design.formula}`, {UNITS} units; priors "
-            + ", ".join(f"{name} ~ {prior}" for name, prior in one.design.priors.items())
+            + ", ".join(f"{name} ~ {prior}" for name, prior in written(one.design).items())
             + ".",
             f"{outside} of {ranked.shape[1]} quantities outside their envelopes. "
             + " ".join(lines)
-            + f" {one.redrawn} data sets drawn again for a constant response; {one.untrusted} of "
-            f"{len(ranked)} fits not trusted (they count all the same); {one.seconds:.2f} s a fit.",
+            + f" {one.redrawn} data sets drawn again, as the response did not vary; "
+            f"{one.untrusted} of {len(ranked)} fits not trusted (they count all the same); "
+            f"{one.seconds:.2f} s a fit.",
             markdown(table(ranked)),
         ]
     )
+
+
+def written(design: SplitPlot) -> dict:
+    """Return the priors by the names of what they are about."""
+    return {**design.priors, **{f"sigma {name}": own for name, own in design.spread.items()}}
 
 
 if __name__ == "__main__":
