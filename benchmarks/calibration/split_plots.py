@@ -40,7 +40,7 @@ def gamma(alpha: float, beta: float) -> bmb.Prior:
     return bmb.Prior("Gamma", alpha=alpha, beta=beta)
 
 
-SAMPLERS = {
+SAMPLERS: dict[str, Callable[..., float]] = {
     "Normal": lambda rng, mu, sigma: rng.normal(mu, sigma),
     "HalfNormal": lambda rng, sigma: abs(rng.normal(0, sigma)),
     "Gamma": lambda rng, alpha, beta: rng.gamma(alpha, 1 / beta),
