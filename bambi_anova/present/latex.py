@@ -1,7 +1,8 @@
 r"""Journal tables as LaTeX that every engine compiles and that fits a column.
 
 The size of the letters is the largest of ``SIZES`` at which the numbers fit; texts break into
-lines where they must, and columns that can be spared are left out.  Widths are those of Computer
+lines where they must, and columns that can be spared are left out.  What is longer than a page goes
+on over pages (``longtable``).  Widths are those of Computer
 Modern, rounded up.
 
 Letters: J columns.
@@ -28,6 +29,8 @@ NARROW = 7.0
 SPARED = ("Units", "Superpopulation SD", "SD")
 #: Points between neighbouring columns.
 GAP = 8.0
+#: Rows that a page holds; longer tables go on over pages.
+PAGE = 40
 
 _SIGNS = {
     **{sign: f"\\{sign}" for sign in "{}$&#%_"},
@@ -86,26 +89,59 @@ def to_latex(table: JournalTable, width: float = LINE) -> str:
     """
     table, left_out = _spared(table, width)
     size, sides, _ = _fit(table.columns, width)
-    notes = escape_latex(" ".join(table.notes))
-    lines = [
-        r"% Needs \usepackage{array,booktabs}.",
-        *([f"% Left out, for want of room: {', '.join(left_out)}."] if left_out else []),
-        r"\begin{table}",
-        rf"\centering\{size}",
-        *([rf"\caption{{{escape_latex(table.title)}}}"] if table.title else []),
-        rf"\setlength{{\tabcolsep}}{{{GAP / 2:g}pt}}",
-        rf"\begin{{tabular}}{{@{{}}{''.join(sides)}@{{}}}}",
+    head = [
         r"\toprule",
         *_spanners(table.columns),
         _row([_stacked(column) for column in table.columns]),
         r"\midrule",
-        *_body(table),
-        r"\bottomrule",
-        r"\end{tabular}",
+    ]
+    body, columns = _body(table), f"@{{}}{''.join(sides)}@{{}}"
+    notes = escape_latex(" ".join(table.notes))
+    long = len(body) > PAGE
+    lines = [
+        rf"% Needs \usepackage{{array,booktabs{',longtable' if long else ''}}}.",
+        *([f"% Left out, for want of room: {', '.join(left_out)}."] if left_out else []),
+        *(_over_pages if long else _on_a_page)(table, columns, size, head, body),
         *([rf"\par\smallskip\raggedright {notes}"] if notes else []),
-        r"\end{table}",
+        r"\par\endgroup" if long else r"\end{table}",
     ]
     return "\n".join(lines)
+
+
+def _on_a_page(
+    table: JournalTable, columns: str, size: str, head: list[str], body: list[str]
+) -> list[str]:
+    return [
+        r"\begin{table}",
+        rf"\centering\{size}",
+        *([rf"\caption{{{escape_latex(table.title)}}}"] if table.title else []),
+        rf"\setlength{{\tabcolsep}}{{{GAP / 2:g}pt}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        *head,
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def _over_pages(
+    table: JournalTable, columns: str, size: str, head: list[str], body: list[str]
+) -> list[str]:
+    """Repeat the head on every page; needs a page of one column."""
+    return [
+        rf"\begingroup\{size}",
+        rf"\setlength{{\tabcolsep}}{{{GAP / 2:g}pt}}",
+        rf"\begin{{longtable}}{{{columns}}}",
+        *([rf"\caption{{{escape_latex(table.title)}}} \\"] if table.title else []),
+        *head,
+        r"\endfirsthead",
+        *head,
+        r"\endhead",
+        r"\bottomrule",
+        r"\endfoot",
+        *body,
+        r"\end{longtable}",
+    ]
 
 
 def escape_latex(text: object) -> str:

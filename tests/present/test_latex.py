@@ -76,6 +76,32 @@ def test_names_are_set_as_they_are():
     assert r"50\%" in text
 
 
+def long_table():
+    """Three pages of rows in groups."""
+    levels = [f"level {i}" for i in range(100)]
+    columns = (
+        Column("Level", tuple(levels), numeric=False),
+        Column("Mean", tuple(f"{i / 7:.2f}" for i in range(100))),
+        Column("Lower", ("0.10",) * 100, spanner="95% HDI"),
+        Column("Upper", ("0.20",) * 100, spanner="95% HDI"),
+    )
+    groups = tuple(f"group {i // 10}" for i in range(100))
+    return JournalTable("Means of many levels", columns, groups, ("Scale: y.",))
+
+
+def test_what_is_longer_than_a_page_goes_on_over_pages():
+    text = to_latex(long_table())
+    assert text.startswith("% Needs \\usepackage{array,booktabs,longtable}.")
+    assert "\\begin{table}" not in text
+    assert "tabular}" not in text
+    assert text.count("\\endhead") == text.count("\\endfirsthead") == 1
+    assert text.count("Level & Mean") == 2  # on the first page and on the others
+    assert sum("level " in line for line in text.splitlines()) == 100
+    assert text.index("\\end{longtable}") < text.index("Scale: y.")
+    few = JournalTable("", (Column("Level", ("a",) * 12, numeric=False),), (), ())
+    assert "longtable" not in to_latex(few)
+
+
 ENGINE = next(filter(which, ["tectonic", "pdflatex", "xelatex", "lualatex"]), None)
 
 
@@ -89,7 +115,8 @@ def test_tex_sets_every_table_without_overfull_lines(name, quick_fit, tmp_path):
         result.to_latex(kind) for kind in ("anova", "means", "deflections", "summary", "trust")
     ]
     parts.append(result.to_latex("contrasts", factor, rope=(-1, 1), comp_val=0.5))
-    packages = re.findall(r"% Needs (.*)\.", parts[0])[0]
+    parts.append(to_latex(long_table()))
+    packages = re.findall(r"% Needs (.*)\.", parts[-1])[0]
     body = "\n\\clearpage\n".join(parts)
     source = (
         f"\\documentclass{{article}}\n{packages}\n\\begin{{document}}\n{body}\n\\end{{document}}"
@@ -98,4 +125,4 @@ def test_tex_sets_every_table_without_overfull_lines(name, quick_fit, tmp_path):
     path.write_text(source)
     options = ["--keep-logs"] if ENGINE == "tectonic" else ["-interaction=nonstopmode"]
     subprocess.run([ENGINE, *options, path.name], cwd=tmp_path, check=True, capture_output=True)
-    assert "Overfull \\hbox" not in (tmp_path / "tables.log").read_text(errors="replace")
+    assert "Overfull \\" not in (tmp_path / "tables.log").read_text(errors="replace")
