@@ -26,6 +26,7 @@ from bambi_anova.engine.approximate.target import Batch, Target
 from bambi_anova.engine.latent.covariance import Variance
 from bambi_anova.engine.latent.draws import LatentDraws
 from bambi_anova.engine.latent.model import LatentModel
+from bambi_anova.errors import UnsupportedError
 from bambi_anova.posterior.importance import LogEvidence, Weighting
 
 Array = np.ndarray
@@ -187,6 +188,11 @@ def _resample(weights: Array, chains: int, draws: int, rng: np.random.Generator)
     parts = weights.reshape(chains, -1)
     chosen = np.empty((chains, draws), dtype=np.int64)
     for part, own in enumerate(parts):
+        if not own.sum() > 0:
+            raise UnsupportedError(
+                "no proposed draw has any weight: the quick fit has not found this posterior; use "
+                "inference_method='nuts'"
+            )
         heap = np.cumsum(own) / own.sum()
         marks = (np.arange(draws) + rng.uniform()) / draws
         index = np.minimum(np.searchsorted(heap, marks), len(own) - 1)

@@ -221,9 +221,12 @@ class Proposal:
         columns = np.vstack([np.ones(z.shape[1]), z, z**2 / 2, z[first] * z[second]]).T
         weighted = columns * member[keep][:, None]
         ridge = np.repeat([0.0, 1.0, 10.0], [1, size, size + len(first)])
-        fitted = np.linalg.solve(
-            weighted.T @ columns + np.diag(ridge), weighted.T @ log_weight[keep]
-        )
+        try:
+            fitted = np.linalg.solve(
+                weighted.T @ columns + np.diag(ridge), weighted.T @ log_weight[keep]
+            )
+        except np.linalg.LinAlgError:  # no draw that belongs here: nowhere to go
+            return self
         slope, bend = fitted[1 : size + 1], np.diag(fitted[size + 1 : 2 * size + 1])
         bend[first, second] = bend[second, first] = fitted[2 * size + 1 :]
         values, vectors = np.linalg.eigh(np.eye(size) - bend)

@@ -26,6 +26,7 @@ from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.engine.progress import Progress
 from bambi_anova.engine.request import Request
 from bambi_anova.engine.threads import one_blas_thread
+from bambi_anova.errors import UnsupportedError
 from bambi_anova.posterior.extract import extract_draws
 from bambi_anova.posterior.importance import LogEvidence, Weighting
 from bambi_anova.posterior.posterior import Posterior
@@ -64,11 +65,25 @@ class Drawn:
 def draw_quick(
     model: LatentModel, request: Request, propose: Proposer, rng: np.random.Generator
 ) -> Drawn:
-    """Draw from a latent model by a method that proposes hyperparameters."""
-    with one_blas_thread(), Progress(request.method, request.progressbar) as progress:
-        target = shared(Target(model, progress))
-        proposals = propose(target, rng)
-        latent, weighting, evidence = sample(target, proposals, request.chains, request.draws, rng)
+    """Draw from a latent model by a method that proposes hyperparameters.
+
+    Raises
+    ------
+    UnsupportedError
+        If the search runs away to where numbers end.
+    """
+    try:
+        with one_blas_thread(), Progress(request.method, request.progressbar) as progress:
+            target = shared(Target(model, progress))
+            proposals = propose(target, rng)
+            found = sample(target, proposals, request.chains, request.draws, rng)
+    except np.linalg.LinAlgError as error:
+        raise UnsupportedError(
+            f"inference_method={request.method!r}: the search for this posterior ran away to where "
+            "numbers end; check the scale of the response and the covariates, or use "
+            "inference_method='nuts'"
+        ) from error
+    latent, weighting, evidence = found
     missed = missed_modes(model, *places(model, latent))
     return Drawn(latent, weighting, evidence, missed, target.evaluations)
 
@@ -79,7 +94,7 @@ def fit_quick(specification: Specification, request: Request, propose: Proposer)
     Raises
     ------
     UnsupportedError
-        If the model is not latent Gaussian.
+        If the model is not latent Gaussian, or its posterior cannot be found.
     """
     request.refuse_options()
     started = time.perf_counter()

@@ -23,6 +23,9 @@ from bambi_anova.families.likelihood import pairs
 
 Array = np.ndarray
 
+#: Precisions of an iteration that has run away; eigenvalues need squares of them.
+BEYOND = 1e100
+EPSILON = np.finfo(float).eps
 #: Core coordinates from which the inverse of a triangle is worth a call for each point.
 TRIANGULAR = 24
 
@@ -271,8 +274,8 @@ def core_cholesky(schur: Array) -> Array:
     try:
         return np.linalg.cholesky(schur)
     except np.linalg.LinAlgError:
-        finite = np.isfinite(schur).all(axis=(1, 2))
-        safe = np.where(finite[:, None, None], schur, np.eye(schur.shape[1]))
+        sensible = (np.abs(schur) < BEYOND).all(axis=(1, 2))
+        safe = np.where(sensible[:, None, None], schur, np.eye(schur.shape[1]))
         values, vectors = np.linalg.eigh(safe)
         lifted = (vectors * np.maximum(values, 1.0)[:, None]) @ vectors.transpose(0, 2, 1)
         # Enough beyond rounding for the factorization to go through.
@@ -281,16 +284,20 @@ def core_cholesky(schur: Array) -> Array:
 
 
 def cholesky(blocks: Array) -> Array:
-    """Return lower factors of small matrices, shape (B, D, D, G); all of them at once."""
+    """Return lower factors of small matrices, shape (B, D, D, G); all of them at once.
+
+    A pivot that rounding has eaten up is the least that can be told from nothing beside its entry.
+    """
     size = blocks.shape[1]
     lower = np.zeros_like(blocks)
     for j in range(size):
+        least = EPSILON * blocks[:, j, j]
         # Loops over the few coordinates: sums over a short axis are slow in NumPy.
         for i in range(j, size):
             rest = blocks[:, i, j]
             for k in range(j):
                 rest = rest - lower[:, i, k] * lower[:, j, k]
-            lower[:, i, j] = np.sqrt(rest) if i == j else rest / lower[:, j, j]
+            lower[:, i, j] = np.sqrt(np.maximum(rest, least)) if i == j else rest / lower[:, j, j]
     return lower
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import bambi_anova as ba
+from bambi_anova.engine.approximate import quick_fit
 from bambi_anova.errors import ArgumentError, PriorError, UnsupportedError
 
 FIT = {"random_seed": 1, "progressbar": False}
@@ -31,6 +32,16 @@ def test_two_units_are_answered():
 def test_one_row_a_cell_is_answered():
     result = ba.Model("y ~ A + Error(s/A)", pairs(copies=1)).fit("laplace", **FIT)
     assert np.isfinite(result.means()["mean"]).all()
+
+
+def test_a_search_that_runs_away_says_so(monkeypatch):
+    def lost(*_):
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr(quick_fit, "sample", lost)
+    model = ba.Model("y ~ A + (1|s)", pairs())
+    with pytest.raises(UnsupportedError, match=r"ran away .* inference_method='nuts'"):
+        model.fit("laplace", **FIT)
 
 
 def test_separation_is_answered_with_finite_means():

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from scipy import linalg, optimize, stats
 
 import bambi_anova as ba
-from bambi_anova.engine.latent.arrow import Curvature, cholesky, factor, forward, inverse, log_det
+from bambi_anova.engine.latent.arrow import (
+    Curvature,
+    cholesky,
+    core_cholesky,
+    factor,
+    forward,
+    inverse,
+    log_det,
+)
 from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.mode import COARSE, ModeFinder
 
@@ -264,6 +272,22 @@ def test_any_arrow_is_factored(e, d, p, g, seed):
     np.testing.assert_allclose(np.vstack([core, flat(units)]), expected, atol=1e-9)
     found = arrow.core_log_det + arrow.block_log_det.sum(axis=0)
     np.testing.assert_allclose(2 * found, np.linalg.slogdet(matrices)[1], atol=1e-9)
+
+
+def test_blocks_that_rounding_has_made_indefinite_are_factored_to_rounding():
+    entry = np.array([1e17, -3e8, 7.0])
+    matrix = np.outer(entry, entry) + np.eye(3)
+    lower = cholesky(matrix[None, :, :, None])[0, :, :, 0]
+    assert np.isfinite(lower).all()
+    np.testing.assert_allclose(lower @ lower.T, matrix, rtol=1e-12)
+
+
+@pytest.mark.parametrize("absurd", [np.inf, np.nan, 1e160, 1e248])
+def test_a_core_that_has_run_away_leaves_the_other_points_alone(absurd):
+    schur = np.array([[[4.0, 2], [2, 5]], [[4.0, 1e99], [1e99, 5]], [[absurd, 1], [1, -absurd]]])
+    lower = core_cholesky(schur)
+    assert np.isfinite(lower).all()
+    np.testing.assert_allclose(lower[0], np.linalg.cholesky(schur[0]), rtol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
