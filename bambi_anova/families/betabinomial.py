@@ -59,6 +59,8 @@ Array = np.ndarray
 
 #: Least part of the curvature's positive terms that is left of it.
 LEAST_CURVATURE = 0.1
+#: Trials that probabilities are added up over; beyond them proportions are nearly continuous.
+MANY = 100_000
 
 
 def _counted(first: int) -> Callable[[Collapsed, Array | None], Observed]:
@@ -196,10 +198,23 @@ def _replicate_mode(parameters: Parameters, rows: Collapsed, rng: np.random.Gene
     return draw_successes(share, rows, rng)
 
 
+def _smooth_tails(a: Array, b: Array, y: Array, n: Array) -> tuple[Array, Array]:
+    """Take proportions of many trials for a Beta variable of their mean and variance."""
+    mean = a / (a + b)
+    spread = 1 / n + (1 - 1 / n) / (a + b + 1)
+    size = np.maximum(1 / spread - 1, LEAST)
+    low, high = (np.clip((y + side) / n, 0.0, 1.0) for side in (-0.5, 0.5))
+    below = special.betainc(mean * size, (1 - mean) * size, low)
+    above = special.betainc((1 - mean) * size, mean * size, 1 - high)
+    return np.where(y > 0, below, 0.0), np.where(y < n, above, 0.0)
+
+
 def _tails_of(a: Array, b: Array, rows: Collapsed) -> tuple[Array, Array]:
     """Add the probabilities of 0, 1, ... successes, from each to the next by its factor."""
     assert rows.trials is not None  # of a proportion
     y, n = rows.values, rows.trials
+    if n.max() > MANY:
+        return _smooth_tails(a, b, y, n)
     log_one = special.betaln(a, b + n) - special.betaln(a, b)
     below, upto = np.zeros_like(log_one), np.zeros_like(log_one)
     for j in range(int(y.max()) + 1):

@@ -14,8 +14,11 @@ from scipy import special, stats
 import bambi_anova as ba
 from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.errors import PriorError
+from bambi_anova.families.betabinomial import _smooth_tails, _tails_of
 from bambi_anova.families.registry import get_family
 from bambi_anova.families.rising import count_factors
+from bambi_anova.families.sufficient import unmerged
+from bambi_anova.families.values import ResponseValues
 
 FAMILIES = {"betabinomial": "kappa", "betabinomial_mode": "kappa_minus_2"}
 EACH = pytest.mark.parametrize("family", FAMILIES)
@@ -375,3 +378,12 @@ def test_quick_fits_of_the_memory_experiment_agree_with_nuts(family):
         assert len(trusted) >= len(table) - 1  # the sd of a heavy tail may be left open
         assert trusted["shift"].abs().max() < 0.15
         assert trusted["sd_ratio"].between(0.85, 1.15).all()
+
+
+@pytest.mark.parametrize("kappa", [3.0, 400.0, 1e6])
+def test_tails_of_very_many_trials_are_those_that_would_be_added_up(kappa):
+    n, y = np.full(5, 5000.0), np.array([0.0, 1000, 1480, 1530, 4000])
+    rows = unmerged(ResponseValues("y", y, n), None)
+    a, b = np.full((1, 1), 0.3 * kappa), np.full((1, 1), 0.7 * kappa)
+    for ours, added in zip(_smooth_tails(a, b, y, n), _tails_of(a, b, rows), strict=True):
+        np.testing.assert_allclose(ours, added, atol=2e-3)
