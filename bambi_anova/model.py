@@ -183,6 +183,17 @@ class Model(Specification):
         for warning in (*check_priors(self.priors, self.family), *warnings):
             warn(warning)
 
+    def __getattr__(self, name: str) -> Any:
+        """Say what has to be done before a model has means, tables and the like."""
+        if not name.startswith("_"):
+            from bambi_anova.result import Result
+
+            if hasattr(Result, name):
+                raise AttributeError(
+                    f"{name!r} is of a fitted model: result = model.fit(), then result.{name}"
+                )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     @classmethod
     def of(cls, specification: Specification) -> Self:
         """Return the model of a specification that was read and checked before."""
