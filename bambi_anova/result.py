@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from bambi_anova.arguments import with_own_floats
+from bambi_anova.bambi_model.graph import graph as draw_graph
 from bambi_anova.estimates.accuracy import complaints, diagnostics, trust, verdict
 from bambi_anova.estimates.anova import anova
 from bambi_anova.estimates.categories import category_probabilities, superiority
@@ -36,6 +38,9 @@ from bambi_anova.present.publish import table, to_latex, to_markdown
 from bambi_anova.report.report import report
 from bambi_anova.specification import Specification
 from bambi_anova.storage.saving import save
+
+if TYPE_CHECKING:
+    import graphviz
 
 
 @with_own_floats
@@ -165,6 +170,10 @@ class Result(Posterior):
         """
         found = of_parameter(self, name)
         return ParameterResult(**{one.name: getattr(found, one.name) for one in fields(found)})
+
+    def graph(self, *args: Any, **kwargs: Any) -> graphviz.Digraph:
+        """Draw the variables of the Bambi model that was fitted; see ``Model.graph``."""
+        return draw_graph(self.specification, *args, **kwargs)
 
     @property
     def model(self) -> Specification:

@@ -15,7 +15,7 @@ METHODS = (
     "sensitivity marginal_likelihood savage_dickey order_bayes_factor save plot plot_priors table "
     "to_markdown to_latex report".split()
 )
-PROPERTIES = "verdict complaints diagnostics model design family link priors".split()
+PROPERTIES = "graph verdict complaints diagnostics model design family link priors".split()
 FIELDS = "idata draws sampling log_evidence specification".split()
 
 #: Tables as methods of a result, to be compared with the functions of the posterior alone.
