@@ -51,6 +51,8 @@ from bambi_anova.tables.sections import columns, sections
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrame
 
+#: Offsets from here on, as logs, are of no exposure.
+MOST_OFFSET = 300.0
 IDENTIFIED, OVERPARAMETERIZED = PARAMETERIZATIONS = ("identified", "overparameterized")
 
 
@@ -388,6 +390,7 @@ def specify(
     rows = replace(rows, left_out=rows.left_out + left_out)
     known = known.suited_to(rows.response, chosen)
     _require_parameterization(known, options)
+    _require_offset_on_link(rows, chosen)
     design = build_design(parsed.only(PARENT), rows, known)
     if not names:
         return of_design(design, known, chosen, make_priors(design, known, priors), options)
@@ -473,6 +476,16 @@ def _require_no_offsets(formula: Formula, names: Sequence[str]) -> None:
                 f"{formula.text!r}: offset() stands in the formula of the mean alone; leave it out "
                 f"of that of {name!r}"
             )
+
+
+def _require_offset_on_link(rows: Rows, link: Link) -> None:
+    """Refuse offsets whose rate or odds are beyond any number: exposures without their log."""
+    most = 0.0 if rows.offset is None else float(np.abs(rows.offset).max(initial=0.0))
+    if link.name != "identity" and most > MOST_OFFSET:
+        raise DataError(
+            f"offset(): expected values on the {link.name} scale, found up to {most:.3g}; "
+            "exposures stand in it by their logs, as in offset(log(hours))"
+        )
 
 
 def _require_parameterization(family: Family, options: Options) -> None:

@@ -416,6 +416,12 @@ def _finite(column: pd.Series, name: str) -> Array:
             f"column {name!r}: expected finite numbers below {LARGEST:g}; {int(bad.sum())} of "
             f"{len(values)} rows are not, at index {listing(column.index[bad], 5)}"
         )
+    most = np.abs(values).max(initial=0.0)
+    if 0 < most < 1 / LARGEST:
+        raise DataError(
+            f"column {name!r}: numbers of at most {most:.2g} vanish when they are squared; give "
+            "them in smaller units"
+        )
     return values
 
 

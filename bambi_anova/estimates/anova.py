@@ -155,10 +155,9 @@ def source_table(
         interval,
     )
     table["trusted"] |= _has_none(finite, sampling)
-    for name, values in (
-        ("sigma", sigma),
-        ("share", variance / variance.sum(axis=-1, keepdims=True)),
-    ):
+    with np.errstate(invalid="ignore"):  # where nothing varies there are no shares
+        share = variance / variance.sum(axis=-1, keepdims=True)
+    for name, values in (("sigma", sigma), ("share", share)):
         about = summarise(values, interval, sampling.weighting)
         table[name] = about["mean"]
         for part in ("sd", *interval.bounds):

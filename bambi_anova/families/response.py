@@ -84,6 +84,12 @@ def _numbers(name: str, column: pd.Series) -> Array:
         )
     values = column.to_numpy(dtype=float)
     _require(np.abs(values) < LARGEST, name, column.index, f"finite numbers below {LARGEST:g}")
+    most = np.abs(values).max(initial=0.0)
+    if 0 < most < 1 / LARGEST:
+        raise DataError(
+            f"response {name!r}: numbers of at most {most:.2g} vanish when they are squared; give "
+            "them in smaller units"
+        )
     return values
 
 

@@ -386,7 +386,8 @@ def _spread(by: str, found: Residuals, codes: Array, names: list[str]) -> Iterat
     centre = far.mean(axis=1)
     between = (count[:, None] * (means - centre) ** 2).sum(axis=0) / (groups - 1)
     within = ((far - means.T[:, codes]) ** 2).sum(axis=1) / (size - groups)
-    ratio = between / within
+    # Rows that all are as they were predicted do not spread anywhere.
+    ratio = np.divide(between, within, out=np.zeros_like(between), where=within > 0)
     p = special.fdtrc(groups - 1, size - groups, ratio)
     share = (ratio.mean() - 1) * (groups - 1) / size
     average = means.mean(axis=1)
