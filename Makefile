@@ -6,9 +6,10 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_DOCS := $(VENV)/.ready-docs
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast lint format bench tutorials check-tutorials clean
+.PHONY: help demo test test-fast lint format bench tutorials check-tutorials docs check-docs clean
 
 help:
 	@echo "make demo       analyse the memory experiment; figures and tables go to demo-output/"
@@ -18,6 +19,8 @@ help:
 	@echo "make format     let ruff format the code"
 	@echo "make tutorials  execute the notebooks anew, in place"
 	@echo "make check-tutorials  compare what the notebooks print with what they show"
+	@echo "make docs       build the site in build/site, from the repository alone"
+	@echo "make check-docs build the site and look at it in Chromium"
 	@echo "make bench      where the seconds of a fit go"
 
 demo: $(READY)
@@ -44,11 +47,23 @@ tutorials: $(READY)
 check-tutorials: $(READY)
 	$(BIN)/python tutorials/execute.py --check
 
+docs: $(READY_DOCS)
+	$(BIN)/python -m docs.generate
+	$(BIN)/sphinx-build -q -W --keep-going -c docs -d build/doctrees . build/site
+	@echo "build/site/index.html"
+
+check-docs: docs
+	$(BIN)/python docs/check.py
+
 bench: $(READY)
 	$(BIN)/python benchmarks/speed/nuts.py
 
 clean:
 	rm -rf $(VENV) demo-output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(READY_DOCS): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	@touch $(READY_DOCS)
 
 $(READY): pyproject.toml constraints.txt
 ifeq ($(PYTHON),)

@@ -1,0 +1,6 @@
+"""Make the pages that the package itself has the contents of."""
+
+from docs.generate import reference
+
+if __name__ == "__main__":
+    reference.make()

@@ -1,0 +1,75 @@
+"""The site's pages: all there, all reachable, links and code that hold; no Sphinx is needed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.generate import reference
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+WRITTEN = sorted(DOCS.rglob("*.md"))
+#: Pages that the build writes.
+MADE = [DOCS / "reference", DOCS / "gallery"]
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)\s#]+)(?:#[^)]*)?\)")
+each = pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.relative_to(DOCS).as_posix())
+
+
+def prose(page):
+    """The text of a page without its code."""
+    return re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+@each
+def test_links_between_pages_lead_somewhere(page):
+    targets = [(page.parent / link).resolve() for link in LINK.findall(prose(page))]
+    made = tuple(str(one) for one in MADE)
+    assert [str(t) for t in targets if not t.exists() and not str(t).startswith(made)] == []
+
+
+def listed(page):
+    """The pages that the tables of contents of a page name."""
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"```\{toctree\}\n(.*?)```", text, re.DOTALL):
+        for line in block.splitlines():
+            name = line.strip()
+            if name and not name.startswith(":"):
+                start = ROOT if name.startswith("/") else page.parent
+                for suffix in (".md", ".ipynb"):
+                    yield from start.glob(f"{name.lstrip('/')}{suffix}")
+
+
+def test_every_page_is_reached_from_the_first():
+    seen, new = set(), {DOCS / "index.md"}
+    while new:
+        seen |= new
+        new = {found for page in new if page.suffix == ".md" for found in listed(page)} - seen
+    reports = {*(ROOT / "benchmarks").rglob("*.md"), *(ROOT / "tutorials").glob("*.ipynb")}
+    assert {*WRITTEN, *reports} - seen == set()
+
+
+def test_the_reference_has_every_public_name_once_and_no_empty_page():
+    names = [name for listed in reference.sections().values() for name in listed]
+    assert len(names) == len(set(names))
+    wanted = {name for name, _ in reference.public_names()}
+    assert set(names) == wanted
+    for name in ("Model", "Model.fit", "Result.contrasts", "plots.plot_means", "errors.DataError"):
+        assert name in wanted
+    for section in reference.SECTIONS:
+        page = reference.page(section, reference.sections()[section.slug])
+        assert page.count("\n") > 6 or section.slug in reference.FURTHER
+
+
+def test_a_name_from_a_module_of_no_section_is_refused():
+    def stray():
+        """Live nowhere."""
+
+    stray.__module__ = "bambi_anova.nowhere"
+    with pytest.raises(LookupError, match="no section of the reference"):
+        reference.section_of("stray", stray)
+
+
+def test_families_and_methods_are_listed():
+    assert "| `betabinomial` | logit, probit, cloglog | mu, kappa |" in reference.families_table()
+    assert "| `laplace` | Fit by nested Laplace" in reference.methods_table()
