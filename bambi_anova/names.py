@@ -9,23 +9,25 @@ Letters: L levels of a term.
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 
-from bambi_anova.design.design import Design, FixedTerm, Slope, Unit
+from bambi_anova.design.design import Design, FixedTerm, Joint, Slope, Unit
 from bambi_anova.formula.parse import Term, term_name
 
 INTERCEPT = "Intercept"
 #: What readers call parameters of terms and covariates; others have their own names.
 SD_OF, SLOPE_OF = "sd of {}", "slope of {}"
+CORRELATION_OF = "correlation of {} and {}"
 ModelTerm = FixedTerm | Unit | Slope
 
 
 def scaled_terms(design: Design) -> dict[str, ModelTerm]:
     """Return the terms that have a standard deviation, by their names in ``Priors.sigmas``."""
     terms: list[ModelTerm] = [term for term in design.terms if term.factors]
-    return {term.name: term for term in [*terms, *design.units, *design.slopes]}
+    terms += [unit for unit in design.units if not unit.by_cell]
+    return {term.name: term for term in [*terms, *design.slopes]}
 
 
 def effects_name(term: ModelTerm) -> str:
@@ -37,6 +39,8 @@ def effects_name(term: ModelTerm) -> str:
     '1|A:B'
     """
     covariate, variables = _parts(term)
+    if isinstance(term, Slope):
+        covariate = term.of
     return f"{covariate or 1}|{term_name(variables)}" if variables else str(covariate)
 
 
@@ -49,6 +53,32 @@ def sigma_name(term: ModelTerm) -> str:
     '1|A:B_sigma'
     """
     return f"{effects_name(term)}_sigma"
+
+
+def correlation_name(joint: str) -> str:
+    """Return the name of the correlation matrix of effects that vary together.
+
+    Examples
+    --------
+    >>> correlation_name("dose|participant")
+    'dose|participant_correlation'
+    """
+    return f"{joint}_correlation"
+
+
+def correlation_dimensions(joint: str) -> tuple[str, str]:
+    """Return the names of its dimensions."""
+    return f"{joint}__effect_dim", f"{joint}__other_effect_dim"
+
+
+def correlated_pairs(design: Design) -> dict[str, tuple[Joint, int, int]]:
+    """Return where correlations stand in their matrices, by what readers call them."""
+    return {
+        CORRELATION_OF.format(joint.members[i], joint.members[j]): (joint, i, j)
+        for joint in design.joints
+        if joint.correlated
+        for i, j in combinations(range(len(joint.members)), 2)
+    }
 
 
 def parameter_names(design: Design) -> dict[str, str]:

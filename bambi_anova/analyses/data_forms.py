@@ -107,6 +107,7 @@ def _take(design: Design, index: Array, response: ResponseValues) -> Design:
         rows=taken,
         units=tuple(units[id(unit)] for unit in design.units),
         slopes=tuple(replace(slope, unit=units[id(slope.unit)]) for slope in design.slopes),
+        joints=tuple(replace(joint, unit=units[id(joint.unit)]) for joint in design.joints),
     )
 
 

@@ -253,12 +253,15 @@ def read_rows(
             if name not in as_factor:
                 _require_kind(columns[name], name)
             factors[name] = coded_column(columns[name], name, least=2)
-    for name, unit in (slope for own in predictors for slope in own.slopes):
-        if name not in numeric:
-            raise FormulaError(_factor_slope_advice(name, unit))
-        add_covariate(name)
+    bars = [bar for own in predictors for bar in own.bars]
+    for bar in bars:
+        for name in _flat(bar.slopes):
+            if name in numeric:
+                add_covariate(name)
+            elif name not in factors:
+                raise FormulaError(_no_term_advice(name, term_name(bar.unit)))
     units = [unit for own in predictors for unit in own.units]
-    units += [unit for own in predictors for _, unit in own.slopes]
+    units += [bar.unit for bar in bars]
     groupings = {
         name: factors[name] if name in factors else coded_column(columns[name], name, least=2)
         for name in _flat(units)
@@ -471,9 +474,8 @@ def _standardised(function: str, inner: Array, count: Array) -> Array:
     return centred / sd
 
 
-def _factor_slope_advice(name: str, unit: Term) -> str:
-    group = term_name(unit)
+def _no_term_advice(name: str, unit: str) -> str:
     return (
-        f"({name}|{group}): {name!r} is a factor, and a factor's slopes are not a unit term here. "
-        f"Write (1|{group}) + (1|{group}:{name}), or Error({group}/{name})"
+        f"({name}|{unit}): {name!r} is a factor that is no term of the formula, so that it has no "
+        f"cells. Add {name} to the terms, or write (1|{unit}:{name})"
     )

@@ -104,7 +104,8 @@ def _written(design: Design, variables: Iterable[str], joined: str = "/") -> str
 
 def _dropped_units(design: Design) -> Iterator[AnovaWarning]:
     for unit in design.dropped:
-        yield DroppedUnitWarning(f"unit term {unit.name!r} was dropped: {unit.reason}")
+        what = "the residual" if unit.name == RESIDUAL else f"unit term {unit.name!r}"
+        yield DroppedUnitWarning(f"{what} was dropped: {unit.reason}")
 
 
 def _missing_unit_of_term(design: Design) -> Iterator[AnovaWarning]:

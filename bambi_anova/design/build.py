@@ -18,14 +18,14 @@ from bambi_anova.design.design import (
     DroppedUnit,
     Factor,
     FixedTerm,
-    Slope,
     Unit,
     nested,
 )
+from bambi_anova.design.joints import Together, holds_residual, make_joints, read_together
 from bambi_anova.design.margins import find_margins
 from bambi_anova.errors import DataError, FormulaError, listing
 from bambi_anova.families.base import Family
-from bambi_anova.formula.algebra import Term
+from bambi_anova.formula.algebra import COMPOUND, DIAGONAL, Term
 from bambi_anova.formula.parse import Formula, Predictor, term_name
 
 #: Cells of the grid beyond which no table could hold their draws.
@@ -56,7 +56,8 @@ def build_design(formula: Formula, rows: Rows, family: Family) -> Design:
     """
     predictor = formula.parent
     _require_few_cells(rows)
-    units, dropped = _units(predictor, rows, family)
+    together = read_together(predictor, rows)
+    units, dropped = _units(predictor, rows, family, together)
     own_units = [unit for unit in units if not any(_extends(unit, other) for other in units)]
     factors = tuple(
         Factor(
@@ -68,8 +69,8 @@ def build_design(formula: Formula, rows: Rows, family: Family) -> Design:
         for name, coded in rows.factors.items()
     )
     terms = _fixed_terms(predictor.terms, rows, units)
-    slopes = tuple(Slope(name, read_unit(unit, rows)) for name, unit in predictor.slopes)
-    return Design(formula, rows, factors, terms, units, slopes, dropped)
+    joints, slopes = make_joints(together, units, rows, read_unit)
+    return Design(formula, rows, factors, terms, units, slopes, dropped, joints)
 
 
 def one_draw(rows: Rows, family: Family) -> bool:
@@ -100,13 +101,31 @@ def read_unit(variables: Term, rows: Rows) -> Unit:
 
 
 def _units(
-    predictor: Predictor, rows: Rows, family: Family
+    predictor: Predictor, rows: Rows, family: Family, together: Sequence[Together]
 ) -> tuple[tuple[Unit, ...], tuple[DroppedUnit, ...]]:
     """Keep the unit terms that the data can tell from each other and from the residual."""
     kept: list[Unit] = []
     dropped: list[DroppedUnit] = []
     single = one_draw(rows, family)
-    for variables in sorted(predictor.units, key=len):  # of two names the shorter stays
+    cells = holds_residual(together, rows, family, single)
+    if cells is not None:
+        names = f"{term_name(cells.unit)}:{term_name(cells.factors)}"
+        dropped.append(
+            DroppedUnit(
+                RESIDUAL, f"with one row each of {names!r} the sds of the cells take its place"
+            )
+        )
+    known = {frozenset(term): term for term in predictor.units}
+    by_cell = set()
+    for one in together:
+        # A unit beside independent cells may have an effect of its own.
+        apart = one.kind == DIAGONAL and not one.intercept and frozenset(one.unit) in known
+        for term in one.unit_terms:
+            known.setdefault(frozenset(term), term)
+            if one.kind != COMPOUND and not (apart and term == one.unit):
+                by_cell.add(frozenset(term))
+    terms = list(known.values())
+    for variables in sorted(terms, key=len):  # of two names the shorter stays
         unit = read_unit(variables, rows)
         if not unit.own:
             raise FormulaError(
@@ -114,7 +133,9 @@ def _units(
                 "effects from theirs; name the units that carry these levels"
             )
         twin = next((other for other in kept if _same(unit, other)), None)
-        if twin is not None:
+        if frozenset(variables) in by_cell:
+            kept.append(replace(unit, by_cell=True))
+        elif twin is not None:
             dropped.append(DroppedUnit(unit.name, f"its units are those of {twin.name!r}"))
         elif single and unit.size == rows.size:
             what = "the residual" if family.residual else "the chance in a single yes or no"
@@ -123,7 +144,7 @@ def _units(
             )
         else:
             kept.append(unit)
-    kept.sort(key=lambda unit: predictor.units.index(unit.variables))
+    kept.sort(key=lambda unit: terms.index(unit.variables))
     return tuple(kept), tuple(dropped)
 
 

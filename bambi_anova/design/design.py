@@ -15,7 +15,7 @@ import pandas as pd
 
 from bambi_anova.data.rows import Covariate, Rows
 from bambi_anova.errors import listing
-from bambi_anova.formula.algebra import Term
+from bambi_anova.formula.algebra import UNSTRUCTURED, Term
 from bambi_anova.formula.parse import Formula, term_name
 from bambi_anova.tables.sections import columns, sections
 
@@ -51,6 +51,9 @@ class Unit:
         The first row of each unit.
     constant : tuple of str
         Fixed factors that do not vary within any unit.
+    by_cell : bool
+        Whether its effects are read off those of the units in single cells (see ``Joint``), so
+        that it has no sd of its own in the model.
     """
 
     variables: Term
@@ -58,6 +61,7 @@ class Unit:
     codes: Array
     first: Array
     constant: tuple[str, ...]
+    by_cell: bool = False
 
     @property
     def name(self) -> str:
@@ -101,16 +105,74 @@ class FixedTerm:
 
 
 @dataclass(frozen=True)
-class Slope:
-    """A numeric slope that varies by unit."""
+class Cell:
+    """A combination of levels of factors that vary within units.
 
-    covariate: str
+    Attributes
+    ----------
+    factors : tuple of str
+    level : int
+        Its number in the C order of their levels.
+    label : str
+        Its levels, joined by colons.
+    """
+
+    factors: Term
+    level: int
+    label: str
+
+    @property
+    def name(self) -> str:
+        """The cell as text, such as ``"task[x]"``."""
+        return f"{term_name(self.factors)}[{self.label}]"
+
+
+@dataclass(frozen=True)
+class Slope:
+    """What varies by unit beside its own effect: a covariate's slope, or its effect in one cell."""
+
+    covariate: str | None
     unit: Unit
+    cell: Cell | None = None
+
+    @property
+    def of(self) -> str:
+        """What it belongs to: the covariate or the cell."""
+        return str(self.covariate) if self.cell is None else self.cell.name
 
     @property
     def name(self) -> str:
         """The term as text, such as ``"dose|participant"``."""
-        return f"{self.covariate}|{self.unit.name}"
+        return f"{self.of}|{self.unit.name}"
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Effects of each unit that are normal together, with sds of their own.
+
+    Attributes
+    ----------
+    name : str
+        What varies by which unit, such as ``"dose|participant"`` or ``"task|participant"``.
+    unit : Unit
+    members : tuple of str
+        The effects: the names of unit terms and slopes.
+    kind : {"diagonal", "unstructured"}
+        Whether they are independent, or have correlations.
+    factors : tuple of str
+        Of the cells among them.
+    """
+
+    name: str
+    unit: Unit
+    members: tuple[str, ...]
+    kind: str
+    factors: Term = ()
+
+    @property
+    def correlated(self) -> bool:
+        """Whether there are correlations to estimate."""
+        return self.kind == UNSTRUCTURED and len(self.members) > 1
 
 
 @dataclass(frozen=True)
@@ -136,6 +198,8 @@ class Design:
         Unit terms that are in the model.
     slopes : tuple of Slope
     dropped : tuple of DroppedUnit
+    joints : tuple of Joint
+        Which of the units' effects and slopes vary together.
     """
 
     formula: Formula
@@ -145,6 +209,7 @@ class Design:
     units: tuple[Unit, ...]
     slopes: tuple[Slope, ...]
     dropped: tuple[DroppedUnit, ...]
+    joints: tuple[Joint, ...] = ()
 
     @property
     def levels(self) -> dict[str, tuple]:
@@ -161,6 +226,11 @@ class Design:
     def factor_terms(self) -> list[FixedTerm]:
         """The fixed terms that are made of factors alone."""
         return [term for term in self.terms if term.factors and not term.covariate]
+
+    @property
+    def without_residual(self) -> bool:
+        """Whether sds of cells take the place of the residual, which is held next to zero."""
+        return any(unit.name == RESIDUAL for unit in self.dropped)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -264,10 +334,16 @@ def _factors(design: Design) -> list[str]:
 
 def _units(design: Design) -> list[str]:
     rows = [(unit.name, f"{unit.size} units") for unit in design.units]
-    rows += [
-        (slope.name, f"{slope.unit.size} slopes, independent of other effects")
-        for slope in design.slopes
-    ]
+    for slope in design.slopes:
+        if slope.cell is None:
+            together = [one for one in design.joints if slope.name in one.members]
+            free = not any(one.correlated for one in together)
+            how = "independent of other effects" if free else f"correlated, {together[0].name}"
+            rows.append((slope.name, f"{slope.unit.size} slopes, {how}"))
+    for one in design.joints:
+        if one.factors:
+            how = "with correlations" if one.correlated else "independent"
+            rows.append((one.name, f"an effect of each unit in each cell, {how} ({one.kind})"))
     return columns(rows)
 
 

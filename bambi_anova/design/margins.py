@@ -30,7 +30,7 @@ from itertools import combinations
 
 import numpy as np
 
-from bambi_anova.design.design import Design
+from bambi_anova.design.design import Design, Slope
 
 Array = np.ndarray
 Term = tuple[str, ...]
@@ -193,6 +193,15 @@ def row_levels(factors: Sequence[str], design: Design) -> Array:
         return np.zeros(len(design.rows.data), dtype=np.int64)
     codes = tuple(design.rows.factors[name].codes for name in factors)
     return np.ravel_multi_index(codes, term_shape(factors, design))
+
+
+def slope_values(slope: Slope, design: Design) -> Array:
+    """Return what a slope is multiplied by in each row: its centred covariate, or 1 in its cell."""
+    if slope.cell is not None:
+        return (row_levels(slope.cell.factors, design) == slope.cell.level).astype(float)
+    assert slope.covariate is not None  # for the type checker
+    covariate = design.rows.covariates[slope.covariate]
+    return covariate.values - covariate.mean
 
 
 def cell_levels(factors: Sequence[str], design: Design) -> Array:

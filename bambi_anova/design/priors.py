@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from bambi_anova.design.design import Design
-from bambi_anova.errors import ConcentrationWarning
+from bambi_anova.errors import ConcentrationWarning, FormulaError
 from bambi_anova.families.base import Family
 from bambi_anova.families.distributional import predictable
-from bambi_anova.priors.assign import Priors, assign, assign_further
+from bambi_anova.priors.assign import Priors, assign, assign_further, lkj
 from bambi_anova.priors.distributions import Prior, distribution
 from bambi_anova.priors.kruschke import TermPriors
 
@@ -33,8 +33,9 @@ def make_priors(
     family : Family
     given : mapping of str to bambi.Prior, optional
         By ``"Intercept"``, covariate, term (its scale), unit term (its scale), or auxiliary
-        parameter of the family, such as ``"sigma"``; of a parameter that has a predictor, a
-        mapping of its own by ``"Intercept"``, covariate and term.
+        parameter of the family, such as ``"sigma"``; ``"correlation of dose|s"`` is the eta of the
+        LKJ prior of correlations.  Of a parameter that has a predictor, a mapping of its own by
+        ``"Intercept"``, covariate and term.
     further : mapping of str to Design, optional
         The auxiliary parameters that have predictors.
 
@@ -49,10 +50,22 @@ def make_priors(
         exposure = float(response.counts @ np.exp(rows.offset))
     scale = family.response.priors(response, exposure, len(design.cells))
     further = further or {}
-    auxiliary = {
+    auxiliary: dict[str, Prior | float] = {
         one.name: one.prior(response) for one in family.auxiliary if one.name not in further
     }
     refused = {one.derived.name: one.derived.refusal for one in family.auxiliary if one.derived}
+    if design.without_residual and family.residual in auxiliary:
+        # No less than the prior allows: next to nothing beside the sds of the cells.
+        prior = auxiliary[family.residual]
+        assert isinstance(prior, Prior)  # for the type checker
+        auxiliary |= {family.residual: prior.args["lower"]}
+    for name, own in further.items():
+        _require_independent(name, own)
+        if design.without_residual and name == family.residual:
+            raise FormulaError(
+                f"{name}: with one row a unit and cell the sds of the cells take its place, so "
+                "that it cannot have a formula"
+            )
     defaults = _of_predictor(design, scale, auxiliary)
     if not family.intercept:
         defaults = replace(defaults, intercept=None)
@@ -64,12 +77,29 @@ def make_priors(
         for name, own in further.items()
     }
     given = {key: own for key, own in (given or {}).items() if key not in further}
-    found = assign(defaults, given, refused, family.thresholds, bounds)
+    cells = {slope.name for slope in design.slopes if slope.cell}
+    groups = {
+        one.name: [name for name in one.members if name in cells]
+        for one in design.joints
+        if one.factors
+    }
+    found = assign(defaults, given, refused, family.thresholds, bounds, groups=groups)
     return replace(found, predictors=nested)
 
 
+def _require_independent(name: str, design: Design) -> None:
+    """Refuse effects that vary together in the predictor of a further parameter."""
+    if design.joints:
+        joint = design.joints[0]
+        raise FormulaError(
+            f"{name}: its formula has effects of {joint.unit.name!r} that vary together "
+            f"({joint.name}), which only the formula of the response can have; write independent "
+            f"ones, such as (x||{joint.unit.name}) or Error({joint.unit.name}/A)"
+        )
+
+
 def _of_predictor(
-    design: Design, scale: TermPriors, auxiliary: Mapping[str, Prior] | None = None
+    design: Design, scale: TermPriors, auxiliary: Mapping[str, Prior | float] | None = None
 ) -> Priors:
     """Return the default priors of one predictor, from where it lies."""
     covariates: dict[str, Prior] = {}
@@ -81,10 +111,15 @@ def _of_predictor(
         else:
             covariates[term.name] = scale.slope(sd)
     for unit in design.units:
-        sigmas[unit.name] = scale.sigma()
+        if not unit.by_cell:
+            sigmas[unit.name] = scale.sigma()
     for slope in design.slopes:
-        sigmas[slope.name] = scale.sigma(design.rows.covariates[slope.covariate].sd)
-    return Priors(scale.intercept, covariates, sigmas, dict(auxiliary or {}))
+        sd = 1.0 if slope.covariate is None else design.rows.covariates[slope.covariate].sd
+        sigmas[slope.name] = scale.sigma(sd)
+    correlations = {one.name: lkj() for one in design.joints if one.correlated}
+    return Priors(
+        scale.intercept, covariates, sigmas, dict(auxiliary or {}), correlations=correlations
+    )
 
 
 def check_priors(priors: Priors, family: Family) -> Iterator[ConcentrationWarning]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
-from bambi_anova.errors import FormulaError
+from bambi_anova.errors import FormulaError, nearest
 from bambi_anova.formula.expression import Expression
 from bambi_anova.formula.tokens import Token, Words
 from bambi_anova.formula.variables import Variables, read_variable
 
 Term = tuple[str, ...]
 
+#: Kinds of the covariance of a unit's effects.
+COMPOUND, DIAGONAL, UNSTRUCTURED = COVARIANCES = ("compound", "diagonal", "unstructured")
 #: Terms beyond which a formula is refused: ten factors with all of their interactions.
 MOST_TERMS = 1023
 _EXAMPLE = "Expected e.g. 'y ~ A * B + Error(s/B)' or 'y ~ A * B + (1|s) + (1|s:B)'"
@@ -30,18 +32,31 @@ class Intercept:
 
 @dataclass(frozen=True)
 class Stratum:
-    """A unit term of ``Error()``."""
+    """A unit term of ``Error()``, and the covariance that those of this ``Error()`` have."""
 
     unit: Term
     text: str
+    covariance: str = COMPOUND
 
 
 @dataclass(frozen=True)
 class Bar:
-    """``(slope|unit)``; the slope of the intercept is ``None``."""
+    """``(slopes|unit)``: effects of one unit that vary together.
 
-    slope: str | None
+    Attributes
+    ----------
+    unit : Term
+    slopes : tuple of Term
+        What the effects belong to: covariates and terms of factors.
+    intercept : bool
+        Whether the unit has an effect of its own beside them.
+    covariance : str
+    """
+
     unit: Term
+    slopes: tuple[Term, ...] = ()
+    intercept: bool = True
+    covariance: str = UNSTRUCTURED
 
 
 @dataclass(frozen=True)
@@ -64,12 +79,18 @@ def _key(item: Item) -> Hashable:
     if isinstance(item, Stratum):
         return Stratum, frozenset(item.unit)
     if isinstance(item, Bar):
-        return Bar, item.slope, frozenset(item.unit)
+        return Bar, item.slopes, item.intercept, item.covariance, frozenset(item.unit)
     return item
 
 
 def _text(item: Item) -> str:
     return item.text if isinstance(item, (Stratum, Offset)) else "(1|s)"
+
+
+def _parts(bar: Bar) -> list[Bar]:
+    """Return one bar for each of the effects of another: those of ``||`` are independent."""
+    alone = [Bar(bar.unit, (slope,), False, DIAGONAL) for slope in bar.slopes]
+    return [Bar(bar.unit), *alone] if bar.intercept else alone
 
 
 class Algebra:
@@ -208,33 +229,51 @@ class Algebra:
         sides = inside.split("|")
         if len(sides) == 1:
             return self._of(inside)
-        if len(sides) > 2:
+        apart = len(sides) == 3 and not sides[1].tokens
+        if len(sides) > 2 and not apart:
             raise self._error(": '|' has no meaning here; write random intercepts as (1|s)")
-        left, right = self._of(sides[0]), self._of(sides[1])
-        slopes: list[str | None] = [] if left.pop(Intercept(False), None) else [None]
+        units, covariance = self._with_covariance(sides[-1], UNSTRUCTURED)
+        left, right = self._of(sides[0]), self._of(units)
+        intercept = not left.pop(Intercept(False), None)
         left.pop(Intercept(True), None)
-        for term in self._terms(left):
-            if len(term) > 1:
-                raise self._error(
-                    f": the slope {':'.join(term)!r} of a unit must be one numeric column; for "
-                    "factors write the unit-by-factor term, (1|s:A:B) or Error(s/(A*B))"
-                )
-            slopes.append(term[0])
-        if not slopes:
+        slopes = tuple(self._terms(left))
+        if not slopes and not intercept:
             raise self._error(": '|' has no meaning here without a slope; write (1|s)")
+        bars = [Bar(unit, slopes, intercept, covariance) for unit in self._terms(right)]
+        if apart:
+            bars = [part for bar in bars for part in _parts(bar)]
         found: Items = {}
-        self._add(found, (Bar(slope, unit) for unit in self._terms(right) for slope in slopes))
+        self._add(found, bars)
         return found
+
+    def _with_covariance(self, words: Words, default: str) -> tuple[Words, str]:
+        """Split units from the ``cov="..."`` behind them."""
+        units, *options = words.split(",")
+        if not options:
+            return units, default
+        (option,) = options if len(options) == 1 else (Words(words.whole, (), {}),)
+        texts = [token.text for token in option.tokens]
+        if len(texts) != 3 or texts[:2] != ["cov", "="] or option.tokens[2].kind != "string":
+            raise self._error(
+                f": expected cov={UNSTRUCTURED!r} or the like behind the units, found "
+                f"{words.text!r}"
+            )
+        covariance = texts[2][1:-1]
+        if covariance not in COVARIANCES:
+            raise self._error(f": there is no cov={covariance!r}{nearest(covariance, COVARIANCES)}")
+        return units, covariance
 
     def _call(self, words: Words) -> Items:
         head, inside = words.tokens[0].text, words.part(2, -1)
         found: Items = {}
         if head == "Error":
             expected = ": expected units inside Error(), such as Error(s/A)"
+            inside, covariance = self._with_covariance(inside, COMPOUND)
             units = self._of(inside) if inside.tokens else {}
             if not units or not all(isinstance(item, tuple) for item in units.values()):
                 raise self._error(expected)
-            self._add(found, (Stratum(unit, words.compact) for unit in self._terms(units)))
+            strata = (Stratum(unit, words.text, covariance) for unit in self._terms(units))
+            self._add(found, strata)
         elif head == "offset":
             if not inside.tokens:
                 raise self._error(": expected a column or an expression inside offset()")

@@ -11,7 +11,15 @@ from functools import cached_property
 from itertools import pairwise
 
 from bambi_anova.errors import FormulaError
-from bambi_anova.formula.algebra import Algebra, Bar, Intercept, Offset, Stratum, Term
+from bambi_anova.formula.algebra import (
+    COMPOUND,
+    Algebra,
+    Bar,
+    Intercept,
+    Offset,
+    Stratum,
+    Term,
+)
 from bambi_anova.formula.expression import Expression, column
 from bambi_anova.formula.tokens import Words, scan
 from bambi_anova.formula.variables import Variables, read_variable
@@ -58,22 +66,25 @@ class Predictor:
         Common terms in order: factors, covariates and their interactions.
     units : tuple of Term
         Unit terms (error strata), coarsest first within each ``Error()``.
-    slopes : tuple of (str, Term)
-        Numeric slopes that vary by unit: ``(x|s)`` gives ``("x", ("s",))``.
+    bars : tuple of Bar
+        Effects of units that vary together: ``(x|s)``, ``(A|s)``.
+    structured : tuple of (tuple of Term, str)
+        Unit terms of one ``Error()`` whose covariance is not compound symmetric, and that.
     offsets : tuple of Expression
         What stands inside ``offset()``.
     """
 
     terms: tuple[Term, ...]
     units: tuple[Term, ...] = ()
-    slopes: tuple[tuple[str, Term], ...] = ()
+    bars: tuple[Bar, ...] = ()
+    structured: tuple[tuple[tuple[Term, ...], str], ...] = ()
     offsets: tuple[Expression, ...] = ()
 
     @property
     def variables(self) -> tuple[str, ...]:
         """Every variable of terms, units and slopes."""
-        slopes = [(name, *unit) for name, unit in self.slopes]
-        terms = (*self.terms, *self.units, *slopes)
+        terms = [*self.terms, *self.units]
+        terms += [term for bar in self.bars for term in (*bar.slopes, bar.unit)]
         return tuple(dict.fromkeys(name for term in terms for name in term))
 
 
@@ -217,14 +228,19 @@ def _predictor(right: Words, variables: Variables, whole: Words) -> Predictor:
             " removes the intercept; deflections need a grand mean: drop '0 +' or '- 1'"
         )
     bars = [item for item in items if isinstance(item, Bar)]
-    strata = [item.unit for item in items if isinstance(item, Stratum)]
+    strata = [item for item in items if isinstance(item, Stratum)]
     units: dict[frozenset, Term] = {}
-    for unit in [*strata, *(bar.unit for bar in bars if bar.slope is None)]:
+    for unit in [*(own.unit for own in strata), *(bar.unit for bar in bars if bar.intercept)]:
         units.setdefault(frozenset(unit), unit)
+    structured: dict[tuple[str, str], list[Term]] = {}
+    for own in strata:
+        if own.covariance != COMPOUND:
+            structured.setdefault((own.text, own.covariance), []).append(own.unit)
     return Predictor(
         terms=tuple(item for item in items if isinstance(item, tuple)),
         units=tuple(units.values()),
-        slopes=tuple((bar.slope, bar.unit) for bar in bars if bar.slope is not None),
+        bars=tuple(bar for bar in bars if bar.slopes),
+        structured=tuple((tuple(own), kind) for (_, kind), own in structured.items()),
         offsets=tuple(item.expression for item in items if isinstance(item, Offset)),
     )
 

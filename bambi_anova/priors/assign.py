@@ -18,6 +18,8 @@ from bambi_anova.priors.distributions import REAL_LINE, Prior, is_normal, suppor
 
 #: Where auxiliary parameters lie unless a family says otherwise.
 POSITIVE = (0.0, np.inf)
+#: How the prior of correlations is named.
+CORRELATION = "correlation of "
 _IMPROPER = {"Flat", "HalfFlat"}
 #: Parameters that must be positive and finite in every distribution that has them.
 _POSITIVE = {"sigma", "tau", "alpha", "beta", "lam", "nu", "scale", "b", "kappa", "m"}
@@ -39,6 +41,8 @@ class Priors:
         For the likelihood's further parameters, such as ``sigma``.
     predictors : dict of str to Priors
         For the predictors of those that have one.
+    correlations : dict of str to Prior
+        For the correlations of effects that vary together: LKJ, by its ``eta``.
     """
 
     intercept: Prior | None
@@ -46,6 +50,7 @@ class Priors:
     sigmas: Mapping[str, Prior]
     auxiliary: Mapping[str, Prior | float]
     predictors: Mapping[str, Priors] = field(default_factory=dict)
+    correlations: Mapping[str, Prior] = field(default_factory=dict)
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield each parameter with its prior, as text."""
@@ -55,6 +60,8 @@ class Priors:
             yield f"slope of {name}", str(prior)
         for name, prior in self.sigmas.items():
             yield f"sd of {name}", str(prior)
+        for name, prior in self.correlations.items():
+            yield f"{CORRELATION}{name}", str(prior)
         for name, value in self.auxiliary.items():
             yield name, str(value)
         for parameter, own in self.predictors.items():
@@ -79,6 +86,7 @@ def assign(
     refused: Mapping[str, str] | None = None,
     thresholds: Sequence[str] = (),
     bounds: Mapping[str, tuple[float, float]] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> Priors:
     """Put the user's priors in the place of defaults; each must be used.
 
@@ -94,6 +102,8 @@ def assign(
         Auxiliary parameters that are thresholds; ``"threshold"`` is all of them.
     bounds : mapping of str to tuple of float, optional
         What auxiliary parameters lie between; from zero up unless named.
+    groups : mapping of str to sequence of str, optional
+        Names that stand for several scales.
 
     Raises
     ------
@@ -104,11 +114,18 @@ def assign(
     intercept = defaults.intercept
     if "threshold" in given and thresholds:
         given = dict.fromkeys(thresholds, given.pop("threshold")) | given
+    for name, members in (groups or {}).items():
+        if name in given:
+            given = dict.fromkeys(members, given.pop(name)) | given
     if "Intercept" in given and intercept is not None:
         intercept = _user_prior("Intercept", given.pop("Intercept"))
     covariates, sigmas = dict(defaults.covariates), dict(defaults.sigmas)
-    auxiliary = dict(defaults.auxiliary)
+    auxiliary, correlations = dict(defaults.auxiliary), dict(defaults.correlations)
     for key, value in given.items():
+        own = key.removeprefix(CORRELATION) if isinstance(key, str) else ""
+        if own != key and own in correlations:
+            correlations[own] = _correlation_prior(key, value)
+            continue
         name = _parameter(key) if isinstance(key, str) else key
         if name in sigmas:
             sigmas[name] = _scale_prior(name, value)
@@ -123,10 +140,38 @@ def assign(
                 raise PriorError(f"priors: {refused[name]}")
             common = [] if intercept is None else ["Intercept"]
             known = [*common, *covariates, *sigmas, *auxiliary]
+            known += [f"{CORRELATION}{one}" for one in correlations]
             raise PriorError(
                 f"priors: {key!r} is not a parameter of this model{nearest(str(key), known)}"
             )
-    return Priors(intercept, covariates, sigmas, auxiliary)
+    return Priors(intercept, covariates, sigmas, auxiliary, correlations=correlations)
+
+
+def _correlation_prior(key: str, value: object) -> Prior:
+    """Take eta, or a prior of Bambi's that has it."""
+    eta = value
+    if getattr(value, "name", "").startswith("LKJ"):
+        eta = getattr(value, "args", {}).get("eta")
+        eta = eta.item() if isinstance(eta, np.ndarray) and not eta.ndim else eta
+    if not isinstance(eta, Real) or isinstance(eta, bool) or not 0 < float(eta) < np.inf:
+        raise PriorError(
+            f"priors[{key!r}]: expected the eta of an LKJ distribution, a positive number such as "
+            f"2.0, or bambi.Prior('LKJCorr', eta=2.0); got {value!r}"
+        )
+    return lkj(float(eta))
+
+
+def lkj(eta: float = 1.0) -> Prior:
+    """Return the LKJ prior of correlations: 1 is uniform over correlation matrices.
+
+    Reference: Lewandowski, Kurowicka & Joe (2009, doi:10.1016/j.jmva.2009.04.008).
+
+    Examples
+    --------
+    >>> str(lkj())
+    'LKJCorr(eta=1)'
+    """
+    return Prior("LKJCorr", {"eta": eta})
 
 
 def assign_further(name: str, defaults: Priors, given: Mapping | None) -> Priors:

@@ -18,7 +18,7 @@ import numpy as np
 from bambi_anova.data.frames import Tally
 from bambi_anova.errors import StorageError
 from bambi_anova.formula.parse import parse_formula
-from bambi_anova.priors.assign import Priors
+from bambi_anova.priors.assign import CORRELATION, Priors
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Options, Specification, specify
 from bambi_anova.storage.coded_columns import pack_columns, unpack_columns
@@ -163,6 +163,7 @@ def _pack_priors(priors: Priors) -> dict[str, Any]:
             )
         elif prior.given is not None:
             found[name] = {"name": prior.name, "args": dict(prior.args)}
+    found |= {f"{CORRELATION}{n}": own.args["eta"] for n, own in priors.correlations.items()}
     nested = {name: _pack_priors(own) for name, own in priors.predictors.items()}
     return found | {name: {"priors": own} for name, own in nested.items() if own}
 

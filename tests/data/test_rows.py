@@ -288,12 +288,9 @@ def test_an_offset_must_be_finite_numbers(read, data):
         read("y ~ A + offset(log(x))", data)
 
 
-@pytest.mark.parametrize("factor", ["A", "C(day)"])
-def test_the_slope_of_a_factor_is_refused_with_what_to_write(read, data, factor):
-    name = factor.removeprefix("C(").removesuffix(")")
-    advice = rf"\(1\|s\) \+ \(1\|s:{name}\), or Error\(s/{name}\)"
-    with pytest.raises(FormulaError, match=advice):
-        read(f"y ~ {factor} + ({factor}|s)", data)
+def test_the_cells_of_a_factor_that_is_no_term_are_refused_with_what_to_write(read, data):
+    with pytest.raises(FormulaError, match=r"\(A\|s\): 'A' is a factor that is no term .*Add A to"):
+        read("y ~ x + (A|s)", data)
 
 
 # -- Coding ------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bambi_anova.errors import FormulaError
+from bambi_anova.formula.algebra import Bar
 from bambi_anova.formula.expression import quote
 from bambi_anova.formula.parse import parse_formula, term_name
 
@@ -163,19 +164,76 @@ def test_units_of_one_error_term_stay_in_order():
 
 
 @pytest.mark.parametrize(
-    ("right", "slopes", "units"),
+    ("right", "bars", "units"),
     [
-        ("(x|s)", (("x", ("s",)),), (("s",),)),
-        ("(0 + x|s)", (("x", ("s",)),), ()),
-        ("(x + z|s)", (("x", ("s",)), ("z", ("s",))), (("s",),)),
-        ("(x|s:A)", (("x", ("s", "A")),), (("s", "A"),)),
-        ("(x|s) + (x|s)", (("x", ("s",)),), (("s",),)),
-        ("(log(x)|s)", (("log(x)", ("s",)),), (("s",),)),
+        ("(x|s)", [Bar(("s",), (("x",),))], ["s"]),
+        ("(1 + x|s)", [Bar(("s",), (("x",),))], ["s"]),
+        ("(0 + x|s)", [Bar(("s",), (("x",),), intercept=False)], []),
+        ("(x + z|s)", [Bar(("s",), (("x",), ("z",)))], ["s"]),
+        ("(x|s:A)", [Bar(("s", "A"), (("x",),))], ["s:A"]),
+        ("(x|s) + (x|s)", [Bar(("s",), (("x",),))], ["s"]),
+        ("(x|s) + (1|s)", [Bar(("s",), (("x",),))], ["s"]),
+        ("(log(x)|s)", [Bar(("s",), (("log(x)",),))], ["s"]),
+        ("(x||s)", [Bar(("s",), (("x",),), False, "diagonal")], ["s"]),
+        ("(0 + x || s)", [Bar(("s",), (("x",),), False, "diagonal")], []),
+        (
+            "(x + z||s)",
+            [Bar(("s",), (("x",),), False, "diagonal"), Bar(("s",), (("z",),), False, "diagonal")],
+            ["s"],
+        ),
+        ("(A|s)", [Bar(("s",), (("A",),))], ["s"]),
+        ("(A * B|s)", [Bar(("s",), (("A",), ("B",), ("A", "B")))], ["s"]),
+        ("(x|s, cov='diagonal')", [Bar(("s",), (("x",),), True, "diagonal")], ["s"]),
+        ("Error(s/A)", [], ["s", "s:A"]),
+        ("Error(s/A, cov='compound')", [], ["s", "s:A"]),
     ],
 )
-def test_slopes_come_with_their_unit(right, slopes, units):
-    formula = parent(f"y ~ x + {right}")
-    assert (formula.slopes, formula.units) == (slopes, units)
+def test_slopes_come_with_their_unit(right, bars, units):
+    formula = parent(f"y ~ A * B * x + {right}")
+    assert (list(formula.bars), list(map(term_name, formula.units))) == (bars, units)
+    assert formula.structured == ()
+
+
+@pytest.mark.parametrize(
+    ("right", "structured"),
+    [
+        ("Error(s/A, cov='unstructured')", [(["s", "s:A"], "unstructured")]),
+        ('Error(s/A,cov = "diagonal")', [(["s", "s:A"], "diagonal")]),
+        ("Error(s/A, cov='diagonal') + Error(item)", [(["s", "s:A"], "diagonal")]),
+        (
+            "Error(s/A, cov='unstructured') + Error(item/B, cov='unstructured')",
+            [(["s", "s:A"], "unstructured"), (["item", "item:B"], "unstructured")],
+        ),
+    ],
+)
+def test_an_error_term_names_its_covariance(right, structured):
+    formula = parent(f"y ~ A * B + {right}")
+    assert [(list(map(term_name, u)), kind) for u, kind in formula.structured] == structured
+    assert formula.bars == ()
+
+
+@pytest.mark.parametrize(
+    ("right", "message"),
+    [
+        ("Error(s/A, cov='unstructurd')", "cov='unstructurd'; did you mean 'unstructured'"),
+        ("(A|s, cov='AR(1)')", r"there is no cov='AR\(1\)'; known: 'compound'"),
+        ("Error(s/A, unstructured)", "expected cov='unstructured' or the like behind the units"),
+        ("Error(s/A, cov=unstructured)", "expected cov='unstructured' or the like"),
+        ("Error(s/A, cov)", "expected cov='unstructured' or the like"),
+        ("Error(s/A, kov='diagonal')", "expected cov='unstructured' or the like"),
+        ("Error(s/A, cov='diagonal', cov='compound')", "expected cov='unstructured' or the like"),
+        ("Error(s/A, cov='')", "there is no cov=''"),
+        ("Error(s/A, cov='__import__(1)')", "there is no cov="),
+        ("Error(cov='diagonal')", "'=' has no meaning here"),
+        ("Error(, cov='diagonal')", "cannot be read|expected units inside"),
+        ("(x|||s)", "'|' has no meaning here"),
+        ("(x|s|t)", "'|' has no meaning here"),
+        ("(0||s)", "without a slope"),
+    ],
+)
+def test_a_covariance_is_refused_with_the_reason(right, message):
+    with pytest.raises(FormulaError, match=message):
+        parse_formula(f"y ~ A + {right}")
 
 
 def test_offsets_are_kept_as_they_are_written():
@@ -282,12 +340,6 @@ def test_names_with_dots_are_columns_on_both_sides():
 def test_refused_with_the_reason(text, message):
     with pytest.raises(FormulaError, match=message):
         parse_formula(text)
-
-
-@pytest.mark.parametrize("slope", ["A*B", "A:B"])
-def test_a_slope_of_an_interaction_is_refused_with_what_to_write(slope):
-    with pytest.raises(FormulaError, match=r"\(1\|s:A:B\) or Error\(s/\(A\*B\)\)"):
-        parse_formula(f"y ~ A*B + ({slope}|s)")
 
 
 @pytest.mark.parametrize(
