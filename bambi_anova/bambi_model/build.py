@@ -18,9 +18,15 @@ import formulae
 import numpy as np
 import pymc as pm
 
-from bambi_anova.bambi_model.effects import CommonEffect, Scale
-from bambi_anova.bambi_model.frame import BambiFrame, centred_call, centring, make_frame
-from bambi_anova.bambi_model.groups import Group, make_groups, variance_of
+from bambi_anova.bambi_model.effects import CommonEffect, JointEffects, Scale
+from bambi_anova.bambi_model.frame import (
+    BambiFrame,
+    cell_functions,
+    centred_call,
+    centring,
+    make_frame,
+)
+from bambi_anova.bambi_model.groups import Group, correlated_terms, make_groups, variance_of
 from bambi_anova.bambi_model.weights import bambi_family, refuse_new_rows
 from bambi_anova.design.design import FixedTerm
 from bambi_anova.families.bambi_api import distribution_of_prior, is_rewritten
@@ -64,7 +70,7 @@ def build_bambi_model(specification: Specification) -> bmb.Model:
         priors=priors,
         auto_scale=False,
         center_predictors=False,
-        extra_namespace=centring(specification.design.rows),
+        extra_namespace=centring(specification.design.rows) | cell_functions(specification.design),
     )
     aliases: dict[str, Any] = first.aliases
     if others:
@@ -103,11 +109,11 @@ class _Part:
 
 def _read_part(part: Specification, frame: BambiFrame) -> _Part:
     design, predictor = part.design, part.parent
-    terms = scaled_terms(design)
+    terms, correlated = scaled_terms(design), correlated_terms(design)
     scales = {
         predictor.prefix + sigma_name(term): _scale(part.priors.sigmas[key])
         for key, term in terms.items()
-        if isinstance(term, FixedTerm)
+        if isinstance(term, FixedTerm) or key in correlated
     }
     groups = make_groups(part, scales)
     common = {one.home: one for one in part.coordinates if one.prior is not None}
@@ -209,9 +215,9 @@ def _group_prior(
     group: Group, sigma: Prior, scale: Scale | None, overparameterized: bool
 ) -> bmb.Prior:
     given = _to_bambi(sigma)
-    if overparameterized:
+    if overparameterized and not isinstance(group.effects, JointEffects):
         return bmb.Prior("Normal", mu=0, sigma=given)
-    if scale is not None:  # of a factor term: other effects may have made it before
+    if scale is not None:  # other effects may have made it before
         given = bmb.Prior(given.name, dist=scale, **given.args)
     kind = type(group.effects).__name__
     return bmb.Prior(kind, dist=group.effects, sigma=given, noncentered=False)

@@ -240,6 +240,78 @@ class UnitEffects:
         return level
 
 
+@dataclass(frozen=True)
+class JointEffects:
+    """One of the effects of units that vary together; whichever comes first makes all of them.
+
+    Attributes
+    ----------
+    joint : str
+        What they are called together.
+    members : tuple of str, length K
+        The variables of all of them.
+    scales : mapping of str to Scale
+        Their standard deviations, by their variables.
+    eta : float
+        Of the LKJ prior of their correlations, which is made of independent partial correlations
+        (``engine.latent.covariance``).
+    units : int
+        J.
+    names : tuple of str
+        Of the variable of the correlations and of its two dimensions.
+    labels : tuple of str, length K
+        Of these.
+    """
+
+    joint: str
+    members: tuple[str, ...]
+    scales: Mapping[str, Scale]
+    eta: float
+    units: int
+    names: tuple[str, str, str]
+    labels: tuple[str, ...]
+
+    def __call__(self, name: str, sigma, dims=None):
+        """Add the effects to the PyMC model in context and return those of this name."""
+        import pymc as pm
+
+        model, whole = pm.modelcontext(None), f"{self.joint}_joint_offset"
+        if whole not in model.named_vars:
+            self._make(model, whole)
+        return pm.Deterministic(name, model[whole][:, self.members.index(name)], dims=dims)
+
+    def _make(self, model, whole: str) -> None:
+        """Add all of them, shape (J, K)."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        size = len(self.members)
+        lower = self._correlation_factor()
+        name, *dims = self.names
+        model.add_coords(dict.fromkeys(dims, self.labels))
+        pm.Deterministic(name, pt.dot(lower, lower.T), dims=dims)
+        sd = pt.stack([scale(own) for own, scale in self.scales.items()])
+        z = pm.Normal(f"{self.joint}_offset", 0, 1, shape=(self.units, size))
+        pm.Deterministic(whole, pt.dot(z, (sd[:, None] * lower).T))
+
+    def _correlation_factor(self):
+        """Add the partial correlations; return L, whose product L L' is the correlation matrix."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        size = len(self.members)
+        b = [self.eta + (size - 2 - j) / 2 for i in range(size) for j in range(i)]
+        halves = pm.Beta(f"{self.joint}_partial_offset", b, b, shape=len(b))
+        partial, rows = iter(2 * halves[n] - 1 for n in range(len(b))), []
+        for i in range(size):
+            row, left = [], pt.constant(1.0)
+            for _ in range(i):
+                row.append(next(partial) * pt.sqrt(left))
+                left = left - row[-1] ** 2
+            rows.append(pt.stack([*row, pt.sqrt(left), *[pt.constant(0.0)] * (size - i - 1)]))
+        return pt.stack(rows)
+
+
 class _GroupBasis:
     """Orthonormal coordinates of the arrays that sum to zero in each group of units.
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.data.rows import Rows
-from bambi_anova.design.design import Design, Unit
+from bambi_anova.design.design import Cell, Design, Slope, Unit
 from bambi_anova.families.base import Family
 from bambi_anova.families.sufficient import Collapsed
 from bambi_anova.formula.expression import quote
@@ -106,6 +106,47 @@ def centred_call(name: str, rows: Rows) -> str:
     'centred_np_log_acre(acre)'
     """
     return f"{_functions(rows)[name]}({', '.join(map(quote, rows.covariates[name].columns))})"
+
+
+def cell_call(slope: Slope, design: Design) -> str:
+    """Write for Bambi whether rows lie in a cell: a function of ours of its factors' columns.
+
+    Examples
+    --------
+    >>> import bambi_anova as ba
+    >>> formula = "yield ~ nitrogen + Error(block/nitrogen, cov='unstructured')"
+    >>> design = ba.Model(formula, ba.load_data("oats")).design
+    >>> cell_call(design.slopes[1], design)
+    'in_cell_1(nitrogen)'
+    """
+    assert slope.cell is not None  # for the type checker
+    return f"{_cell_name(slope, design)}({', '.join(map(quote, slope.cell.factors))})"
+
+
+def _cell_name(slope: Slope, design: Design) -> str:
+    return f"in_cell_{[own.name for own in design.slopes].index(slope.name)}"
+
+
+def cell_functions(design: Design) -> dict[str, Callable[..., np.ndarray]]:
+    """Return the functions that ``cell_call`` writes, by their names."""
+
+    def function(cell: Cell) -> Callable[..., np.ndarray]:
+        places = [
+            {str(level): k for k, level in enumerate(design.levels[name])} for name in cell.factors
+        ]
+
+        def inside(*columns: pd.Series) -> np.ndarray:
+            codes = [[p[str(v)] for v in own] for p, own in zip(places, columns, strict=True)]
+            level = np.ravel_multi_index(tuple(map(np.array, codes)), tuple(map(len, places)))
+            return (level == cell.level).astype(float)
+
+        return inside
+
+    return {
+        _cell_name(slope, design): function(slope.cell)
+        for slope in design.slopes
+        if slope.cell is not None
+    }
 
 
 def centring(rows: Rows) -> dict[str, Callable[..., np.ndarray]]:

@@ -13,19 +13,28 @@ import numpy as np
 from bambi_anova.bambi_model.effects import (
     Anchor,
     Children,
+    JointEffects,
     MarginEffects,
     Scale,
     UnitEffects,
     Variance,
 )
-from bambi_anova.bambi_model.frame import centred_call, is_complete
+from bambi_anova.bambi_model.frame import cell_call, centred_call, is_complete
 from bambi_anova.bambi_model.geometry import link_means, term_information, unit_information
 from bambi_anova.design.design import Design, FixedTerm, Slope, Unit
-from bambi_anova.design.margins import row_levels
+from bambi_anova.design.margins import row_levels, slope_values
 from bambi_anova.families.base import Family
 from bambi_anova.formula.algebra import Term
 from bambi_anova.formula.expression import quote
-from bambi_anova.names import INTERCEPT, effects_labels, effects_name, scaled_terms, sigma_name
+from bambi_anova.names import (
+    INTERCEPT,
+    correlation_dimensions,
+    correlation_name,
+    effects_labels,
+    effects_name,
+    scaled_terms,
+    sigma_name,
+)
 from bambi_anova.specification import Coordinates, Specification
 
 Array = np.ndarray
@@ -46,14 +55,14 @@ class Group:
         The term in Bambi's formula.
     labels : tuple of str
         Its levels, in order.
-    effects : MarginEffects or UnitEffects
+    effects : MarginEffects, UnitEffects or JointEffects
     """
 
     key: str
     name: str
     text: str
     labels: tuple[str, ...]
-    effects: MarginEffects | UnitEffects
+    effects: MarginEffects | UnitEffects | JointEffects
 
 
 def make_groups(specification: Specification, scales: Mapping[str, Scale]) -> list[Group]:
@@ -72,9 +81,48 @@ def make_groups(specification: Specification, scales: Mapping[str, Scale]) -> li
     units = sorted(design.units, key=lambda unit: -unit.size)
     return [
         *(_factor_group(term, specification, scales) for term in terms),
-        *(_unit_group(unit, specification) for unit in units),
-        *(_slope_group(slope, specification) for slope in design.slopes),
+        *(
+            _joint_group(unit, specification, scales) or _unit_group(unit, specification)
+            for unit in units
+            if not unit.by_cell
+        ),
+        *(
+            _joint_group(slope, specification, scales) or _slope_group(slope, specification)
+            for slope in design.slopes
+        ),
     ]
+
+
+def correlated_terms(design: Design) -> set[str]:
+    """Return the terms whose effects have correlations with others."""
+    return {name for joint in design.joints if joint.correlated for name in joint.members}
+
+
+def _joint_group(
+    term: Unit | Slope, specification: Specification, scales: Mapping[str, Scale]
+) -> Group | None:
+    """Return the group of effects that vary together with others; nothing if they do not."""
+    design, terms = specification.design, scaled_terms(specification.design)
+    joint = next(
+        (own for own in design.joints if own.correlated and term.name in own.members), None
+    )
+    if joint is None:
+        return None
+    sds = [sigma_name(terms[name]) for name in joint.members]
+    effects = JointEffects(
+        joint.name,
+        tuple(effects_name(terms[name]) for name in joint.members),
+        {name: scales[name] for name in sds},
+        specification.priors.correlations[joint.name].args["eta"],
+        joint.unit.size,
+        (correlation_name(joint.name), *correlation_dimensions(joint.name)),
+        joint.members,
+    )
+    labels = tuple(effects_labels(term, design))
+    unit = term.unit if isinstance(term, Slope) else term
+    expr = "1" if isinstance(term, Unit) else _slope_expression(term, design)[0]
+    text = f"({expr}|{_unit_grouping(unit, design)})"
+    return Group(term.name, effects_name(term), text, labels, effects)
 
 
 def variance_of(
@@ -115,7 +163,7 @@ def _unit_group(unit: Unit, specification: Specification) -> Group:
     children = tuple(
         Children(prefix + effects_name(child), unit.codes[child.first])
         for child in design.units
-        if _parent(child, design) is unit
+        if not child.by_cell and _parent(child, design) is unit
     )
     if parent is not None:
         groups, location = parent.codes[unit.first], np.zeros(parent.size)
@@ -177,13 +225,15 @@ def _slope_group(slope: Slope, specification: Specification) -> Group:
     """Anchor the units' slopes on the common slope and on the factors that change it."""
     design, family = specification.design, specification.family
     prefix = specification.parent.prefix
-    unit, name = slope.unit, slope.covariate
+    unit, name = slope.unit, slope.of
     same = [term for term in design.terms if term.covariate == name]
     terms = [term for term in same if term.factors and set(term.factors) <= set(unit.constant)]
     codes, first = design.rows.codes(_factors_of(terms))
+    if slope.cell is not None:  # one more effect in its cell: nothing is anchored on it
+        same, terms, codes = [], [], np.zeros_like(codes)
     common = [Anchor(prefix + name, None)] if any(not term.factors for term in same) else []
     anchors = [*common, *(_anchor(term, specification, first) for term in terms)]
-    expr, weight = _expression(name, design)
+    expr, weight = _slope_expression(slope, design)
     groups = codes[unit.first]
     information = weight * _mean_in(groups, unit_information(unit, design, family))
     return Group(
@@ -216,6 +266,13 @@ def _expression(covariate: str | None, design: Design) -> tuple[str, float]:
         return "1", 1.0
     call = centred_call(covariate, design.rows)
     return f"0 + {call}", design.rows.covariates[covariate].sd ** 2
+
+
+def _slope_expression(slope: Slope, design: Design) -> tuple[str, float]:
+    """Return the left side of a slope's bar, and the variance that it carries."""
+    if slope.cell is None:
+        return _expression(slope.covariate, design)
+    return f"0 + {cell_call(slope, design)}", float(slope_values(slope, design).mean())
 
 
 def _grouping(variables: Term) -> str:

@@ -263,8 +263,9 @@ def _governed(
         rest = number + sum(k * values[h] ** 2 for h, k in factors if h != index)
         squares = np.einsum("khd,khd->hd", x, x)
         found.append(_Governed(len(own), squares, dict(factors)[index], rest))
+    together = {key for one in model.correlations for key in one.keys}
     for key, effects in latent.effects.items():
-        if key == model.scales[index].name:
+        if key == model.scales[index].name and key not in together:
             squares = np.einsum("khd,khd->hd", effects, effects)
             found.append(_Governed(len(effects), squares, 1.0, 0.0))
     return found

@@ -5,26 +5,33 @@ Letters: M rows, J units, Q latent coordinates; see ``model``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatch
 
 import numpy as np
 from scipy import sparse
 
-from bambi_anova.design.design import Design, FixedTerm, Unit, nested
-from bambi_anova.design.margins import row_levels
+from bambi_anova.design.design import Design, FixedTerm, Slope, Unit, nested
+from bambi_anova.design.margins import row_levels, slope_values
 from bambi_anova.engine.latent.coordinates import cost_of, places_within
-from bambi_anova.engine.latent.covariance import Diagonal, Variance
+from bambi_anova.engine.latent.covariance import (
+    Correlated,
+    Diagonal,
+    Together,
+    Variance,
+    partial_shape,
+)
 from bambi_anova.engine.latent.model import (
     BlockTerm,
     Core,
     CoreTerm,
+    Correlation,
     LatentModel,
     Predictor,
     UnitBlocks,
 )
-from bambi_anova.engine.latent.scales import make_scale
+from bambi_anova.engine.latent.scales import Scale, make_scale, partial_scale
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.families.base import Combination
 from bambi_anova.families.sufficient import Collapsed
@@ -76,7 +83,9 @@ def _level_term(term: FixedTerm, design: Design) -> _UnitTerm:
     _, first, codes = np.unique(
         row_levels(term.factors, design), return_index=True, return_inverse=True
     )
-    return _UnitTerm(term.name, Unit(term.factors, (), codes, first, ()), term.covariate)
+    unit = Unit(term.factors, (), codes, first, ())
+    values = slope_values(Slope(term.covariate, unit), design) if term.covariate else None
+    return _UnitTerm(term.name, unit, np.ones(len(codes)) if values is None else values)
 
 
 def _build(specification: Specification, levels: Sequence[_UnitTerm]) -> LatentModel:
@@ -96,22 +105,28 @@ def _build(specification: Specification, levels: Sequence[_UnitTerm]) -> LatentM
         for one in part.coordinates
         if one.home not in own
     ]
+    scales = [make_scale(name, prior) for name, prior in priors_of.items()]
+    correlations = _add_correlations(scales, specification)
+    together = {key for one in correlations for key in one.keys}
     core = _CoreBuilder(rows, scale_of)
-    holder = _choose_holder(units, sum(one.basis.shape[1] for _, _, one in fixed))
-    blocks = _BlocksBuilder(specification.design, rows, scale_of, holder)
+    holder = _choose_holder(units, sum(one.basis.shape[1] for _, _, one in fixed), together)
+    blocks = _BlocksBuilder(rows, scale_of, holder)
     for k, part, coordinates in fixed:
         core.add_fixed(coordinates, part, k)
     for term in units:
-        if blocks.holds(term):
-            blocks.add_units(term)
-        else:
-            core.add_units(term, specification.design)
+        if term.key in together and not blocks.holds(term):
+            raise UnsupportedError(
+                f"effects of {term.unit.name!r} have correlations, and its units cross others that "
+                "have some: the quick fits know those of one of them; use "
+                "inference_method='nuts', or independent effects of one, such as "
+                f"(x||{term.unit.name})"
+            )
+        (blocks if blocks.holds(term) else core).add_units(term)
     auxiliary, held = {}, {}
     family, links = specification.family, specification.links
     likelihood = family.likelihood(links, collapsed, sets)
     joint = family.form(links).joint
     flat_below = {one.name: one.flat_below for one in family.auxiliary}
-    scales = [make_scale(name, prior) for name, prior in priors_of.items()]
     for name, prior in priors.auxiliary.items():
         if name in family.thresholds:
             core.add_parameter(name, *normal_of(prior))
@@ -125,7 +140,7 @@ def _build(specification: Specification, levels: Sequence[_UnitTerm]) -> LatentM
     for k, name in enumerate(specification.predictors):
         columns = sparse.hstack([core.columns(k), blocks.columns(k)], format="csr")
         predictors[name] = Predictor(0 * offset if k else offset, sparse.csr_array(columns))
-    placed = blocks.build()
+    placed = blocks.build(correlations)
     if joint is not None:
         parent, data = predictors[specification.parent.name], likelihood.data
         if joint.expanded is not None:
@@ -145,7 +160,23 @@ def _build(specification: Specification, levels: Sequence[_UnitTerm]) -> LatentM
         auxiliary=auxiliary,
         held=held,
         log_constant=_row_constant(specification) + sum(scale.log_constant for scale in scales),
+        correlations=tuple(correlations),
     )
+
+
+def _add_correlations(scales: list[Scale], specification: Specification) -> list[Correlation]:
+    """Add the partial correlations of effects that vary together to the scales."""
+    found = []
+    for joint in specification.design.joints:
+        if not joint.correlated:
+            continue
+        eta, size = specification.priors.correlations[joint.name].args["eta"], len(joint.members)
+        found.append(Correlation(joint.name, joint.members, len(scales)))
+        for i in range(size):
+            for j in range(i):
+                name = f"{joint.name}_partial_{i}_{j}"
+                scales.append(partial_scale(name, partial_shape(eta, size, j)))
+    return found
 
 
 def _merge(collapsed: Collapsed) -> tuple[Array, Array]:
@@ -185,30 +216,46 @@ def _combined(parent: Predictor, own: Combination, core: _CoreBuilder) -> Predic
 
 @dataclass(frozen=True)
 class _UnitTerm:
-    """A unit term, or a slope that varies by unit, of one of the predictors."""
+    """A unit term, or a slope that varies by unit, of one of the predictors.
+
+    ``values`` are what the effects are multiplied by in each row of the data.
+    """
 
     key: str
     unit: Unit
-    covariate: str | None = None
+    values: Array
     predictor: int = 0
 
 
 def _unit_terms(part: Specification, predictor: int) -> list[_UnitTerm]:
     key, design = part.parent.key, part.design
-    terms = [_UnitTerm(key(unit.name), unit, None, predictor) for unit in design.units]
-    slopes = [_UnitTerm(key(s.name), s.unit, s.covariate, predictor) for s in design.slopes]
-    return [*terms, *slopes]
+    ones = np.ones(len(design.rows.data))
+    terms = [
+        _UnitTerm(key(unit.name), unit, ones, predictor)
+        for unit in design.units
+        if not unit.by_cell
+    ]
+    return terms + [
+        _UnitTerm(key(s.name), s.unit, slope_values(s, design), predictor) for s in design.slopes
+    ]
 
 
-def _choose_holder(terms: Sequence[_UnitTerm], fixed: int) -> Unit | None:
-    """Choose the units whose blocks make the equations cheapest to solve."""
+def _choose_holder(
+    terms: Sequence[_UnitTerm], fixed: int, together: Collection[str]
+) -> Unit | None:
+    """Choose the units whose blocks make the equations cheapest to solve.
+
+    Effects that vary together must lie within the blocks.
+    """
     units = [term.unit for term in terms]
+    correlated = [term.unit for term in terms if term.key in together]
 
-    def cost(holder: Unit) -> tuple[bool, int]:
+    def cost(holder: Unit) -> tuple[int, bool, int]:
+        outside = sum(not nested(unit, holder) for unit in correlated)
         inside = [unit for unit in units if nested(unit, holder)]
         core = fixed + sum(unit.size for unit in units if not nested(unit, holder))
         block = sum(_most_within(unit, holder) for unit in inside)
-        return cost_of(core, holder.size, block)
+        return outside, *cost_of(core, holder.size, block)
 
     return min(units, key=cost, default=None)
 
@@ -221,13 +268,6 @@ def _covariate(design: Design, name: str, rows: Array) -> Array:
     """Return a centred covariate in some rows, shape (M, 1)."""
     covariate = design.rows.covariates[name]
     return (covariate.values[rows] - covariate.mean)[:, None]
-
-
-def _slope_values(design: Design, term: _UnitTerm, rows: Array) -> Array:
-    """Return what a unit's effect is multiplied by in each row, shape (M,)."""
-    if term.covariate is None:
-        return np.ones(len(rows))
-    return _covariate(design, term.covariate, rows)[:, 0]
 
 
 class _CoreBuilder:
@@ -271,11 +311,10 @@ class _CoreBuilder:
         """Return where the only coordinate of a term stands."""
         return next(term.start for term in self.terms if term.key == key)
 
-    def add_units(self, term: _UnitTerm, design: Design) -> None:
+    def add_units(self, term: _UnitTerm) -> None:
         """Add the effects of units that cross the blocks, or hold several of them."""
         size = len(self.rows)
-        values = _slope_values(design, term, self.rows)
-        entries = (values, (np.arange(size), term.unit.codes[self.rows]))
+        entries = (term.values[self.rows], (np.arange(size), term.unit.codes[self.rows]))
         columns = sparse.csr_array(entries, shape=(size, term.unit.size))
         variance = 0.0, ((self.scale_of[term.key], 1.0),)
         self._add(term.key, columns, variance, predictor=term.predictor)
@@ -299,13 +338,13 @@ class _CoreBuilder:
 class _BlocksBuilder:
     """Collects the coordinates of the unit blocks, one for each unit of a holder."""
 
-    def __init__(
-        self, design: Design, rows: Array, scale_of: Mapping[str, int], holder: Unit | None
-    ) -> None:
-        self.design, self.rows, self.scale_of, self.holder = design, rows, scale_of, holder
+    def __init__(self, rows: Array, scale_of: Mapping[str, int], holder: Unit | None) -> None:
+        self.rows, self.scale_of, self.holder = rows, scale_of, holder
         self.size = 0
         self.variances: list[Variance] = []
         self._placed: list[tuple[_UnitTerm, Array, Array]] = []
+        self._starts: dict[str, int] = {}
+        self._widths: dict[str, int] = {}
 
     @property
     def count(self) -> int:
@@ -322,20 +361,32 @@ class _BlocksBuilder:
         block = self.holder.codes[term.unit.first]
         place, most = places_within(block)
         self._placed.append((term, block, place + self.size))
+        self._starts[term.key], self._widths[term.key] = self.size, most
         self.size += most
         self.variances += [(0.0, ((self.scale_of[term.key], 1.0),))] * most
 
-    def build(self) -> UnitBlocks:
+    def build(self, correlations: Sequence[Correlation]) -> UnitBlocks:
         """Return the blocks."""
         size = max(self.size, 1)
+        diagonal = Diagonal.of(self.variances or [(1.0, ())], len(self.scale_of))
+        together = [own for one in correlations for own in self._together(one)]
         no_row = np.zeros(len(self.rows), dtype=int)
         return UnitBlocks(
             count=self.count,
             size=size,
             of_row=no_row if self.holder is None else self.holder.codes[self.rows],
             terms=tuple(BlockTerm(term.key, index) for term, index in self._indexed()),
-            covariance=Diagonal.of(self.variances or [(1.0, ())], len(self.scale_of)),
+            covariance=Correlated(diagonal, tuple(together)) if together else diagonal,
         )
+
+    def _together(self, correlation: Correlation) -> list[Together]:
+        """Return where the effects stand that vary together: of each unit that a block may hold."""
+        width = self._widths[correlation.keys[0]]
+        starts = [self._starts[key] for key in correlation.keys]
+        return [
+            Together(tuple(start + n for start in starts), correlation.partial)
+            for n in range(width)
+        ]
 
     def columns(self, predictor: int) -> sparse.csr_array:
         """Return the blocks' part of a predictor's A, shape (M, B D)."""
@@ -345,8 +396,7 @@ class _BlocksBuilder:
         for term, index in self._indexed():
             if term.predictor != predictor:
                 continue
-            values = _slope_values(self.design, term, self.rows)
-            entries = (values, (np.arange(rows), index[term.unit.codes[self.rows]]))
+            entries = (term.values[self.rows], (np.arange(rows), index[term.unit.codes[self.rows]]))
             total = total + sparse.csr_array(entries, shape=shape)
         return total
 

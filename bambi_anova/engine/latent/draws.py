@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bambi_anova.engine.latent.covariance import partial_correlations
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.families.base import THRESHOLD
 from bambi_anova.names import (
     INTERCEPT,
     ModelTerm,
+    correlation_dimensions,
+    correlation_name,
     effects_dimension,
     effects_labels,
     effects_name,
     scaled_terms,
     sigma_name,
 )
-from bambi_anova.posterior.variables import read_parameter
+from bambi_anova.posterior.variables import read_correlation, read_parameter
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
@@ -83,10 +86,15 @@ def bambi_posterior(
     auxiliary = {name: latent.values[index] for name, index in model.auxiliary.items()}
     for name, values in specification.family.with_derived(auxiliary).items():
         variables[name] = (sample, values)
-    for scale, values in zip(model.scales, latent.values, strict=True):
-        if scale.name not in model.auxiliary:
-            part, term = named[scale.name]
-            variables[part.parent.prefix + sigma_name(term)] = (sample, values)
+    # The scales of the terms come first.
+    for (part, term), values in zip(
+        _with_scales(named, specification), latent.values, strict=False
+    ):
+        variables[part.parent.prefix + sigma_name(term)] = (sample, values)
+    for joint in model.correlations:
+        dims = correlation_dimensions(joint.name)
+        coords |= {dim: np.array(joint.keys, dtype=object) for dim in dims}
+        variables[correlation_name(joint.name)] = ((*sample, *dims), joint.matrix(latent.values))
     for key, (part, one) in named.items():
         dim = effects_dimension(one)
         coords[dim] = np.array(effects_labels(one, part.design), dtype=object)
@@ -104,6 +112,15 @@ def _named_terms(specification: Specification) -> dict[str, tuple[Specification,
         for part in specification.parts
         for name, term in scaled_terms(part.design).items()
     }
+
+
+def _with_scales(
+    named: Mapping[str, tuple[Specification, ModelTerm]], specification: Specification
+) -> list[tuple[Specification, ModelTerm]]:
+    """Return the terms in the order of their scales."""
+    return [
+        named[part.parent.key(name)] for part in specification.parts for name in part.priors.sigmas
+    ]
 
 
 def _effects(model: LatentModel, latent: LatentDraws, key: str) -> Array:
@@ -145,7 +162,21 @@ def read_posterior(
     for part in specification.parts:
         alone = [INTERCEPT, *part.priors.covariates]
         names |= {part.parent.key(name): part.parent.prefix + name for name in alone}
-    scales = [values(sigmas.get(scale.name, scale.name)) for scale in model.scales]
+    partial = {
+        model.scales[h].name: own
+        for one in model.correlations
+        for h, own in zip(
+            one.hyperparameters,
+            partial_correlations(
+                read_correlation(posterior, one.name).reshape(-1, len(one.keys), len(one.keys))
+            ),
+            strict=True,
+        )
+    }
+    scales = [
+        partial[scale.name] if scale.name in partial else values(sigmas.get(scale.name, scale.name))
+        for scale in model.scales
+    ]
     draws = posterior.sizes["chain"] * posterior.sizes["draw"]
     u = [scale.coordinate(own) for scale, own in zip(model.scales, scales, strict=True)]
     core = np.empty((model.core.size, draws))

@@ -26,7 +26,13 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from bambi_anova.engine.latent.covariance import BlockFactor, Covariance, Diagonal, factor_at
+from bambi_anova.engine.latent.covariance import (
+    BlockFactor,
+    Covariance,
+    Diagonal,
+    correlation_factor,
+    factor_at,
+)
 from bambi_anova.engine.latent.scales import Scale
 from bambi_anova.families.likelihood import Likelihood
 
@@ -145,6 +151,36 @@ class UnitBlocks:
 
 
 @dataclass(frozen=True)
+class Correlation:
+    """The correlations of effects that vary together.
+
+    Attributes
+    ----------
+    name : str
+        As among the priors.
+    keys : tuple of str, length K
+        The terms of the effects.
+    partial : int
+        Where their partial correlations begin among the scales; see ``covariance``.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    partial: int
+
+    @property
+    def hyperparameters(self) -> range:
+        """Which of the scales are its partial correlations."""
+        size = len(self.keys)
+        return range(self.partial, self.partial + size * (size - 1) // 2)
+
+    def matrix(self, values: Array) -> Array:
+        """Return the matrices at scales of shape (H, ...), shape (..., K, K)."""
+        lower = np.moveaxis(correlation_factor(values[self.hyperparameters]), (0, 1), (-2, -1))
+        return lower @ np.swapaxes(lower, -2, -1)
+
+
+@dataclass(frozen=True)
 class LatentModel:
     """A latent Gaussian model.
 
@@ -163,6 +199,8 @@ class LatentModel:
         Those that are held at a value.
     log_constant : float
         What the log-likelihood and the log priors of the scales leave out.
+    correlations : tuple of Correlation
+        Of effects in the blocks.
     """
 
     likelihood: Likelihood
@@ -173,6 +211,7 @@ class LatentModel:
     auxiliary: Mapping[str, int]
     held: Mapping[str, float]
     log_constant: float
+    correlations: tuple[Correlation, ...] = ()
 
     @property
     def parent(self) -> Predictor:
@@ -219,6 +258,7 @@ class LatentModel:
     def variance_scales(self) -> Array:
         """Which scales share out the scatter of the rows: those of units, and the likelihood's."""
         fixed = {term.key for term in self.core.terms if term.basis is not None}
+        fixed |= {self.scales[h].name for one in self.correlations for h in one.hyperparameters}
         return np.array([i for i, s in enumerate(self.scales) if s.name not in fixed], dtype=int)
 
     def values(self, u: Array) -> Array:

@@ -152,6 +152,36 @@ def make_scale(name: str, prior: Prior, flat_below: float | None = None) -> Scal
     return Scale(name, found.kernel, found.lower, found.upper, stretch, flat_below or 0.0, constant)
 
 
+@dataclass(frozen=True)
+class PartialScale(Scale):
+    """A partial correlation p whose (p + 1) / 2 is Beta(b, b), moved as the logit of that."""
+
+    b: float = 1.0
+
+    def log_density(self, u: Array) -> Array:
+        """Return the log prior density of the coordinate, a constant apart."""
+        return self.b * (special.log_expit(u) + special.log_expit(-u))
+
+
+def partial_scale(name: str, b: float) -> PartialScale:
+    """Return a partial correlation of effects that vary together; see ``covariance``.
+
+    Examples
+    --------
+    >>> scale = partial_scale("p", 1.5)
+    >>> float(scale.value(0.0)), float(scale.log_density(0.0).round(4))  # -3 log 2
+    (0.0, -2.0794)
+    """
+    return PartialScale(
+        name,
+        lambda p: special.xlog1py(b - 1, -(p**2)),
+        -1.0,
+        1.0,
+        log_constant=-float(special.betaln(b, b)),
+        b=b,
+    )
+
+
 def _left_out(known: Known) -> float:
     """Return the constant that a scale's log density in u leaves out."""
     from scipy import stats  # heavy

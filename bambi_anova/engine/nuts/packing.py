@@ -7,12 +7,13 @@ of a prior's table.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import interpolate
 
-from bambi_anova.engine.latent.covariance import Diagonal, Variance
+from bambi_anova.engine.latent.covariance import Correlated, Diagonal, Together
 from bambi_anova.engine.latent.scales import Scale
 from bambi_anova.engine.nuts.program import Program, Recorder
 from bambi_anova.engine.nuts.whitening import Whitening, known_rows
@@ -29,8 +30,11 @@ STEP = 0.01
 MOST_LANES = 64
 #: A log prior density that is not finite.
 NEVER = -1e12
-#: The variance of each of a block's coordinates, by the kind of the blocks' covariance.
-BLOCK_VARIANCES: dict[type, Callable[[Any], list[Variance]]] = {Diagonal: Diagonal.variances}
+#: Coordinates of a block that vary together, by the kind of the blocks' covariance.
+TOGETHER: dict[type, Callable[[Any], tuple[Together, ...]]] = {
+    Diagonal: lambda covariance: (),
+    Correlated: lambda covariance: covariance.together,
+}
 
 
 def pack(w: Whitening) -> Array:
@@ -79,14 +83,19 @@ def record(w: Whitening) -> Program:
         If it has no operations for the blocks' kind of covariance.
     """
     p, covariance = len(w.core), w.model.blocks.covariance
-    if type(covariance) not in BLOCK_VARIANCES:
+    if type(covariance) not in TOGETHER:
         raise UnsupportedError(f"the kernel knows no covariance {type(covariance).__name__}")
     core = np.zeros((p + 1, p + 1))
     core[:p, :p], core[p, :p] = w.core[..., 0], w.core_pull[:, 0]
     blocks = np.concatenate([w.border[..., 0], w.block_pull, w.blocks[..., 0]], axis=2)
-    of_block = BLOCK_VARIANCES[type(covariance)](covariance)
+    of_block, place = covariance.variances(), np.argsort(w.order)
     variances = [*w.model.core.covariance.variances(), *(of_block[i] for i in w.order)]
-    return Recorder(len(w.centre), variances, core, blocks, _lanes(len(blocks))).record()
+    together = [
+        replace(one, places=tuple(int(place[i]) for i in one.places))
+        for one in TOGETHER[type(covariance)](covariance)
+    ]
+    recorder = Recorder(len(w.centre), variances, core, blocks, _lanes(len(blocks)), together)
+    return recorder.record()
 
 
 def _lanes(blocks: int) -> int:

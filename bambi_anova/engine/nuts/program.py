@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bambi_anova.engine.latent.covariance import Variance
+from bambi_anova.engine.latent.covariance import Together, Variance
 from bambi_anova.engine.nuts.tape import (
     LOG,
     ONE,
@@ -94,6 +94,8 @@ class Recorder:
         For each block: the border to the core, the block's part of A' times the working response,
         and the block's own part.
     lanes : int
+    together : sequence of Together
+        Coordinates of a block that vary together.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Recorder:
         core: Array,
         blocks: Array,
         lanes: int,
+        together: Sequence[Together] = (),
     ) -> None:
         self.p, (self.b, self.d) = len(core) - 1, blocks.shape[:2]
         self.core_matrix, self.blocks, self.lanes = core, blocks, lanes
@@ -113,6 +116,7 @@ class Recorder:
         spreads = [self._spread(variance, known) for variance in variances]
         self.spreads = [*spreads[: self.p], self.one, *spreads[self.p :]]
         self.products: dict[tuple[int, int], int] = {}
+        self.factor = self._factor(together)
 
     def record(self) -> Program:
         """Return the program."""
@@ -170,10 +174,38 @@ class Recorder:
             tape.add(TAKE, total, less, scale)
         return tape.result(TIMES, total, tape.result(ROOT, total))
 
+    def _factor(self, together: Sequence[Together]) -> list[dict[int, int]]:
+        """Return C of a block: for each row, addresses of what is not zero, by the column."""
+        factor = [{i: self.spreads[self.p + 1 + i]} for i in range(self.d)]
+        for one in together:
+            partial = {(i, j): at for i, j, at in one.pairs()}
+            for i, row in enumerate(one.places):
+                entries = self._correlation_row([partial[i, j] for j in range(i)])
+                factor[row] = {
+                    one.places[j]: self.own.result(TIMES, at, self.spreads[self.p + 1 + row])
+                    for j, at in enumerate(entries)
+                }
+        return factor
+
+    def _correlation_row(self, partial: Sequence[int]) -> list[int]:
+        """Return the addresses of a row of L (see ``covariance``), from partial correlations."""
+        tape, row, root = self.own, [], self.one
+        for at in partial:
+            row.append(tape.result(TIMES, at, root))
+            left = tape.new()
+            tape.add(ONE, left)
+            for entry in row:
+                tape.add(TAKE, left, entry, entry)
+            root = tape.result(TIMES, left, tape.result(ROOT, left))
+        return [*row, root]
+
     def _product(self, i: int, j: int) -> int:
         """Return the address of the weight times the prior sds of two columns."""
-        pair = self.spreads[i], self.spreads[j]
-        pair = min(pair), max(pair)
+        return self._weighted(self.spreads[i], self.spreads[j])
+
+    def _weighted(self, one: int, other: int) -> int:
+        """Return the address of the weight times two numbers."""
+        pair = min(one, other), max(one, other)
         if pair not in self.products:
             weighted = self.own.result(TIMES, self.weight, pair[0])
             self.products[pair] = self.own.result(TIMES, weighted, pair[1])
@@ -197,11 +229,39 @@ class Recorder:
         for i in range(self.d):
             own = self.p + 1 + i
             for j in range(own + 1):
-                if self.blocks[:, i, j].any() or j == own:
+                parts = self._parts(i, j)
+                if parts or j == own:
                     loaded[i, j] = self.group.new()
-                    self.group.load(loaded[i, j], self.blocks[:, i, j], self._product(own, j))
+                    self._load_sum(loaded[i, j], parts)
             self.group.add(ONE, loaded[i, own])
         return loaded
+
+    def _parts(self, i: int, j: int) -> list[tuple[Array, int]]:
+        """Return what an entry of C' A' W A C adds up from: numbers, and where their factor is."""
+        first = self.p + 1
+        columns = {j: self.spreads[j]}
+        if j >= first:
+            columns = {
+                first + k: row[j - first] for k, row in enumerate(self.factor) if j - first in row
+            }
+        return [
+            (self.blocks[:, k, column], self._weighted(row[i], at))
+            for k, row in enumerate(self.factor)
+            if i in row
+            for column, at in columns.items()
+            if self.blocks[:, k, column].any()
+        ]
+
+    def _load_sum(self, at: int, parts: Sequence[tuple[Array, int]]) -> None:
+        """Record that a sum of constants, each times a number of the core's, is put somewhere."""
+        tape = self.group
+        if not parts:
+            tape.load(at, np.zeros(self.b), self.one)
+        for n, (constants, scale) in enumerate(parts):
+            part = at if n == 0 else tape.new()
+            tape.load(part, constants, scale)
+            if n:
+                tape.add(SPREAD, at, part, self.minus_one)
 
     def _eliminate(
         self, rows: dict[tuple[int, int], int], columns: list[int]
@@ -283,16 +343,27 @@ class Recorder:
     ) -> tuple[list[int], list[int]]:
         """Find the blocks' coordinates; return the addresses of noise and x."""
         tape = self.group
-        noise, x = [tape.new() for _ in range(self.d)], [0] * self.d
+        noise, v = [tape.new() for _ in range(self.d)], [0] * self.d
         # The right-hand side is the border to one more core coordinate, which is minus one.
         known = [*core_v, self.minus_one]
         for i in reversed(range(self.d)):
             for j, at in border[i].items():
                 tape.add(SPREAD, noise[i], at, known[j])
-            v = tape.result(TIMES, noise[i], inverses[i])
-            x[i] = tape.result(SCALE, v, self.spreads[self.p + 1 + i])
-            tape.add(SQUARE, v)
+            v[i] = tape.result(TIMES, noise[i], inverses[i])
+            tape.add(SQUARE, v[i])
             for j in range(i):
                 if (i, j) in lower:
-                    tape.add(TAKE, noise[j], lower[i, j], v)
-        return noise, x
+                    tape.add(TAKE, noise[j], lower[i, j], v[i])
+        return noise, [self._natural(row, v) for row in self.factor]
+
+    def _natural(self, row: dict[int, int], v: list[int]) -> int:
+        """Return the address of a coordinate: a row of C times v."""
+        tape = self.group
+        if len(row) == 1:
+            ((column, at),) = row.items()
+            return tape.result(SCALE, v[column], at)
+        x = tape.new()
+        for column, at in row.items():
+            minus = tape.result(SCALE, v[column], self.minus_one)
+            tape.add(SPREAD, x, minus, at)
+        return x

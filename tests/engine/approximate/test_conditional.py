@@ -60,7 +60,9 @@ TINY = {
     "probit units": Tiny("p(k, n) ~ 1 + Error(s)", SPARSE, (0.6,), options={"link": "probit"}),
     "nested units": Tiny("p(k, n) ~ 1 + Error(s/t)", TRIPLE, (0.5, 0.2)),
     "units in the core": Tiny("p(k, n) ~ 1 + Error(s/t)", PAIRS, (0.5, 0.2)),
-    "slopes": Tiny("p(k, n) ~ 1 + (dose|s)", PAIRS.assign(dose=[0.0, 1.0, 0.5, 3.0]), (0.6, -0.2)),
+    "slopes": Tiny(
+        "p(k, n) ~ 1 + (dose|s)", PAIRS.assign(dose=[0.0, 1.0, 0.5, 3.0]), (0.6, -0.2, 0.9)
+    ),
     "counts": Tiny("k ~ 1 + Error(s)", SPARSE.assign(k=[0, 9, 2]), (0.5,), "poisson"),
     "blocks of unequal size": Tiny(
         "p(k, n) ~ 1 + (1|s) + (1|s:t)", TRIPLE.iloc[[0, 1, 2, 4, 5]], (0.5, 0.2)
@@ -100,14 +102,13 @@ def likelihood_of_row(model, row, eta, aux):
 
 def integrate(model, u):
     core_sd, factor = model.spreads(model.values(u))
-    unit_sd = factor.sd
     aux = model.likelihood_parameters(model.values(u))
     a, p, d = model.parent.columns.toarray(), model.core.size, model.blocks.size
     core, log_core = grid(p, {1: 0.2, 2: 0.4, 3: 0.5}[p])
     core = model.core.mean + core_sd * core
     touched = a[:, p:].any()
     units, log_units = grid(d, {1: 0.1, 2: 0.25, 3: 0.5}[d] if touched else 0.5)
-    units = unit_sd * units
+    units = factor.natural(units[None])[0]
     fixed = model.parent.offset + a[:, :p] @ core
     total, first, second = log_core.copy(), [], []
     for e in range(model.blocks.count):
@@ -200,7 +201,7 @@ def test_candidates_of_gaussian_noise_are_standard_normal_in_all_coordinates(cou
     Where scales are tiny the likelihood is flat: all candidates weigh the same, and those that
     are kept are standard normal, in every direction.
     """
-    flat = replace(TINY["slopes"], u=(-12.0, -12.0))
+    flat = replace(TINY["slopes"], u=(-12.0, -12.0, 0.0))
     model = flat.latent
     finder = ModeFinder(model)
     noise = np.zeros((1, 1, DRAWS))

@@ -97,6 +97,8 @@ GAUSSIAN = {
     "blocks of unequal size": Case("y ~ feed + Error(block/plot)", field_trial),
     "crossed": Case("y ~ kind + (1|subject) + (1|item) + (1|subject:item)", crossed),
     "slopes": Case("y ~ kind + dose + (dose|subject)", crossed),
+    "independent slopes": Case("y ~ kind + dose + (dose||subject)", crossed),
+    "cells": Case("y ~ group * task + Error(s/task, cov='unstructured')"),
     "no units": Case("y ~ group * task + dose"),
     "an offset": Case("y ~ task + offset(dose) + Error(s)"),
 }
@@ -122,6 +124,17 @@ def latent(name):
     return CASES[name].latent()
 
 
+def whole_factor(model, core_sd, factor):
+    """C of all coordinates, shape (G, Q, Q): its blocks are what it makes of unit vectors."""
+    (p, size), (b, d) = core_sd.shape, (model.blocks.count, model.blocks.size)
+    inner = factor.natural(np.repeat(np.eye(d)[..., None], size, axis=2))
+    c = np.zeros((size, model.size, model.size))
+    for g in range(size):
+        c[g, :p, :p] = np.diag(core_sd[:, g])
+        c[g, p:, p:] = np.kron(np.eye(b), inner[..., g].T)
+    return c
+
+
 class Dense:
     """The same precision as full matrices, one for each of G points."""
 
@@ -131,11 +144,10 @@ class Dense:
         self.weights = rng.uniform(0, 3, (len(model.blocks.of_row), size))
         u = rng.normal(size=(len(model.scales), size))
         self.core_sd, self.factor = model.spreads(model.values(u))
-        sd = np.vstack([self.core_sd, np.tile(self.factor.sd, (model.blocks.count, 1))])
+        c = whole_factor(model, self.core_sd, self.factor)
         a = model.parent.columns.toarray()
         self.plain = np.stack([a.T @ (w[:, None] * a) for w in self.weights.T])
-        scaled = self.plain * sd.T[:, :, None] * sd.T[:, None, :]
-        self.precision = scaled + np.eye(model.size)
+        self.precision = c.transpose(0, 2, 1) @ self.plain @ c + np.eye(model.size)
         self.right = rng.normal(size=(model.size, size))
 
     @property
@@ -420,10 +432,7 @@ def test_coordinates_and_predictors_stay_together(name):
 def marginal_likelihood(model, u, g):
     """Log p(y | u) + log p(u) of single observations, by a multivariate normal density."""
     values = model.values(u)
-    core_sd, factor = model.spreads(values)
-    unit_sd = factor.sd
-    sd = np.concatenate([core_sd[:, g], np.tile(unit_sd[:, g], model.blocks.count)])
-    scaled = model.parent.columns.toarray() * sd
+    scaled = model.parent.columns.toarray() @ whole_factor(model, *model.spreads(values))[g]
     sigma = model.likelihood_parameters(values)["sigma"][g]
     data = model.likelihood.data
     assert (data.n == 1).all()
@@ -452,10 +461,8 @@ def test_modes_of_gaussian_responses_are_conditional_means(name):
     aux = model.likelihood_parameters(model.values(u))
     data, origin = model.likelihood.data, model.parent.offset + model.core_columns @ model.core.mean
     for g in range(u.shape[1]):
-        sd = np.concatenate(
-            [modes.core_sd[:, g], np.tile(modes.factor.sd[:, g], model.blocks.count)]
-        )
-        scaled = model.parent.columns.toarray() * sd
+        c = whole_factor(model, modes.core_sd, modes.factor)[g]
+        scaled = model.parent.columns.toarray() @ c
         weights = data.n[:, 0] / aux["sigma"][g] ** 2
         precision = np.eye(model.size) + scaled.T @ (weights[:, None] * scaled)
         right = scaled.T @ (weights * (data.y - origin)[:, 0])

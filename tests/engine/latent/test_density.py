@@ -12,7 +12,7 @@ import pytest
 
 import bambi_anova as ba
 from bambi_anova.engine.latent.build import latent_model
-from bambi_anova.engine.latent.covariance import Diagonal
+from bambi_anova.engine.latent.covariance import Diagonal, partial_correlations
 from bambi_anova.families.registry import FAMILIES, get_family
 from bambi_anova.priors.ordered import OrderedNormals
 from tests.generated import FAMILY_LINKS, generated, left_hand_side
@@ -109,7 +109,11 @@ class Densities:
                 for term in design.terms
                 if term.factors
             }
-            effects |= {key(unit.name): f"{prefix}1|{unit.name}" for unit in design.units}
+            effects |= {
+                key(unit.name): f"{prefix}1|{unit.name}"
+                for unit in design.units
+                if not unit.by_cell
+            }
             effects |= {key(slope.name): prefix + slope.name for slope in design.slopes}
             alone = ["Intercept", *(term.name for term in design.terms if not term.factors)]
             effects |= {key(name): prefix + name for name in alone}
@@ -118,10 +122,14 @@ class Densities:
             for block in (*self.latent.core.terms, *self.latent.blocks.terms)
         ]
         names = [name for _, name in self.blocks]
+        partial = [h for one in self.latent.correlations for h in one.hyperparameters]
+        self.partial = {h: n for n, h in enumerate(partial)}
         names += [
             scale.name if scale.name in self.latent.auxiliary else f"{effects[scale.name]}_sigma"
-            for scale in self.latent.scales
+            for h, scale in enumerate(self.latent.scales)
+            if h not in self.partial
         ]
+        names += [f"{one.name}_correlation" for one in self.latent.correlations]
         self.thresholds, self.in_order = model.family.thresholds, model.family.in_order
         wanted = self.built.replace_rvs_by_values([self.variable(name) for name in names])
         self.evaluate = pytensor.function(
@@ -170,7 +178,14 @@ class Densities:
                 effect = block.basis.T @ effect
             core[block.start : block.stop, 0] = effect
         sigmas = values[len(self.blocks) :]
-        u = [scale.coordinate(v) for scale, v in zip(latent.scales, sigmas, strict=True)]
+        matrices = [sigmas.pop() for _ in latent.correlations][::-1]
+        partial = [p for matrix in matrices for p in partial_correlations(matrix)]
+        rest = iter(sigmas)
+        own = [
+            partial[self.partial[h]] if h in self.partial else next(rest)
+            for h in range(len(latent.scales))
+        ]
+        u = [scale.coordinate(v) for scale, v in zip(latent.scales, own, strict=True)]
         u = np.array(u, dtype=float).reshape(-1, 1)
         return float(logp), (u, core, units.reshape(latent.blocks.count, latent.blocks.size, 1))
 
@@ -318,7 +333,29 @@ STRUCTURES = {
     "crossed units and their cells": Structure(
         "y ~ kind + (1|subject) + (1|item) + (1|subject:item)", crossed
     ),
-    "crossed units with slopes": Structure("y ~ kind + (dose|subject) + (dose|item)", crossed),
+    "crossed units with slopes": Structure("y ~ kind + (dose||subject) + (dose||item)", crossed),
+    "crossed units, correlated slopes of one": Structure(
+        "y ~ kind + (dose|subject) + (1|item)", crossed
+    ),
+    "slopes that are independent": Structure("hit ~ task * dose + (dose||s)", family="bernoulli"),
+    "three effects that vary together": Structure("y ~ group + (dose + age|s)"),
+    "slopes that vary together": Structure("y ~ group + (0 + dose + age|s)"),
+    "cells that vary together": Structure("y ~ group * task + Error(s/task, cov='unstructured')"),
+    "cells of two factors": Structure(
+        "y ~ variety * feed + (variety * feed|block)", lambda: field_trial(blocks=6)
+    ),
+    "cells and a slope": Structure(
+        "count ~ feed + dose + (feed + dose|block:plot) + (1|block)",
+        field_trial,
+        "poisson",
+        priors={"correlation of feed + dose|block:plot": 2.5},
+    ),
+    "independent cells": Structure("y ~ group * task + Error(s/task, cov='diagonal')"),
+    "independent cells beside a unit": Structure("y ~ group * task + (task||s)"),
+    "cells in the place of the residual": Structure(
+        "y ~ feed + Error(block/feed, cov='unstructured')",
+        lambda: field_trial(blocks=9).drop_duplicates(["block", "feed"]),
+    ),
     "no units": Structure("hit ~ group * task + age", family="bernoulli"),
     "no factors": Structure("y ~ age + Error(s)"),
     "intercept and units": Structure("count ~ 1 + Error(s)", family="negativebinomial"),
@@ -330,7 +367,9 @@ STRUCTURES = {
     "sds by what is not in the mean": Structure("y ~ task + Error(s); sigma ~ group * task"),
     "units in the sd": Structure("coarse ~ group + Error(s); sigma ~ task + (1|s)", family="t"),
     "other units in the sd": Structure("y ~ kind + (1|subject); sigma ~ (1|item)", crossed),
-    "slopes in the sd": Structure("y ~ feed + (1|block); sigma ~ dose + (dose|block)", field_trial),
+    "slopes in the sd": Structure(
+        "y ~ feed + (1|block); sigma ~ dose + (dose||block)", field_trial
+    ),
     "two further predictors": Structure(
         "y ~ group + Error(s); sigma ~ group; nu ~ dose", family="exgaussian"
     ),
@@ -370,7 +409,8 @@ def test_the_coordinates_stand_for_every_effect_once(name, parameterization):
     free = parameterization == "overparameterized"
     expected = 0
     for design in (part.design for part in model.parts):
-        units = [*(u.size for u in design.units), *(s.unit.size for s in design.slopes)]
+        units = [u.size for u in design.units if not u.by_cell]
+        units += [s.unit.size for s in design.slopes]
         shapes = [
             np.array([len(design.levels[name]) for name in term.factors]) - (not free)
             for term in design.terms

@@ -33,7 +33,7 @@ CASES = {
     "far from zero": {"shift": 1e6},
     "three ways": {"formula": "y ~ g * k + (1|s) + (1|item) + (1|lab)"},
     "nested and crossed": {"formula": "y ~ k + Error(s/k) + (1|item)"},
-    "slopes": {"formula": "y ~ g * x + (x|s) + (1|item)"},
+    "slopes": {"formula": "y ~ g * x + (x||s) + (1|item)"},
     "no units": {"formula": "y ~ g * k"},
     "effects of every level": {"formula": "y ~ letter * digit", "levels": True},
 }

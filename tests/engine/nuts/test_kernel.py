@@ -47,6 +47,14 @@ DESIGNS = {
     "crossed": lambda: latent("y ~ group * task + (1|s) + (1|item)", rows()),
     "many": lambda: latent("y ~ group * task + Error(s/task)", rows(units=70)),
     "slopes": lambda: latent("y ~ group * dose + (1 + dose|s)", rows()),
+    "independent slopes": lambda: latent("y ~ group * dose + (1 + dose||s)", rows()),
+    "cells": lambda: latent("y ~ group * task + Error(s/task, cov='unstructured')", rows()),
+    "cells and a slope": lambda: latent("y ~ task * dose + (task + dose|s) + (1|item)", rows()),
+    "cells of units in others": lambda: latent("y ~ task + (task|s) + (1|group)", rows(units=7)),
+    "cells without a residual": lambda: latent(
+        "y ~ task + Error(s/task, cov='unstructured')",
+        rows(units=7).drop_duplicates(["s", "task"]),
+    ),
     "no units": lambda: latent("y ~ group * task", rows()),
     "overparameterized": lambda: latent(
         "y ~ group * task + Error(s)", rows(), parameterization="overparameterized"
@@ -208,8 +216,8 @@ def test_too_many_crossed_units_are_refused(monkeypatch, rng):
 
 
 def test_a_covariance_without_operations_is_refused(monkeypatch, rng):
-    monkeypatch.setattr(packing, "BLOCK_VARIANCES", {})
-    whitened, _ = whiten(DESIGNS["slopes"](), rng)
+    monkeypatch.setattr(packing, "TOGETHER", {})
+    whitened, _ = whiten(DESIGNS["independent slopes"](), rng)
     with pytest.raises(UnsupportedError, match="covariance Diagonal"):
         pack(whitened)
 
