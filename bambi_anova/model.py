@@ -58,7 +58,11 @@ class Model(Specification):
     ----------
     formula : str or bambi.Formula
         Fixed factors and covariates as in R, with the units either as ``Error(s/(A*B))`` or as
-        ``(1|s) + (1|s:A)``.  Responses are ``y``, ``y['level']`` or ``p(successes, trials)``.
+        ``(1|s) + (1|s:A)``.  With ``Error(s/A, cov="unstructured")``, or ``(A|s)``, each unit's
+        effects in the cells have sds of their own and correlations; ``cov="diagonal"`` has no
+        correlations.  ``(x|s)`` has that of effects and slopes, as in lme4; ``(x||s)`` takes them
+        for independent, as Bambi does ``(x|s)``.
+        Responses are ``y``, ``y['level']`` or ``p(successes, trials)``.
         Further parameters may have formulas of their own, as in Bambi
         (``bambi.Formula("y ~ A + Error(s)", "sigma ~ A")``) or behind a semicolon
         (``"y ~ A + Error(s); sigma ~ A"``); see ``predictors``.
@@ -91,7 +95,8 @@ class Model(Specification):
     priors : mapping of str to bambi.Prior, optional
         By term (the prior of its standard deviation), unit term, covariate, ``"Intercept"`` or
         auxiliary parameter such as ``"sigma"``; of one that has a predictor, a mapping of its own
-        (``{"sigma": {"Intercept": ..., "A": ...}}``).  Kruschke's by default.
+        (``{"sigma": {"Intercept": ..., "A": ...}}``); ``"correlation of x|s"`` is the eta of the
+        LKJ prior of correlations.  Kruschke's by default, and an eta of 1.
     link : str, optional
         Link of the mean; the family's default if left out.
     categorical : str or sequence of str, optional
@@ -313,8 +318,8 @@ class Model(Specification):
         ConvergenceWarning
             If the draws do not meet the thresholds of ``bambi_anova.posterior.trust``.
         CorrelatedSlopesWarning
-            If units' slopes clearly go together with their effects: ``(x|s)`` takes them for
-            independent, which lme4's does not.
+            If units' slopes clearly go together with their effects, which ``(x||s)`` takes for
+            independent; ``(x|s)`` has their correlation.
 
         Raises
         ------

@@ -23,6 +23,7 @@ import pandas as pd
 from scipy import sparse
 
 from bambi_anova.design.design import RESIDUAL, Design, Slope, Unit, nested
+from bambi_anova.design.margins import slope_values
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.deflections import held_by_term
 from bambi_anova.estimates.effect_sizes import residual_sd
@@ -122,7 +123,7 @@ def anova(
         of_factors = sum(source.df for source in sources)
         of_slopes = sum(term.df for term in design.terms if term.covariate)
         taken = of_factors + of_slopes + sum(source.df for source in units)
-        taken += sum(_slope_df(slope, design) for slope in design.slopes)
+        taken += sum(_slope_df(slope, design) for slope in design.slopes if not slope.cell)
         sources += units + _residual_source(posterior, taken)
     if not sources:
         raise ArgumentError(
@@ -217,7 +218,7 @@ def unit_source(unit: Unit, effects: Array, sigma: Array, design: Design) -> Sou
 def _residual_source(posterior: Posterior, taken: int) -> list[Source]:
     """Return the residual's row; its degrees of freedom are what the others leave."""
     name = posterior.family.residual
-    if not name:
+    if not name or posterior.design.without_residual:
         return []
     size = posterior.design.rows.size
     freedom = max(size - 1 - taken, 0)
@@ -240,10 +241,11 @@ def _residual_squares(posterior: Posterior) -> Array:
         for name, value in centred.items():
             eta += value * draws.slopes[name][some][:, cell]
         for unit in design.units:
-            eta += draws.units[unit.name][some][:, unit.codes[rows.first]]
+            if not unit.by_cell:
+                eta += draws.units[unit.name][some][:, unit.codes[rows.first]]
         for slope in design.slopes:
             own = draws.unit_slopes[slope.name][some][:, slope.unit.codes[rows.first]]
-            eta += centred[slope.covariate] * own
+            eta += slope_values(slope, design)[rows.first] * own
         squares[some] = (rows.n * (observed - eta) ** 2 + rows.within).sum(axis=-1)
     return squares
 

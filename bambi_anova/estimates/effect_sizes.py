@@ -62,6 +62,11 @@ def _standard(posterior: Posterior, standardize: str, population: str) -> tuple[
     one_of("standardize", standardize, STANDARDS)
     residual, name = residual_sd(posterior)
     if standardize == "residual":
+        if posterior.design.without_residual:
+            raise ArgumentError(
+                "standardize='residual': with one row a unit and cell the sds of the cells take "
+                "the place of the residual; use 'within' or 'total'"
+            )
         return residual, f"sd of {name}"
     design, kind = posterior.design, "total sd"
     units = list(design.units) if population == "super" else []

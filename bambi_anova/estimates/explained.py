@@ -69,6 +69,8 @@ def explained(posterior: Posterior, ci_prob: float = 0.95, ci_kind: str = "hdi")
     error = residual**2
     units = {unit.name: draws.sigmas[unit.name] ** 2 for unit in design.units}
     for slope in design.slopes:
+        if slope.covariate is None:  # the unit terms hold what varies by cell
+            continue
         x = design.rows.covariates[slope.covariate]
         spread = float(np.average((x.values - x.mean) ** 2, weights=design.rows.response.counts))
         units[slope.name] = draws.sigmas[slope.name] ** 2 * spread

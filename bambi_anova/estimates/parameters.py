@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bambi_anova.families.base import THRESHOLD
+from bambi_anova.names import correlated_pairs, correlation_name
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.summary import summarise
 from bambi_anova.posterior.trust import is_trusted
@@ -46,15 +47,22 @@ def summary(posterior: Posterior, ci_prob: float = 0.95, ci_kind: str = "hdi") -
     variables = posterior.idata["posterior"].to_dataset()
     names = [str(name) for name in variables if set(variables[name].dims) == {"chain", "draw"}]
     names += posterior.family.thresholds
-    called = variable_names(posterior.specification)
-    draws = np.stack([read_parameter(variables, posterior.family, name) for name in names], axis=-1)
+    called, pairs = variable_names(posterior.specification), correlated_pairs(posterior.design)
+    draws = np.stack(
+        [
+            *(read_parameter(variables, posterior.family, name) for name in names),
+            *(posterior.draws.correlations[one.name][..., i, j] for one, i, j in pairs.values()),
+        ],
+        axis=-1,
+    )
     found = summarise(draws, interval, posterior.sampling.weighting)
     shown = ["mean", "median", "sd", *interval.bounds, *DIAGNOSTICS]
     labels = pd.DataFrame(
         {
-            "parameter": [called.get(name, name) for name in names],
+            "parameter": [*(called.get(name, name) for name in names), *pairs],
             "variable": [
-                THRESHOLD if name in posterior.family.thresholds else name for name in names
+                *(THRESHOLD if name in posterior.family.thresholds else name for name in names),
+                *(correlation_name(joint.name) for joint, _, _ in pairs.values()),
             ],
         }
     )

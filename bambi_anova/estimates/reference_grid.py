@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from bambi_anova.design.design import Design
+from bambi_anova.design.design import Design, Slope
 from bambi_anova.design.margins import design_margins
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.covariates import centred_values, require_covariate, spread
 from bambi_anova.estimates.effects import Effects, Grid, estimable, margin_weights
 from bambi_anova.estimates.quantities import Quantities
+from bambi_anova.posterior.joint_effects import drawn_parts, parts_variance
 from bambi_anova.posterior.populations import cell_means, check_population
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.response_scale import check_scale, is_transformed, stands_for
@@ -260,34 +261,53 @@ def at_covariates(posterior: Posterior, centred: Mapping[str, float]) -> Posteri
     for name, value in moved.items():
         cells = cells + value * draws.slopes[name]
     units, sigmas, terms = dict(draws.units), dict(draws.sigmas), list(design.units)
-    unit_parts: dict[str, dict[str, Array]] = {}
+    unit_slopes, unit_parts = dict(draws.unit_slopes), dict(draws.unit_parts)
     for slope in design.slopes:
-        value = moved.get(slope.covariate, 0.0)
+        value = moved.get(str(slope.covariate), 0.0)
         if not value:
             continue
-        name, own = slope.unit.name, value * draws.unit_slopes[slope.name]
-        sd = value * draws.sigmas[slope.name]
-        if name in units:
-            parts = unit_parts.setdefault(name, {name: sigmas[name]})
-            units[name], sigmas[name] = units[name] + own, np.hypot(sigmas[name], sd)
-        else:
-            parts = unit_parts.setdefault(name, {})
-            units[name], sigmas[name] = own, np.abs(sd)
+        targets = _effects_beside(slope, design)
+        if not targets and slope.unit.name not in units:
             terms.append(slope.unit)
-        parts[slope.name] = sd
+        own = drawn_parts(slope.name, draws, design)
+        for name in targets or [slope.unit.name]:
+            held = unit_slopes if name in unit_slopes else units
+            parts = unit_parts.get(name)
+            if parts is None:
+                parts = drawn_parts(name, draws, design) if name in held else {}
+            nothing = np.zeros(draws.sample_shape)
+            total = {
+                k: parts.get(k, nothing) + value * own.get(k, nothing) for k in {**parts, **own}
+            }
+            held[name] = held.get(name, 0.0) + value * draws.unit_slopes[slope.name]
+            unit_parts[name], sigmas[name] = total, np.sqrt(parts_variance(total))
     further = {
         name: replace(
-            own, cells=own.cells + sum(value * own.slopes[x] for x, value in moved.items())
+            one, cells=one.cells + sum(value * one.slopes[x] for x, value in moved.items())
         )
-        for name, own in draws.further.items()
+        for name, one in draws.further.items()
     }
     return replace(
         posterior,
         specification=posterior.specification.with_design(replace(design, units=tuple(terms))),
         draws=replace(
-            draws, cells=cells, units=units, sigmas=sigmas, unit_parts=unit_parts, further=further
+            draws,
+            cells=cells,
+            units=units,
+            sigmas=sigmas,
+            unit_slopes=unit_slopes,
+            unit_parts=unit_parts,
+            further=further,
         ),
     )
+
+
+def _effects_beside(slope: Slope, design: Design) -> list[str]:
+    """Return the effects of the slope's units in cells, if they have none of their own."""
+    name = slope.unit.name
+    if any(unit.name == name and not unit.by_cell for unit in design.units):
+        return []
+    return [own.name for own in design.slopes if own.cell and own.unit.name == name]
 
 
 class _TermColumns:

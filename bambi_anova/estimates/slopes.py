@@ -145,7 +145,7 @@ def unit_slope_quantities(posterior: Posterior, slope: str, unit: str | None = N
     for term in varying:
         if nested(chosen, term.unit):
             own = posterior.draws.unit_slopes[term.name][..., term.unit.codes[chosen.first]]
-            draws = draws + _steepness(term.covariate, slope, design) * own
+            draws = draws + _steepness(term.of, slope, design) * own
     return replace(found, draws=draws, population="finite")
 
 

@@ -1,4 +1,4 @@
-"""Whether units' effects and slopes go together, though ``(x|s)`` takes them for independent.
+"""Whether units' effects and slopes go together, though ``(x||s)`` takes them for independent.
 
 The prior has no correlation, but does not forbid one: the correlation of the units' effects with
 their slopes, draw by draw, is what the data say of it, drawn towards zero.  It is called clear
@@ -53,12 +53,17 @@ def unit_correlations(posterior: Posterior) -> list[UnitCorrelation]:
     """
     design, draws = posterior.design, posterior.draws
     found = []
-    slopes = list(design.slopes)
+    together = {name for joint in design.joints for name in joint.members}
+    slopes = [own for own in design.slopes if own.cell is None and own.name not in together]
     for place, slope in enumerate(slopes):
         size = slope.unit.size
         if size < FEWEST_UNITS:
             continue
-        same = [unit for unit in design.units if unit.size == size and nested(unit, slope.unit)]
+        same = [
+            unit
+            for unit in design.units
+            if unit.size == size and nested(unit, slope.unit) and not unit.by_cell
+        ]
         unit = same[0] if same else slope.unit  # it is no coarser unit of its own
         own, _ = within_batch(draws.unit_slopes[slope.name], unit, design)
         others = [(one.name, draws.units[one.name]) for one in same]
@@ -71,9 +76,7 @@ def unit_correlations(posterior: Posterior) -> list[UnitCorrelation]:
             values = _correlation(own, within_batch(effects, unit, design)[0])
             error = np.sqrt(np.var(values) + 1 / (size - 1))
             mean = float(np.mean(values))
-            found.append(
-                UnitCorrelation(slope.unit.name, slope.covariate, name, mean, float(error))
-            )
+            found.append(UnitCorrelation(slope.unit.name, slope.of, name, mean, float(error)))
     return found
 
 
@@ -89,9 +92,9 @@ def correlated_slopes(posterior: Posterior) -> Iterator[CorrelatedSlopesWarning]
     for one in unit_correlations(posterior):
         if one.clear:
             yield CorrelatedSlopesWarning(
-                f"({one.slope}|{one.unit}) takes the slopes of {one.slope!r} and the effects of "
+                f"({one.slope}||{one.unit}) takes the slopes of {one.slope!r} and the effects of "
                 f"{one.other!r} for independent, yet they go together in these data (correlation "
                 f"{one.mean:.2f}, error {one.error:.2f}, at the mean of {one.slope!r}). Means at "
-                "other values of it and on the response scale are off by that; compare with a "
-                "model that has the correlation, such as lme4's or brms's"
+                "other values of it and on the response scale are off by that; write "
+                f"({one.slope}|{one.unit}), which estimates the correlation"
             )

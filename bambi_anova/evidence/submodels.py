@@ -193,5 +193,6 @@ def sub_specification(full: Specification, model: SubModel) -> Specification:
         },
         full.priors.auxiliary,
         full.priors.predictors,
+        full.priors.correlations,
     )
     return replace(full.with_design(own), priors=priors)

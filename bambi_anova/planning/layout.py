@@ -127,12 +127,17 @@ class Layout:
         """
         parent = self.formula.parent
         odd = [name for term in parent.terms for name in term if name not in self.levels]
-        odd += [slope for slope, _ in parent.slopes]
+        odd += [term_name(term) for bar in parent.bars for term in bar.slopes]
         odd += [f"offset({own.text})" for own in parent.offsets]
         if odd:
             raise ArgumentError(
                 f"formula: planning draws data of factors and units, and {odd[0]!r} is neither; "
                 f"name its levels, or leave it out{nearest(odd[0], self.levels)}"
+            )
+        if parent.structured:
+            raise ArgumentError(
+                f"formula: planning draws units' effects under compound symmetry, not under "
+                f"cov={parent.structured[0][1]!r}; leave cov= out"
             )
         names = [unit.name for unit in self.units]
         for name, factors in self.between.items():

@@ -1,6 +1,7 @@
 """Posterior draws as plain arrays: all that effects and tables need to know of a fit.
 
-Letters: H chains, D draws a chain, C cells, J units of one unit term or varying slope.
+Letters: H chains, D draws a chain, C cells, J units of one unit term or varying slope,
+K effects that vary together.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Draws:
         effect: by unit term, and by the name of the part, its standard deviation (or minus it).
     further : mapping of str to Draws
         Those of the predictors of further parameters, by the parameter.
+    correlations : mapping of str to ndarray, each of shape (H, D, K, K)
+        Of effects that vary together, by the name of their ``Joint``.
     """
 
     cells: Array
@@ -46,6 +49,7 @@ class Draws:
     unit_slopes: Mapping[str, Array] = field(default_factory=dict)
     unit_parts: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     further: Mapping[str, Draws] = field(default_factory=dict)
+    correlations: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def sample_shape(self) -> tuple[int, int]:

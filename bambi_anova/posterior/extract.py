@@ -11,11 +11,22 @@ import numpy as np
 
 from bambi_anova.design.design import Design
 from bambi_anova.design.margins import cell_levels
-from bambi_anova.names import INTERCEPT, effects_name, scaled_terms, sigma_name
+from bambi_anova.names import (
+    INTERCEPT,
+    effects_name,
+    scaled_terms,
+    sigma_name,
+)
 from bambi_anova.posterior.draws import Draws
+from bambi_anova.posterior.joint_effects import read_cells
 from bambi_anova.posterior.populations import cell_means
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.variables import of_predictor, read_parameter, read_variable
+from bambi_anova.posterior.variables import (
+    of_predictor,
+    read_correlation,
+    read_parameter,
+    read_variable,
+)
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 
@@ -39,13 +50,25 @@ def extract_draws(posterior: xr.Dataset, specification: Specification) -> Draws:
         else np.full(sample_shape, prior)
         for name, prior in priors.auxiliary.items()
     }
+    unit_slopes = {slope.name: values(effects_name(slope)) for slope in design.slopes}
+    sigmas = {key: values(sigma_name(term)) for key, term in scaled_terms(design).items()}
+    correlations = {
+        joint.name: read_correlation(posterior, joint.name)
+        for joint in design.joints
+        if joint.correlated
+    }
+    in_cells = read_cells(design, unit_slopes, sigmas, correlations)
     return Draws(
         cells=_cells(values, design),
-        units={unit.name: values(effects_name(unit)) for unit in design.units},
-        sigmas={key: values(sigma_name(term)) for key, term in scaled_terms(design).items()},
+        units={
+            unit.name: in_cells.units[unit.name] if unit.by_cell else values(effects_name(unit))
+            for unit in design.units
+        },
+        sigmas=sigmas | in_cells.sigmas,
         auxiliary=specification.family.with_derived(auxiliary),
         slopes={name: _cells(values, design, name) for name in design.rows.covariates},
-        unit_slopes={slope.name: values(effects_name(slope)) for slope in design.slopes},
+        unit_slopes=unit_slopes,
+        correlations=correlations,
         further={
             part.parent.name: extract_draws(of_predictor(posterior, part), part)
             for part in specification.further

@@ -22,9 +22,9 @@ from collections.abc import Callable
 import numpy as np
 
 from bambi_anova.arguments import one_of
-from bambi_anova.design.design import Unit
 from bambi_anova.design.membership import NestedUnits, nested_units
 from bambi_anova.posterior.importance import Weighting
+from bambi_anova.posterior.joint_effects import cell_variance, drawn_parts, effects_in_cell
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.response_scale import (
     at_predictor,
@@ -76,10 +76,7 @@ def _average_response(posterior: Posterior) -> Array:
 
 def _super_response(posterior: Posterior) -> Array:
     draws = posterior.draws
-    variance = np.zeros(draws.sample_shape)
-    for unit in posterior.design.units:
-        variance = variance + draws.sigmas[unit.name] ** 2
-    sd = np.sqrt(variance)[..., None]
+    sd = np.sqrt(cell_variance(draws, posterior.design))
     return over_units(posterior, draws.cells, sd, beside_cells(posterior))
 
 
@@ -102,28 +99,34 @@ def beside_cells(posterior: Posterior) -> dict[str, Array]:
 
 
 def _finite_link(posterior: Posterior) -> Array:
-    draws = posterior.draws
+    draws, design = posterior.draws, posterior.design
     means = draws.cells.copy()
-    for nested in nested_units(posterior.design):
+    for nested in nested_units(design):
         for column, unit in enumerate(nested.units):
-            effects, shares = draws.units[unit.name], nested.shares(column)
-            means += np.tensordot(effects, shares[: unit.size], axes=1)
+            shares = nested.shares(column)
+            seen, new = shares[: unit.size], shares[unit.size :]
             # Levels that have the same shares are one normal together.
-            alike, count = np.unique(shares[unit.size :], axis=0, return_counts=True)
-            unseen = _unseen(posterior, unit, np.arange(len(alike)))
-            means += np.tensordot(unseen, np.sqrt(count)[:, None] * alike, axes=1)
+            alike, count = np.unique(new, axis=0, return_counts=True)
+            alike = np.sqrt(count)[:, None] * alike
+            if not unit.by_cell:
+                means += np.tensordot(draws.units[unit.name], seen, axes=1)
+                means += _unseen(posterior, unit.name, np.arange(len(alike))) @ alike
+            for cell in range(means.shape[-1]):
+                for name in effects_in_cell(design, unit, cell):
+                    means[..., cell] += draws.unit_slopes[name] @ seen[:, cell]
+                    if len(alike):
+                        unseen = _unseen(posterior, name, np.arange(len(alike)))
+                        means[..., cell] += unseen @ alike[:, cell]
     return means
 
 
-def _unseen(posterior: Posterior, unit: Unit, levels: Array) -> Array:
+def _unseen(posterior: Posterior, name: str, levels: Array) -> Array:
     """Draw effects that were never observed, shape (H, D, number of levels)."""
-    draws = posterior.draws
-    parts = draws.unit_parts.get(unit.name, {unit.name: draws.sigmas[unit.name]})
-    weighting = posterior.sampling.weighting
+    draws, weighting = posterior.draws, posterior.sampling.weighting
     return sum(
         (
-            sd[..., None] * unseen_normals(name, levels, draws.sample_shape, weighting)
-            for name, sd in parts.items()
+            sd[..., None] * unseen_normals(part, levels, draws.sample_shape, weighting)
+            for part, sd in drawn_parts(name, draws, posterior.design).items()
         ),
         np.zeros((*draws.sample_shape, len(levels))),
     )
@@ -149,14 +152,17 @@ def unseen_normals(
 
 def _unit_effects(posterior: Posterior, nested: NestedUnits, cell: int) -> Array:
     """Return the summed effects of a cell's finest units, shape (H, D, F_c)."""
-    members, draws = nested.members[cell], posterior.draws
+    members, draws, design = nested.members[cell], posterior.draws, posterior.design
     total = np.zeros((*draws.sample_shape, len(members)))
     for column, unit in enumerate(nested.units):
         levels = members[:, column]
         seen = levels < unit.size
-        total[..., seen] += draws.units[unit.name][..., levels[seen]]
         new, of_unit = np.unique(levels[~seen], return_inverse=True)
-        total[..., ~seen] += _unseen(posterior, unit, new)[..., of_unit]
+        effects = {} if unit.by_cell else {unit.name: draws.units[unit.name]}
+        effects |= {n: draws.unit_slopes[n] for n in effects_in_cell(design, unit, cell)}
+        for name, own in effects.items():
+            total[..., seen] += own[..., levels[seen]]
+            total[..., ~seen] += _unseen(posterior, name, new)[..., of_unit]
     return total
 
 

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bambi_anova.families.base import THRESHOLD, Family
-from bambi_anova.names import INTERCEPT, effects_name, scaled_terms, sigma_name
+from bambi_anova.names import (
+    INTERCEPT,
+    correlation_name,
+    effects_name,
+    scaled_terms,
+    sigma_name,
+)
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
@@ -26,6 +32,11 @@ def read_variable(posterior: xr.Dataset, name: str) -> Array:
     values = posterior[name].transpose("chain", "draw", ...).to_numpy()
     # Levels of several columns are one axis in Bambi 0.21, and several in its rewritten core.
     return values.reshape(*values.shape[:2], -1) if values.ndim > 3 else values
+
+
+def read_correlation(posterior: xr.Dataset, joint: str) -> Array:
+    """Return the draws of a correlation matrix, shape (H, D, K, K)."""
+    return posterior[correlation_name(joint)].transpose("chain", "draw", ...).to_numpy()
 
 
 def of_predictor(posterior: xr.Dataset, part: Specification) -> xr.Dataset:

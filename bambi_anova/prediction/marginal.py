@@ -57,13 +57,26 @@ class Component:
     ----------
     pieces : ndarray of int, shape (R,)
     design : ndarray, shape (R, D)
-    terms : ndarray of int, shape (D,)
-        The unit term of each effect.
+    terms, units : ndarray of int, shape (D,)
+        The unit term of each effect, and its unit.
     """
 
     pieces: Array
     design: Array
     terms: Array
+    units: Array
+
+    def spread(self, predictor: Predictor) -> Array:
+        """Return the sds of the effects (D, K), or if some vary together a factor (D, D, K)."""
+        own = [predictor.units[term] for term in self.terms]
+        if not any(len(one.parts) > 1 for one in own):
+            return np.array([one.sigma for one in own])
+        factor = np.zeros((len(own), len(own), len(own[0].sigma)))
+        names = [(one.name, unit) for one, unit in zip(own, self.units, strict=True)]
+        for d, (one, unit) in enumerate(zip(own, self.units, strict=True)):
+            for name, part in one.parts.items():
+                factor[d, names.index((name, unit))] = part
+        return factor
 
 
 def group_log_likelihoods(predictor: Predictor, pieces: Pieces, model: Specification) -> Array:
@@ -84,11 +97,10 @@ def group_log_likelihoods(predictor: Predictor, pieces: Pieces, model: Specifica
         by_piece[whole] += family.likelihood(links, rows.some(whole)).log(
             eta[whole], _in_rows(aux, whole)
         )
-    sigmas = [term.sigma for term in predictor.units]
     for component in _components(predictor, pieces, integrated):
         which = component.pieces
         likelihood = family.likelihood(links, rows.some(which))
-        spread = np.array([sigmas[term] for term in component.terms])
+        spread = component.spread(predictor)
         # The component's value stands at its first piece; only sums over groups are used.
         by_piece[which[0]] += integrate(
             likelihood, eta[which], _in_rows(aux, which), component.design, spread
@@ -128,16 +140,17 @@ def _components(
 ) -> Iterator[Component]:
     """Split the pieces into those that share integrated effects."""
     rows, size = pieces.rows.first, len(pieces.group)
-    blocks, terms = [], []
+    blocks, terms, numbers = [], [], []
     for index, (term, gone) in enumerate(zip(predictor.units, integrated, strict=True)):
         which = np.flatnonzero(gone)
         entries = (term.values[rows[which]], (which, term.codes[rows[which]]))
         blocks.append(sparse.csr_array(entries, shape=(size, term.effects.shape[1])))
         terms.append(np.full(term.effects.shape[1], index))
+        numbers.append(np.arange(term.effects.shape[1]))
     if not any(gone.any() for gone in integrated):
         return
     columns = sparse.csr_array(sparse.hstack(blocks, format="csr"))
-    term_of = np.concatenate(terms)
+    term_of, unit_of = np.concatenate(terms), np.concatenate(numbers)
     touching = sparse.csr_array(
         (np.ones(columns.nnz), columns.indices, columns.indptr), shape=columns.shape
     )
@@ -148,7 +161,7 @@ def _components(
         own = columns[which]
         used = np.unique(own.indices)
         if len(used):
-            yield Component(which, own[:, used].toarray(), term_of[used])
+            yield Component(which, own[:, used].toarray(), term_of[used], unit_of[used])
 
 
 def integrate(
@@ -164,8 +177,8 @@ def integrate(
         Linear predictor without the effects.
     aux : mapping of str to ndarray, each of shape (K,) or (R, K)
     design : ndarray, shape (R, D)
-    sigmas : ndarray, shape (D, K)
-        Standard deviations of the effects.
+    sigmas : ndarray, shape (D, K) or (D, D, K)
+        Standard deviations of the effects, or a factor of their covariance.
 
     Returns
     -------
@@ -176,7 +189,7 @@ def integrate(
 
     def of(draws: slice, points: int | None) -> Array:
         own = {name: value[..., draws] for name, value in aux.items()}
-        maps = _maps(design, sigmas[:, draws])
+        maps = _maps(design, sigmas[..., draws])
         return _Integrand(likelihood, base[:, draws], own, maps, rows).integral(points)
 
     look = slice(None, None, max(1, count // LOOKS))
@@ -195,14 +208,22 @@ def _maps(design: Array, sigmas: Array) -> Array:
     """Return maps from standard normal coordinates to predictors, shape (K, R, r)."""
     rank = int(np.linalg.matrix_rank(design))
     if rank == design.shape[1]:
-        return design * sigmas.T[:, None, :]
+        return _times(design, sigmas)
     # More effects than predictors that they can move apart: integrate over those predictors.
     _, _, pivots = linalg.qr(design.T, mode="economic", pivoting=True)
     basis = design[np.sort(pivots[:rank])]
-    covariance = np.einsum("rd,dk,sd->krs", basis, sigmas**2, basis)
+    half = _times(basis, sigmas)
+    covariance = half @ half.transpose(0, 2, 1)
     diagonal = np.einsum("krr->kr", covariance)
     diagonal *= 1 + 1e-12  # a view: rounding must not cost a small effect its sign
     return (design @ np.linalg.pinv(basis)) @ np.linalg.cholesky(covariance)
+
+
+def _times(design: Array, sigmas: Array) -> Array:
+    """Return a design of effects times their sds, or times the factor; shape (K, R, D)."""
+    if sigmas.ndim == 2:
+        return design * sigmas.T[:, None, :]
+    return np.einsum("rd,dek->kre", design, sigmas)
 
 
 @dataclass(frozen=True)

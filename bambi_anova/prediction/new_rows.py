@@ -24,7 +24,7 @@ from bambi_anova.families.sufficient import unmerged
 from bambi_anova.families.values import ResponseValues
 from bambi_anova.formula.expression import Expression
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.prediction.predictors import Predictor, UnitTerm, read_predictor
+from bambi_anova.prediction.predictors import Noise, Predictor, UnitTerm, read_predictor
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
@@ -95,12 +95,14 @@ def predict(
         posterior.idata["posterior"].to_dataset(), model.with_designs(rows.designs)
     )
 
-    def with_units(own: Predictor) -> Predictor:
+    noise = Noise(rng)
+
+    def with_units(own: Predictor, before: str = "") -> Predictor:
         terms = own.units if include_group_specific else ()
-        units = tuple(_with_new(term, rows, sample_new_groups, rng) for term in terms)
+        units = tuple(_with_new(t, rows, sample_new_groups, noise, before) for t in terms)
         return replace(own, units=units)
 
-    further = {name: with_units(own) for name, own in predictor.further.items()}
+    further = {name: with_units(own, f"{name}/") for name, own in predictor.further.items()}
     predictor = replace(with_units(predictor), further=further)
     eta = predictor.at(np.arange(len(rows.offset))) + rows.offset
     with np.errstate(over="ignore"):  # as far as floating point reaches
@@ -193,7 +195,8 @@ class _Reader:
         for name, fitted in designs.items():
             units = tuple(numbered[unit.name][0] for unit in fitted.units)
             slopes = tuple(replace(s, unit=numbered[s.unit.name][0]) for s in fitted.slopes)
-            found[name] = replace(fitted, rows=rows, units=units, slopes=slopes)
+            joints = tuple(replace(j, unit=numbered[j.unit.name][0]) for j in fitted.joints)
+            found[name] = replace(fitted, rows=rows, units=units, slopes=slopes, joints=joints)
             unknown |= {slope.name: unknown[slope.unit.name] for slope in fitted.slopes}
         offsets = [self._numbers(own) for own in model.formula.parent.offsets]
         return NewRows(
@@ -271,7 +274,7 @@ def _numbered(unit: Unit, fitted: Design, coded: Mapping[str, Coded]) -> tuple[U
     return replace(unit, codes=codes), names
 
 
-def _with_new(term: UnitTerm, rows: NewRows, allowed: bool, rng: np.random.Generator) -> UnitTerm:
+def _with_new(term: UnitTerm, rows: NewRows, allowed: bool, noise: Noise, before: str) -> UnitTerm:
     """Return a unit term whose units that the data do not hold have effects drawn for them."""
     unknown = rows.unknown.get(term.name, ())
     if not unknown:
@@ -281,7 +284,7 @@ def _with_new(term: UnitTerm, rows: NewRows, allowed: bool, rng: np.random.Gener
             f"data: the fit has seen no unit {listing(map(repr, unknown))} of {term.name!r}; pass "
             "sample_new_groups=True to draw new units, or include_group_specific=False"
         )
-    drawn = rng.normal(size=(len(term.sigma), len(unknown))) * term.sigma[:, None]
+    drawn = term.made_of(noise, len(unknown), before)
     return replace(term, effects=np.concatenate([term.effects, drawn], axis=1))
 
 

@@ -15,12 +15,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bambi_anova.arguments import whole_number
-from bambi_anova.design.design import Unit
-from bambi_anova.design.margins import row_levels
+from bambi_anova.design.design import Design, Unit
+from bambi_anova.design.margins import row_levels, slope_values
 from bambi_anova.families.links import Link
-from bambi_anova.names import INTERCEPT, ModelTerm, effects_name, sigma_name
+from bambi_anova.names import INTERCEPT, ModelTerm, effects_name, scaled_terms, sigma_name
+from bambi_anova.posterior.joint_effects import parts_of
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.variables import of_predictor, read_parameter, read_variable
+from bambi_anova.posterior.variables import (
+    of_predictor,
+    read_correlation,
+    read_parameter,
+    read_variable,
+)
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 
@@ -43,23 +49,46 @@ class UnitTerm:
     values : ndarray, shape (N,)
         What the effects are multiplied by: ones, or the centred covariate.
     effects : ndarray, shape (K, J)
-    sigma : ndarray, shape (K,)
+    parts : mapping of str to ndarray, each of shape (K,)
+        What the effects are made of, by the name of an independent standard normal that effects
+        of one unit share if they vary together; most have one part, their sd.
     """
 
     name: str
     codes: Array
     values: Array
     effects: Array
-    sigma: Array
+    parts: Mapping[str, Array]
 
-    def anew(self, rng: np.random.Generator) -> UnitTerm:
-        """Return as many units of the same population, drawn anew in every draw."""
-        effects = rng.normal(size=self.effects.shape) * self.sigma[:, None]
-        return UnitTerm(self.name, self.codes, self.values, effects, self.sigma)
+    @property
+    def sigma(self) -> Array:
+        """The sd of the effects, shape (K,)."""
+        return np.sqrt(np.sum([part**2 for part in self.parts.values()], axis=0))
+
+    def made_of(self, noise: Noise, size: int, before: str = "") -> Array:
+        """Return the effects of so many new units, shape (K, size); names have ``before`` them."""
+        return sum(
+            part[:, None] * noise(before + name, (len(part), size))
+            for name, part in self.parts.items()
+        )
 
     def at(self, rows: Array) -> Array:
         """Return the effects in some rows, shape (K, T)."""
         return self.effects[:, self.codes[rows]] * self.values[rows]
+
+
+class Noise:
+    """Standard normals by name, drawn once: what effects that vary together have in common."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self.drawn: dict[str, Array] = {}
+
+    def __call__(self, name: str, shape: tuple[int, int]) -> Array:
+        """Return those of a name."""
+        if name not in self.drawn:
+            self.drawn[name] = self.rng.normal(size=shape)
+        return self.drawn[name]
 
 
 @dataclass(frozen=True)
@@ -129,7 +158,10 @@ class Predictor:
 
     def with_new_units(self, rng: np.random.Generator) -> Predictor:
         """Return the predictor for units that were not in the study."""
-        units = tuple(unit.anew(rng) for unit in self.units)
+        noise = Noise(rng)
+        units = tuple(
+            replace(unit, effects=unit.made_of(noise, unit.effects.shape[1])) for unit in self.units
+        )
         further = {name: one.with_new_units(rng) for name, one in self.further.items()}
         return replace(self, units=units, further=further)
 
@@ -140,7 +172,13 @@ class Predictor:
             (1, count),
             tuple(FixedPart(part.codes, part.values, part.effects[kept]) for part in self.fixed),
             tuple(
-                UnitTerm(u.name, u.codes, u.values, u.effects[kept], u.sigma[kept])
+                UnitTerm(
+                    u.name,
+                    u.codes,
+                    u.values,
+                    u.effects[kept],
+                    {name: part[kept] for name, part in u.parts.items()},
+                )
                 for u in self.units
             ),
             {name: values[kept] for name, values in self.auxiliary.items()},
@@ -196,16 +234,13 @@ def read_predictor(posterior: xr.Dataset, model: Specification) -> Predictor:
     for term in design.terms:
         codes = row_levels(term.factors, design) if term.factors else same
         fixed.append(FixedPart(codes, centred(term.covariate), values(effects_name(term))))
-    terms: list[tuple[ModelTerm, Unit, str | None]] = [(u, u, None) for u in design.units]
-    terms += [(s, s.unit, s.covariate) for s in design.slopes]
+    terms: list[tuple[ModelTerm, Unit, Array]] = [
+        (unit, unit, ones) for unit in design.units if not unit.by_cell
+    ]
+    terms += [(slope, slope.unit, slope_values(slope, design)) for slope in design.slopes]
+    parts = _parts(posterior, design)
     units = [
-        UnitTerm(
-            term.name,
-            unit.codes,
-            centred(by),
-            values(effects_name(term)),
-            values(sigma_name(term))[:, 0],
-        )
+        UnitTerm(term.name, unit.codes, by, values(effects_name(term)), parts[term.name])
         for term, unit, by in terms
     ]
     draws = intercept.size
@@ -220,3 +255,22 @@ def read_predictor(posterior: xr.Dataset, model: Specification) -> Predictor:
     further = {one.parent.name: read_predictor(of_predictor(posterior, one), one) for one in others}
     links = {one.parent.name: one.link for one in others}
     return Predictor((chains, each), tuple(fixed), tuple(units), auxiliary, further, links)
+
+
+def _parts(posterior: xr.Dataset, design: Design) -> dict[str, dict[str, Array]]:
+    """Return what the effects of each unit term and slope are made of, each of shape (K,)."""
+    sigmas = {
+        key: read_variable(posterior, sigma_name(term))
+        for key, term in scaled_terms(design).items()
+    }
+    correlations = {
+        joint.name: read_correlation(posterior, joint.name)
+        for joint in design.joints
+        if joint.correlated
+    }
+    return {
+        name: {
+            part: own.ravel() for part, own in parts_of(name, sigmas, correlations, design).items()
+        }
+        for name in sigmas
+    }

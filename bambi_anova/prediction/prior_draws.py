@@ -2,21 +2,26 @@
 
 Intercept, slopes and scales come from their priors; given its scale a factor term is Q z with z
 iid N(0, sigma) and Q an orthonormal basis of the sum-to-zero arrays (or iid N(0, sigma) effects in
-the over-parameterized form), and unit effects are iid N(0, sigma).
+the over-parameterized form), and unit effects are iid N(0, sigma), or normal with the correlations
+of those that vary together.
 
 Letters: K draws, L levels of a term, J units.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bambi_anova.bambi_model.any_prior import distribution_of
-from bambi_anova.design.design import FixedTerm, Slope
+from bambi_anova.design.design import FixedTerm, Joint, Slope
+from bambi_anova.engine.latent.covariance import correlation_factor, partial_shape
 from bambi_anova.families.base import THRESHOLD
-from bambi_anova.names import effects_name, scaled_terms, sigma_name
+from bambi_anova.names import correlation_name, effects_name, scaled_terms, sigma_name
+from bambi_anova.posterior.joint_effects import parts_of
+from bambi_anova.prediction.predictors import Noise
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.priors.ordered import OrderedNormals
 from bambi_anova.specification import Specification
@@ -83,6 +88,9 @@ def _draw_part(
             unit = term.unit if isinstance(term, Slope) else term
             effects = rng.normal(size=(draws, unit.size)) * sigma[:, None]
             variables[effects_name(term)] = effects
+    for joint in design.joints:
+        if joint.correlated:
+            variables |= _draw_together(joint, specification, variables, rng)
     terms = scaled_terms(design)
     for one in specification.coordinates:
         variance = np.zeros(draws)
@@ -97,6 +105,28 @@ def _draw_part(
     return variables
 
 
+def _draw_together(
+    joint: Joint, model: Specification, variables: Mapping[str, Array], rng: np.random.Generator
+) -> dict[str, Array]:
+    """Draw the correlations of effects that vary together, and these in the place of others."""
+    terms, size = scaled_terms(model.design), len(joint.members)
+    sigmas = {name: variables[sigma_name(terms[name])] for name in joint.members}
+    (draws,) = sigmas[joint.members[0]].shape
+    eta = model.priors.correlations[joint.name].args["eta"]
+    b = [partial_shape(eta, size, j) for i in range(size) for j in range(i)]
+    partial = 2 * rng.beta(np.array(b)[:, None], np.array(b)[:, None], (len(b), draws)) - 1
+    lower = np.moveaxis(correlation_factor(partial), -1, 0)
+    matrix = lower @ lower.transpose(0, 2, 1)
+    noise = Noise(rng)
+    found = {correlation_name(joint.name): matrix}
+    for name in joint.members:
+        parts = parts_of(name, sigmas, {joint.name: matrix}, model.design)
+        found[effects_name(terms[name])] = sum(
+            part[:, None] * noise(key, (draws, joint.unit.size)) for key, part in parts.items()
+        )
+    return found
+
+
 def _with_dims(name: str, values: Array) -> tuple[tuple[str, ...], Array]:
-    dims = ("chain", "draw") if values.ndim == 1 else ("chain", "draw", f"{name}__level")
-    return dims, values[None]
+    own = [f"{name}__level", f"{name}__other_level"][: values.ndim - 1]
+    return ("chain", "draw", *own), values[None]

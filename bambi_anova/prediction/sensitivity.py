@@ -24,12 +24,19 @@ from bambi_anova.engine.progress import Progress
 from bambi_anova.errors import ArgumentError
 from bambi_anova.estimates.contrasts import contrast_quantities
 from bambi_anova.estimates.deflections import deflection_quantities
-from bambi_anova.names import SD_OF, SLOPE_OF, parameter_names, scaled_terms, sigma_name
+from bambi_anova.names import (
+    SD_OF,
+    SLOPE_OF,
+    correlated_pairs,
+    parameter_names,
+    scaled_terms,
+    sigma_name,
+)
 from bambi_anova.posterior.extract import extract_draws
 from bambi_anova.posterior.populations import check_population
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.posterior.trust import Sampling
-from bambi_anova.posterior.variables import of_predictor, read_parameter
+from bambi_anova.posterior.variables import of_predictor, read_correlation, read_parameter
 from bambi_anova.prediction.exchanged import (
     ALL_SDS,
     NOT_TOLD,
@@ -43,6 +50,7 @@ from bambi_anova.prediction.exchanged import (
 from bambi_anova.prediction.predictors import predictor_of
 from bambi_anova.prediction.prior_draws import draw_prior
 from bambi_anova.prediction.rows import total_log_likelihood
+from bambi_anova.priors.assign import CORRELATION
 from bambi_anova.priors.distributions import Prior
 from bambi_anova.specification import Specification
 from bambi_anova.tables.columns import POWER_SCALED, SENSITIVITY
@@ -274,6 +282,8 @@ def _main_quantities(posterior: Posterior, population: str) -> dict[str, Array]:
     for name in posterior.priors.covariates:
         found[SLOPE_OF.format(name)] = variables[name].transpose("chain", "draw").to_numpy()
     found |= {SD_OF.format(name): draws for name, draws in posterior.draws.sigmas.items()}
+    for name, (joint, i, j) in correlated_pairs(posterior.design).items():
+        found[name] = posterior.draws.correlations[joint.name][..., i, j]
     return found | dict(posterior.draws.auxiliary)
 
 
@@ -323,6 +333,10 @@ def _log_priors(posterior: xr.Dataset, model: Specification) -> dict[str, Array]
         values = draws(variable)
         flat = distribution_of(prior).log_density(values.ravel())
         found[label] = np.asarray(flat, dtype=float).reshape(values.shape)
+    for name, prior in priors.correlations.items():
+        matrix, power = read_correlation(posterior, name), prior.args["eta"] - 1
+        log_det = np.linalg.slogdet(matrix)[1] if power else np.zeros(matrix.shape[:2])
+        found[f"{CORRELATION}{name}"] = power * log_det  # a constant apart
     return found
 
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pandas as pd
 
-from bambi_anova.design.design import Design
+from bambi_anova.design.design import Design, Joint
 from bambi_anova.estimates.accuracy import trust
 from bambi_anova.posterior.posterior import Posterior
 from bambi_anova.prediction.exchanged import NOT_TOLD
@@ -96,10 +96,14 @@ def _units(design: Design) -> str:
     if not design.units and not design.slopes:
         return "The model has no unit terms: rows count as independent of each other."
     units = [f"{joined(unit.name.split(':'))} ({unit.size:,} units)" for unit in design.units]
+    correlated = {name for one in design.joints if one.correlated for name in one.members}
     slopes = [
-        f"the slope of {one.covariate} by {one.unit.name}, independent of other effects"
+        f"the slope of {one.covariate} by {one.unit.name}"
+        f"{'' if one.name in correlated else ', independent of other effects'}"
         for one in design.slopes
+        if one.covariate is not None
     ]
+    slopes += [_together(one) for one in design.joints]
     terms = [
         f"{joined(term.name.split(':'))} by {_strata(term.strata)}"
         for term in design.terms
@@ -107,6 +111,16 @@ def _units(design: Design) -> str:
     ]
     judged = f" Terms are judged in these strata: {'; '.join(terms)}." if terms else ""
     return f"What varies by unit: {listed([*units, *slopes])}.{judged}"
+
+
+def _together(joint: Joint) -> str:
+    if joint.factors:
+        how = "correlations of their own" if joint.correlated else "no correlations"
+        return (
+            f"the effects of {joint.unit.name} in the cells of {joined(joint.factors)}, with sds "
+            f"of their own and {how}"
+        )
+    return f"correlations between {listed(joint.members)}"
 
 
 def _strata(strata: Sequence[str]) -> str:
@@ -191,7 +205,8 @@ def _of_priors(priors: Priors) -> dict[str, Prior | float]:
         named["the intercept"] = priors.intercept
     named |= {f"the slope of {name}": prior for name, prior in priors.covariates.items()}
     sds = priors.sigmas.items()
-    return named | {f"the sd of {joined(name.split(':'))}": prior for name, prior in sds}
+    named |= {f"the sd of {joined(name.split(':'))}": prior for name, prior in sds}
+    return named | {f"the correlations of {name}": p for name, p in priors.correlations.items()}
 
 
 def _is_own(prior: Prior | float) -> bool:

@@ -10,7 +10,7 @@ import bambi_anova as ba
 from bambi_anova.errors import CorrelatedSlopesWarning
 from bambi_anova.estimates.unit_correlations import unit_correlations
 
-FORMULA = "y ~ A + x + (x|s)"
+FORMULA = "y ~ A + x + (x||s)"
 
 
 def simulate(rho, units=150, rows=6, seed=1, at=0.0):
@@ -40,7 +40,7 @@ def fitted(frame, formula=FORMULA):
 def test_a_clear_correlation_is_told(rho):
     (message,), (found,) = fitted(simulate(rho))
     assert message.startswith(
-        "(x|s) takes the slopes of 'x' and the effects of 's' for independent"
+        "(x||s) takes the slopes of 'x' and the effects of 's' for independent"
     )
     assert np.sign(found.mean) == np.sign(rho)
     assert abs(found.mean) > 0.6
@@ -56,7 +56,7 @@ def test_independent_slopes_are_not_told(seed):
 
 def test_groups_that_differ_in_both_are_no_correlation_of_units():
     frame = simulate(0.0).assign(y=lambda d: d["y"] + (d["A"] == "p") * 3 * d["x"])
-    messages, _ = fitted(frame, "y ~ A * x + (x|s)")
+    messages, _ = fitted(frame, "y ~ A * x + (x||s)")
     assert messages == []
 
 

@@ -220,12 +220,16 @@ def test_gaussian_units_are_multivariate_normal(split_plot):
     fixed, y = predictor.fixed_at(np.arange(72)), design.rows.response.values
     dose = (split_plot["dose"] - split_plot["dose"].mean()).to_numpy()
     sigma = {term.name: term.sigma for term in predictor.units}
+    rho = result.draws.correlations["dose|subject"][..., 0, 1].ravel()
+    assert np.ptp(rho) > 0.3
     for unit in (0, 7):
         rows = np.flatnonzero(groups.codes == unit)
         for draw in (0, 31):
             covariance = np.eye(len(rows)) * predictor.auxiliary["sigma"][draw] ** 2
             covariance += sigma["subject"][draw] ** 2
             covariance += sigma["dose|subject"][draw] ** 2 * np.outer(dose[rows], dose[rows])
+            together = rho[draw] * sigma["subject"][draw] * sigma["dose|subject"][draw]
+            covariance += together * np.add.outer(dose[rows], dose[rows])
             want = stats.multivariate_normal.logpdf(y[rows], fixed[draw, rows], covariance)
             assert got[unit, draw] == pytest.approx(want, rel=1e-10)
 

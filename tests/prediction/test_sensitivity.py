@@ -170,10 +170,16 @@ def test_a_prior_that_disagrees_with_the_data_is_found(split_plot):
 def test_the_table_holds_every_prior_and_what_an_anova_is_about(slopes):
     table = slopes.sensitivity(refit=False)
     assert table.columns.tolist() == SENSITIVITY
-    assert {"Intercept", "slope of dose", "sd of subject", "sd of dose|subject", "sigma"} == set(
-        table["prior"]
-    ) - {"sd of group", "sd of task", "sd of group:task", "sd of group:dose", "all sds"}
+    of_units = {"sd of subject", "sd of dose|subject", "correlation of dose|subject"}
+    assert {"Intercept", "slope of dose", "sigma"} | of_units == set(table["prior"]) - {
+        "sd of group",
+        "sd of task",
+        "sd of group:task",
+        "sd of group:dose",
+        "all sds",
+    }
     assert {
+        "correlation of subject and dose|subject",
         "group: A - B",
         "task: x - y",
         "deflection group:task A:x",
