@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate import reference
+import bambi_anova as ba
+from docs.generate import gallery, reference
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -73,3 +74,29 @@ def test_a_name_from_a_module_of_no_section_is_refused():
 def test_families_and_methods_are_listed():
     assert "| `betabinomial` | logit, probit, cloglog | mu, kappa |" in reference.families_table()
     assert "| `laplace` | Fit by nested Laplace" in reference.methods_table()
+
+
+def test_the_gallery_has_every_figure_once():
+    named = [name for names in gallery.CHAPTERS.values() for name in names]
+    assert sorted(named) == sorted(gallery.scripts())
+    code = "\n".join(gallery.parts(path)[2] for path in gallery.scripts().values())
+    figures = {name for name in ba.plots.__all__ if name.startswith("plot_")} - {"plot_page"}
+    assert {name for name in figures | {"plot_analyses"} if f"{name}(" not in code} == set()
+    assert ".plot()" in code
+
+
+@pytest.mark.parametrize("name", ["means", "posterior", "style"])
+def test_scripts_of_the_gallery_draw(name, tmp_path):
+    script = tmp_path / f"{name}.py"
+    script.write_text(gallery.scripts()[name].read_text())
+    gallery.draw(script)
+    assert (tmp_path / f"{name}.png").stat().st_size > 5000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(gallery.scripts()))
+def test_every_script_of_the_gallery_draws(name, tmp_path):
+    script = tmp_path / f"{name}.py"
+    script.write_text(gallery.scripts()[name].read_text())
+    gallery.draw(script)
+    assert (tmp_path / f"{name}.png").stat().st_size > 5000

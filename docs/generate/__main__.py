@@ -1,6 +1,7 @@
 """Make the pages that the package itself has the contents of."""
 
-from docs.generate import reference
+from docs.generate import gallery, reference
 
 if __name__ == "__main__":
     reference.make()
+    gallery.make()

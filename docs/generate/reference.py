@@ -61,7 +61,7 @@ SECTIONS = [
         "plots",
         "Figures",
         ("plots",),
-        "Figures of a posterior, of Bayes factors and of planned studies.",
+        "All of them are in the [gallery](../gallery/index.md).",
     ),
     Section("report", "Reports", ("report", "present", "tables"), "Words and tables to publish."),
     Section("storage", "Storage", ("storage", "model.load"), "Fits on the disk."),
