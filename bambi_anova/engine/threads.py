@@ -65,6 +65,17 @@ def one_blas_thread() -> Iterator[None]:
         _BLAS.leave()
 
 
+def one_at_a_time[**P, T](function: Callable[P, T]) -> Callable[P, T]:
+    """Return a function that threads call in turn: PyTensor's hold what they are given."""
+    lock = Lock()
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        with lock:
+            return function(*args, **kwargs)
+
+    return call
+
+
 def on_all_cores[T](work: Callable[[slice], T], pieces: list[slice]) -> list[T]:
     """Call ``work`` on each piece; NumPy lets go of the interpreter while it computes."""
 

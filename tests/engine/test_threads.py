@@ -1,11 +1,17 @@
 """Threads of our own, and those of the linear algebra library meanwhile."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import bambi as bmb
 import numpy as np
 import pytest
+from scipy import stats
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import bambi_anova as ba
 from bambi_anova.engine.latent import mode
+from bambi_anova.engine.latent.hyperparameters import make_hyperparameter
 from bambi_anova.engine.threads import on_all_cores, one_blas_thread
 
 
@@ -60,3 +66,26 @@ def test_a_fit_holds_blas_at_one_thread(two_threads, monkeypatch):
 def test_pieces_come_back_in_order():
     pieces = [slice(i, i + 1) for i in range(20)]
     assert on_all_cores(lambda piece: piece.start, pieces) == list(range(20))
+
+
+@pytest.fixture
+def restless():
+    """Threads that change places as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_priors_compiled_by_pytensor_are_called_in_turn(restless):
+    prior = make_hyperparameter(
+        "a", bmb.Prior("SkewNormal", mu=0.0, sigma=1.0, alpha=2.0), positive=False
+    )
+    places = np.linspace(-2, 2, 400)
+    exact = [float(stats.skewnorm(2).logpdf(place)) for place in places]
+
+    def found(place):
+        return float(prior.log_prior(np.array([place]))[0])
+
+    with ThreadPoolExecutor(4) as pool:
+        np.testing.assert_allclose(list(pool.map(found, places)), exact, atol=1e-9)

@@ -52,6 +52,15 @@ def test_it_is_a_tree_with_a_verdict(fit):
     assert repr(fit).startswith("QuickFit by laplace in ")
 
 
+def test_a_verdict_is_about_the_curve_of_a_process_too():
+    rng = np.random.default_rng(8)
+    x = np.sort(rng.uniform(0, 10, 200))
+    data = pd.DataFrame({"x": x, "y": np.sin(x) + 0.3 * x + rng.normal(0, 0.5, 200)})
+    table = (found := quick(bmb.Model("y ~ 0 + hsgp(x, m=15, c=1.5)", data))).trust()
+    weights = table["quantity"].str.contains("weights")
+    assert found.verdict.trusted == table.loc[weights, "trusted"].all()
+
+
 def test_trust_has_a_row_for_each_number(fit):
     table = fit.trust()
     assert table["quantity"].is_unique

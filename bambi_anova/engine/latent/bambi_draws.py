@@ -267,6 +267,7 @@ def nuisance(found: BambiLatent) -> list[str]:
         for term in own.component.terms.values()
         if getattr(term, "kind", "") != "offset"
     }
+    common |= {one.weights for one in found.contributions}  # of processes: their curves
     return [
         one.name
         for one in found.variables

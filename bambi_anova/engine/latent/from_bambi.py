@@ -33,6 +33,7 @@ from bambi_anova.engine.latent.draws import LatentDraws
 from bambi_anova.engine.latent.hyperparameters import Hyperparameter, make_hyperparameter
 from bambi_anova.engine.latent.model import LatentModel, Predictor
 from bambi_anova.engine.latent.rows_of_bambi import Rows, response_of, rows_of
+from bambi_anova.engine.threads import one_at_a_time
 from bambi_anova.errors import NotLatentGaussianError, UnsupportedError
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Likelihood
 from bambi_anova.priors.distributions import Prior, is_normal, normal_of
@@ -617,7 +618,7 @@ def _spectral(
         many.append(batch)
     flat = psd.ravel()
     output = vectorize_graph(flat, inputs) if inputs else flat
-    function = pytensor.function(many, output, mode=Mode("py", "fast_compile"))
+    function = one_at_a_time(pytensor.function(many, output, mode=Mode("py", "fast_compile")))
 
     def sd(values: Array) -> Array:
         given = [

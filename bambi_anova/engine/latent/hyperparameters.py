@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bambi_anova.engine.latent.scales import make_scale
+from bambi_anova.engine.threads import one_at_a_time
 from bambi_anova.errors import UnsupportedError
 from bambi_anova.priors.distributions import DISTRIBUTIONS, REAL_LINE, Known, LogDensity, Prior
 
@@ -227,7 +228,7 @@ def _by_pymc(name: str, prior: Prior) -> ByPymc:
     def compiled(variable: Any, output: Any) -> Callable[[Array], Array]:
         many = pt.dvector("many")
         found = vectorize_graph(output, {variable: many}) if output is not variable else many
-        function = pytensor.function([many], found, mode=Mode("py", "fast_compile"))
+        function = one_at_a_time(pytensor.function([many], found, mode=Mode("py", "fast_compile")))
 
         def call(values: Array) -> Array:
             flat = np.asarray(values, dtype=float)
