@@ -71,6 +71,40 @@ FURTHER |= {"negativebinomial": "alpha", "beta": "kappa", "zero_inflated_poisson
 
 
 @dataclass(frozen=True)
+class Pool:
+    """What studies are drawn from.
+
+    ``trouble`` is how often values are damaged, rows doubled and frames empty, of what harsh
+    studies have; ``extreme`` whether counts, trials and the like may be few or very many.
+    """
+
+    names: list
+    levels: list
+    scales: list
+    units: list
+    rows: list
+    families: dict
+    trouble: float
+    extreme: bool
+
+
+HARSH = Pool(NAMES, LEVELS, SCALES, [1, 2, 3, 6, 12], [1, 2, 5, 12, 24, 48], FAMILIES, 1.0, True)
+PLAIN = Pool(
+    ["A", "B", "C", "my factor", "1st", "ü"],
+    [["a", "b"], ["a", "b", "c"], [1, 2, 3], ["x:y", "ü"], ["p", "q", "r", "only once"]],
+    [1.0, 100.0, 0.01],
+    [4, 8, 12],
+    [24, 48],
+    FAMILIES
+    | {"exponential": "positive", "shifted_lognormal": "positive", "laplace": "real"}
+    | {"skewnormal": "real", "ordered_beta": "share", "sratio": "rating"}
+    | {"hurdle_gamma": "amount", "hurdle_lognormal": "amount", "betabinomial_mode": "trials"},
+    0.1,
+    False,
+)
+
+
+@dataclass(frozen=True)
 class Study:
     """Arguments of ``Model``."""
 
@@ -79,40 +113,43 @@ class Study:
     options: dict = field(default_factory=dict)
 
 
-def study(seed: int) -> Study:
+def study(seed: int, pool: Pool = HARSH) -> Study:
     """Draw a study."""
     rng = np.random.default_rng(seed)
 
     def one_of(choices):
         return choices[rng.integers(len(choices))]
 
-    names = list(rng.choice(NAMES, size=rng.integers(1, 4), replace=False))
-    units, size = int(one_of([1, 2, 3, 6, 12])), int(one_of([1, 2, 5, 12, 24, 48]))
+    names = list(rng.choice(pool.names, size=rng.integers(1, 4), replace=False))
+    units, size = int(one_of(pool.units)), int(one_of(pool.rows))
     frame = pd.DataFrame({"s": rng.integers(0, units, size)})
     for name in names:
-        levels = one_of(LEVELS)
+        levels = one_of(pool.levels)
         between = rng.random() < 0.4
         codes = frame["s"].to_numpy() if between else rng.integers(0, len(levels), size)
         column = pd.Series([levels[code % len(levels)] for code in codes], dtype=object)
-        if rng.random() < 0.3:
+        if rng.random() < 0.3 or not pool.extreme:
             column = column.infer_objects()
         if rng.random() < 0.2:
             with suppress(TypeError, ValueError):
                 column = pd.Categorical(column, [*dict.fromkeys(levels), "never"])
         frame[name] = column
-    frame["x"] = rng.normal(size=size) * one_of(SCALES) + one_of([0, 0, 5, 1e10])
-    family = one_of(list(FAMILIES))
-    y, trials = responses(FAMILIES[family], frame, rng, one_of(SCALES))
+    frame["x"] = rng.normal(size=size) * one_of(pool.scales) + one_of(
+        [0, 0, 5, 1e10 if pool.extreme else 10]
+    )
+    family = one_of(list(pool.families))
+    extreme = one_of if pool.extreme else lambda choices: choices[1]
+    y, trials = responses(pool.families[family], frame, rng, one_of(pool.scales), extreme)
     frame["y"] = y
     left = "y"
     if trials is not None:
         frame["n"], left = trials, "p(y, n)"
-    if rng.random() < 0.15:
+    if rng.random() < 0.15 * pool.trouble:
         frame["y"] = frame["y"].astype(object)
         frame.loc[rng.integers(size), "y"] = one_of([None, "text", np.inf, -1, np.nan, 1e400])
-    if rng.random() < 0.1:
+    if rng.random() < 0.1 * pool.trouble:
         frame = pd.concat([frame, frame], ignore_index=bool(rng.random() < 0.5))
-    if rng.random() < 0.05:
+    if rng.random() < 0.05 * pool.trouble:
         frame = frame.iloc[:0]
     quoted = [name if name.isidentifier() else f"`{name}`" for name in names]
     fixed = one_of([" * ", " + ", ":", "/"]).join(quoted)
@@ -132,7 +169,7 @@ def study(seed: int) -> Study:
     return Study(f"{left} ~ {fixed}{random}", frame, options)
 
 
-def responses(kind, frame, rng, scale):
+def responses(kind, frame, rng, scale, extreme):
     """Draw a response that its family may have, and trials."""
     size = len(frame)
     if kind == "real":
@@ -142,12 +179,14 @@ def responses(kind, frame, rng, scale):
         values = rng.integers(0, 2, size) if rng.random() < 0.7 else np.zeros(size, int)
         return (values.astype(bool) if rng.random() < 0.3 else values), None
     if kind == "trials":
-        n = rng.integers(0, [2, 10, 10**9][rng.integers(3)], size)
+        n = rng.integers(0, extreme([2, 10, 10**9]), size)
         return (rng.random(size) * n).astype(int), n
     if kind == "count":
-        return rng.poisson([0.01, 3, 1e9][rng.integers(3)], size), None
+        return rng.poisson(extreme([0.01, 3, 1e9]), size), None
     if kind == "positive":
         return rng.gamma(2, size=size) * (scale or 1.0), None
+    if kind == "amount":
+        return rng.gamma(2, size=size) * scale * (rng.random(size) < 0.7), None
     if kind == "share":
-        return rng.beta(*[(1, 1), (50, 50), (0.1, 0.1)][rng.integers(3)], size), None
-    return rng.integers(1, [3, 6, 30][rng.integers(3)], size), None
+        return rng.beta(*extreme([(1, 1), (50, 50), (0.1, 0.1)]), size), None
+    return rng.integers(1, extreme([3, 6, 30]), size), None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import bambi_anova as ba
 from bambi_anova.errors import AnovaError, AnovaWarning, DataError
-from tests.generated_studies import study
+from tests.generated_studies import PLAIN, study
 
 #: Studies that once fell.
 FELL = [30, 112, 168, 185, 411, 527, 1226, 1509, 1610, 1723, 2521]
@@ -65,6 +65,14 @@ def test_studies_that_fell_stand(seed):
 @given(st.integers(2000, 1_000_000))
 def test_any_study_gives_a_result_or_an_error_of_ours(seed):
     own = study(seed)
+    result_of(own.formula, own.data, **own.options)
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(st.integers(0, 1_000_000))
+def test_plain_studies_too(seed):
+    own = study(seed, PLAIN)
     result_of(own.formula, own.data, **own.options)
 
 

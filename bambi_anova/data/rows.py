@@ -6,7 +6,7 @@ Everything that can be wrong with a column is found here.  Letters: N rows.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -266,6 +266,8 @@ def read_rows(
         name: factors[name] if name in factors else coded_column(columns[name], name, least=2)
         for name in _flat(units)
     }
+    for name, own in covariates.items():
+        _require_other_factors(name, own.columns, [*factors, *groupings])
     offsets = [
         _finite(values_of(own), own.text) for predictor in predictors for own in predictor.offsets
     ]
@@ -299,6 +301,21 @@ def _require_other_columns(formula: Formula, known: list[str]) -> None:
             f"response {formula.response.text!r} by itself; leave out what reads "
             f"{listing(map(repr, sorted(outcome)))}"
         )
+
+
+def _require_other_factors(name: str, columns: Iterable[str], coded: Sequence[str]) -> None:
+    """Refuse a covariate whose column is a factor's or the units' too: Bambi sees one of them."""
+    for column in columns:
+        if column in coded:
+            raise FormulaError(
+                f"column {column!r}: the covariate {name!r} reads it as numbers, and the formula "
+                "takes it for a factor or for units too; give these a column of their own, such as "
+                f"data.assign({_new_name(column)}=data[{column!r}].astype(str))"
+            )
+
+
+def _new_name(column: str) -> str:
+    return f"{column}_level" if column.isidentifier() else "level"
 
 
 def _unknown_column(name: str, known: list) -> None:

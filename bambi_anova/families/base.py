@@ -407,7 +407,8 @@ class Family:
 
     def _own(self, links: Sequence[Link], data: Observed) -> Array:
         own = links[0].forward(self.response.middle(data))
-        further = [_start(link, own, data) for link in links[1:]]
+        within = data.within if self.collapse.means else np.zeros_like(own)
+        further = [_start(link, own, data.n, within) for link in links[1:]]
         return np.concatenate([own, *further]) if further else own
 
     def at(
@@ -481,12 +482,12 @@ class Family:
             raise ArgumentError(f"family {self.name!r}: {complaint}")
 
 
-def _start(link: Link, own: Array, data: Observed) -> Array:
+def _start(link: Link, own: Array, n: Array, within: Array) -> Array:
     """Return about where further predictors start: at the rows' scatter, or in the middle."""
     if link.name != "log":
         return np.zeros_like(own)
-    mean = (data.n * own).sum() / data.n.sum()
-    spread = np.sqrt((data.n * (own - mean) ** 2 + data.within).sum() / data.n.sum())
+    mean = (n * own).sum() / n.sum()
+    spread = np.sqrt((n * (own - mean) ** 2 + within).sum() / n.sum())
     return np.full_like(own, np.log(spread) if spread > 0 else 0.0)
 
 

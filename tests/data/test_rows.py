@@ -39,6 +39,15 @@ def data():
 # -- Roles -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("formula", ["y ~ x + (1|x)", "y ~ log(x) + (1|s:x)", "y ~ x + (x|x)"])
+def test_a_column_is_read_as_numbers_or_as_units(read, data, formula):
+    with pytest.raises(FormulaError, match=r"column 'x'.*data.assign\(x_level=data\['x'\]"):
+        read(formula, data)
+    data = data.assign(x_level=data["x"].astype(str))
+    rows = read("y ~ log(x) + (1|x_level)", data)
+    assert (set(rows.covariates), set(rows.groupings)) == ({"log(x)"}, {"x_level"})
+
+
 def test_columns_play_the_parts_that_the_formula_gives_them(read, data):
     rows = read("y ~ A * x + C(day) + (z|s)", data)
     assert set(rows.factors) == {"A", "day"}

@@ -203,3 +203,12 @@ def test_a_spread_of_rows_that_do_not_differ_is_refused(rows):
     ba.Model("y ~ group * cond", same, family="gaussian", sigma="group + cond")
     single = rows[~cell | (cell.cumsum() == 1)]
     ba.Model("y ~ group * cond", single, family="gaussian", sigma="group * cond")
+
+
+def test_a_gamma_shape_starts_at_the_scatter_of_the_log_response():
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"A": list("ab") * 20, "y": np.exp(rng.normal(-4, 0.5, 40))})
+    model = ba.Model("y ~ A", frame, family="gamma", alpha="A")
+    likelihood = model.family.likelihood(model.links, model.collapsed)
+    _, start = np.split(likelihood.own_predictor()[:, 0], 2)
+    np.testing.assert_allclose(start, np.log(np.log(frame["y"]).std(ddof=0)))
