@@ -3,11 +3,11 @@
 First ``--map`` notes, once, which test runs which lines (one process a file of tests).  Then a
 seeded sample of the faults of each area is tried, each in a process forked from one that holds
 all libraries but not this package: the tests that run the faulty line, then, if none fails, all
-tests of their files, until one fails.  A fault that makes tests ten times as slow counts as
-noticed.  Everything happens in a copy of the tree; results are appended to a CSV file, and a run
-takes up where the last one ended.
+tests of their files (of each the quickest that take a minute together), until one fails.  A fault
+that makes tests much slower counts as noticed.  Everything happens in a copy of the tree; results
+are appended to a CSV file, and a run takes up where the last one ended.
 
-``--again FILE`` tries the survivors of an earlier CSV; ``--fault FILE LINE AFTER`` one by hand.
+``--again FILE`` tries the survivors of an earlier CSV; ``--fault FILE BEFORE AFTER`` one by hand.
 
 Run ``python benchmarks/mutants/run.py``; see ``--help``.
 """
@@ -19,12 +19,13 @@ import csv
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -51,8 +52,10 @@ AREAS = {
 }
 FIELDS = ["area", "file", "line", "kind", "before", "after", "outcome", "seconds", "by"]
 PYTEST = ["-q", "-x", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow", "--no-header"]
-#: Seconds that tests may take that take one without the fault, and beside that.
-SLOWER, PATIENCE = 10, 20
+#: Seconds of a processor that tests may take that take one without the fault, and beside that.
+SLOWER, PATIENCE = 5, 30
+#: Seconds that the tests of one fault may take without it; the quickest of them come first.
+MOST = 60
 
 
 @dataclass(frozen=True)
@@ -190,13 +193,22 @@ class Lines:
         for test, (_, files) in self.tests.items():
             if any(first <= line <= last for line in files.get(mutant.file, ())):
                 direct.setdefault(test.split("::")[0], []).append(test)
-        files = sorted(direct, key=lambda name: sum(self.tests[t][0] for t in direct[name]))
-        ordered = [test for name in files for test in direct[name]]
-        known = set(ordered)
-        rest = [
-            t for name in files for t in self.tests if t.split("::")[0] == name and t not in known
-        ]
-        return ordered, rest
+        files = sorted(direct, key=lambda name: self.seconds(direct[name]))
+        ordered = self._quick(test for name in files for test in direct[name])
+        of_files = [test for test in self.tests if test.split("::")[0] in direct]
+        known = {test for tests in direct.values() for test in tests}
+        return ordered, self._quick(test for test in of_files if test not in known)
+
+    def _quick(self, tests: Iterable[str]) -> list[str]:
+        """Return the quickest tests that take a minute together, in their order."""
+        tests = list(tests)
+        left, chosen = float(MOST), set()
+        for test in sorted(tests, key=lambda test: self.tests[test][0]):
+            left -= self.tests[test][0]
+            if left < 0:
+                break
+            chosen.add(test)
+        return [test for test in tests if test in chosen]
 
     def seconds(self, tests: list[str]) -> float:
         return sum(self.tests[test][0] for test in tests if test in self.tests)
@@ -244,12 +256,14 @@ def _fails(tests: list[str], limit: float) -> str | None:
     child = os.fork()
     if child == 0:
         os.setsid()
-        signal.alarm(int(limit) + 60)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit)))
         _run(tests, log)
-    end = time.monotonic() + limit
+    end = time.monotonic() + 10 * limit
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
+            if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
+                return ""
             text = log.read_text(errors="replace")
             if os.waitstatus_to_exitcode(status) == 0:
                 return None
