@@ -84,7 +84,9 @@ def main() -> None:
     parser.add_argument("--fault", nargs=3, metavar=("FILE", "BEFORE", "AFTER"))
     parser.add_argument("--tests", nargs="*", help="with --fault: these tests only")
     parser.add_argument("--each", type=int, default=24, help="faults an area")
+    parser.add_argument("--areas", nargs="*", choices=AREAS, default=[*AREAS])
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--most", type=float, default=MOST, help="seconds of tests a fault")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no fault after this")
     options = parser.parse_args()
     tree = _copy(options.work)
@@ -93,11 +95,12 @@ def main() -> None:
         return
     _load_libraries()
     os.chdir(tree)
+    _lines(ROOT / options.work).most = options.most
     if options.fault:
         mutant = by_hand(*options.fault)
         print(*_try(mutant, options.work, options.tests), sep="\n")
         return
-    chosen = sample(options.each, options.seed)
+    chosen = sample(options.each, options.seed, options.areas)
     if options.again:
         left = {_key(row) for row in _rows(options.again) if row["outcome"] == "survived"}
         chosen = [m for m in everything() if m.key in left]
@@ -121,10 +124,10 @@ def everything() -> Iterator[Mutant]:
                 yield from (Mutant(area, file, fault) for fault in faults(path.read_text()))
 
 
-def sample(each: int, seed: int) -> list[Mutant]:
-    """Return some faults of every area, drawn at random, areas taking turns."""
+def sample(each: int, seed: int, areas: list[str]) -> list[Mutant]:
+    """Return some faults of each of the areas, drawn at random, areas taking turns."""
     by_area: dict[str, list[Mutant]] = {}
-    for mutant in everything():
+    for mutant in (one for one in everything() if one.area in areas):
         by_area.setdefault(mutant.area, []).append(mutant)
     drawn = [random.Random(f"{seed} {a}").sample(all_, each) for a, all_ in by_area.items()]
     return [mutant for turn in zip(*drawn, strict=True) for mutant in turn]
@@ -185,6 +188,7 @@ class Lines:
     """What each test runs: test -> (seconds, file -> lines)."""
 
     tests: dict[str, tuple[float, dict[str, list[int]]]]
+    most: float = MOST
 
     def that_run(self, mutant: Mutant) -> tuple[list[str], list[str]]:
         """Return the tests that run the faulty line; and the other tests of their files."""
@@ -200,9 +204,9 @@ class Lines:
         return ordered, self._quick(test for test in of_files if test not in known)
 
     def _quick(self, tests: Iterable[str]) -> list[str]:
-        """Return the quickest tests that take a minute together, in their order."""
+        """Return the quickest tests that take ``most`` seconds together, in their order."""
         tests = list(tests)
-        left, chosen = float(MOST), set()
+        left, chosen = self.most, set()
         for test in sorted(tests, key=lambda test: self.tests[test][0]):
             left -= self.tests[test][0]
             if left < 0:
