@@ -92,6 +92,10 @@ class Model(Specification):
         "thresholded_normal" (Kruschke's chapter 23: the end thresholds held half a point inside
         the ends, so that the latent variable is on the ratings' own scale).  On the response
         scale tables give mean ratings; see ``category_probabilities`` and ``superiority`` too.
+        For categories without an order: "categorical" (log odds of each against the first, in the
+        order of an ordered or sorted column; softmax) or "conditional_logistic" (of each against
+        all behind it).  All log odds have the terms of the formula; see
+        ``category_probabilities`` and ``category_contrasts``.
     priors : mapping of str to bambi.Prior, optional
         By term (the prior of its standard deviation), unit term, covariate, ``"Intercept"`` or
         auxiliary parameter such as ``"sigma"``; of one that has a predictor, a mapping of its own

@@ -9,7 +9,7 @@ from bambi_anova.arguments import with_own_floats
 from bambi_anova.bambi_model.graph import graph as draw_graph
 from bambi_anova.estimates.accuracy import complaints, diagnostics, trust, verdict
 from bambi_anova.estimates.anova import anova
-from bambi_anova.estimates.categories import category_probabilities, superiority
+from bambi_anova.estimates.categories import category_contrasts, category_probabilities, superiority
 from bambi_anova.estimates.contrasts import contrasts
 from bambi_anova.estimates.deflections import deflections
 from bambi_anova.estimates.draws_of import draws_of
@@ -108,6 +108,7 @@ class Result(Posterior):
     slopes = slopes
     unit_slopes = unit_slopes
     category_probabilities = category_probabilities
+    category_contrasts = category_contrasts
     superiority = superiority
     zeros = zeros
     quantiles = quantiles

@@ -389,6 +389,8 @@ def specify(
     )
     rows = replace(rows, left_out=rows.left_out + left_out)
     known = known.suited_to(rows.response, chosen)
+    _require_one_formula(known, parsed, names)
+    names = [*names, *known.always]
     _require_parameterization(known, options)
     _require_offset_on_link(rows, chosen)
     design = build_design(parsed.only(PARENT), rows, known)
@@ -398,7 +400,8 @@ def specify(
     first = LinearPredictor(known.parent.name, chosen, replace(design, formula=parsed))
     found = {first.name: first}
     for one in whole.predicted[1:]:
-        own = build_design(parsed.only(one.name), rows, predictor_family(whole, one.name))
+        terms = PARENT if one.name in known.always else one.name
+        own = build_design(parsed.only(terms), rows, predictor_family(whole, one.name))
         found[one.name] = LinearPredictor(one.name, one.links[0], own, further=True)
     _require_other_names(rows, names)
     given = make_priors(design, known, priors, {name: found[name].design for name in names})
@@ -450,6 +453,8 @@ def _require_means(model: Specification) -> None:
     """
     for part in model.further:
         name, design = part.parent.name, part.design
+        if name in (model.family.plain or model.family).always:
+            continue  # averages over units are those of all predictors together
         random = [unit.name for unit in design.units] + [slope.name for slope in design.slopes]
         bent = model.transformation is not None and name == model.family.residual
         if random and (bent or mean_depends_on(model.family, name)):
@@ -485,6 +490,20 @@ def _require_offset_on_link(rows: Rows, link: Link) -> None:
         raise DataError(
             f"offset(): expected values on the {link.name} scale, found up to {most:.3g}; "
             "exposures stand in it by their logs, as in offset(log(hours))"
+        )
+
+
+def _require_one_formula(family: Family, formula: Formula, names: Sequence[str]) -> None:
+    """Refuse what belongs to one predictor alone where all have the same terms."""
+    if family.always and formula.predictors[PARENT].offsets:
+        raise FormulaError(
+            f"{formula.text!r}: offset() would be one of all log odds of family={family.name!r}; "
+            "leave it out"
+        )
+    if family.always and names:
+        raise FormulaError(
+            f"{names[0]} ~ ...: the log odds of all categories of family={family.name!r} have the "
+            "terms of the response's formula; leave this one out"
         )
 
 

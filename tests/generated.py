@@ -10,8 +10,13 @@ from bambi_anova.families.registry import FAMILIES, get_family
 from bambi_anova.families.sufficient import unmerged
 from bambi_anova.families.values import ResponseValues
 
-#: Every family under every link that it may have.
-FAMILY_LINKS = [(name, link) for name, family in FAMILIES.items() for (link,) in family.likelihoods]
+#: Every family of one predictor under every link that it may have.
+FAMILY_LINKS = [
+    (name, link)
+    for name, family in FAMILIES.items()
+    if not family.always
+    for (link,) in family.likelihoods
+]
 #: Those whose NUTS runs on our own compiled density.
 COMPILED = [
     (name, link) for name, link in FAMILY_LINKS if FAMILIES[name].likelihoods[(link,)].compiled

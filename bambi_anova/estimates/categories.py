@@ -1,6 +1,6 @@
-"""Ratings: how likely each category is, and which of two levels is rated higher.
+"""Categories: how likely each is and how that differs, and which of two levels is rated higher.
 
-Both are read from the probabilities of the categories in cells, averaged over units and over the
+All are read from the probabilities of the categories in cells, averaged over units and over the
 other factors as mean ratings are.
 
 Letters: H chains, D draws, L levels, K categories.
@@ -9,7 +9,7 @@ Letters: H chains, D draws, L levels, K categories.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -42,12 +42,12 @@ def category_probabilities(
     weights: str = "equal",
     at: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
-    """Return how likely each category of a rating is, at each level of a term.
+    """Return how likely each category is, at each level of a term.
 
     Parameters
     ----------
     posterior : Posterior
-        Of a family of ratings, such as "cumulative".
+        Of a family of ratings, such as "cumulative", or of categories, such as "categorical".
     term, population, ci_prob, ci_kind, weights, at
         As for ``means``.
 
@@ -81,8 +81,8 @@ def category_quantities(
     family, names = posterior.family, posterior.design.rows.response.categories
     if family.categories is None:
         raise ArgumentError(
-            f"category_probabilities() asks about ratings; family={family.name!r} has no "
-            "categories. For the mean response use means(scale='response')"
+            f"category_probabilities() asks about ratings or categories; family={family.name!r} "
+            "has none. For the mean response use means(scale='response')"
         )
     if CATEGORY in posterior.design.levels:
         raise ArgumentError(
@@ -92,10 +92,65 @@ def category_quantities(
     parts = {}
     for number, name in enumerate(names):
         scale = family.categories(number)
-        own = posterior.specification.with_family(replace(family, scale=scale))
+        own = posterior.specification.with_family(family.on_scale(scale))
         read = replace(posterior, specification=own)
         parts[name] = mean_quantities(read, term, population, "response", weights=weights, at=at)
     return replace(Quantities.beside(parts, CATEGORY), null=0.0, link="", of="")
+
+
+def category_contrasts(
+    posterior: Posterior,
+    term: str,
+    by: str | Sequence[str] | None = None,
+    population: str = "super",
+    ci_prob: float = 0.95,
+    ci_kind: str = "hdi",
+    *,
+    weights: str = "equal",
+    at: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Return how much more likely each category is at one level than at another.
+
+    Contrasts of the log odds of a category, which the effects are about, are
+    ``contrasts(term, parameter=...)``.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of a family of ratings, such as "cumulative", or of categories, such as "categorical".
+    term : str
+        One factor, or several joined by colons, whose cells are compared.
+    by : str or sequence of str, optional
+        Further factors: levels are compared at each of theirs.
+    population, ci_prob, ci_kind, weights, at
+        As for ``means``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each pair of levels and each ``category``.
+
+    Raises
+    ------
+    ArgumentError
+        If the family has no categories, or an argument has a value that it cannot take.
+
+    Examples
+    --------
+    >>> result.category_contrasts("task", by="group")  # doctest: +SKIP
+    """
+    interval = Interval(ci_prob, ci_kind)
+    pairs = _pairs(posterior, term, by, population, weights, at)
+    names = posterior.design.rows.response.categories
+    labels = [
+        {"term": term, **one.place, "contrast": " - ".join(one.levels), CATEGORY: name}
+        for one in pairs
+        for name in names
+    ]
+    values = np.concatenate([one.first - one.second for one in pairs], axis=-1)
+    good = np.repeat([one.supported for one in pairs], len(names))
+    quantities = Quantities(pd.DataFrame(labels), values, good, population, "response")
+    return quantity_table(quantities, posterior.sampling, interval)
 
 
 def superiority(
@@ -145,6 +200,42 @@ def superiority(
     """
     interval = Interval(ci_prob, ci_kind)
     one_of("measure", measure, MEASURES)
+    if posterior.family.response.nominal:
+        raise ArgumentError(
+            f"superiority() asks which of two ratings is higher; categories of "
+            f"family={posterior.family.name!r} have no order. See category_contrasts({term!r})"
+        )
+    pairs = _pairs(posterior, term, by, population, weights, at)
+    labels = [{"term": term, **one.place, "contrast": " > ".join(one.levels)} for one in pairs]
+    values = np.stack([_higher(one.first, one.second) for one in pairs], axis=-1)
+    null = EVEN
+    if measure == "cliffs_delta":
+        values, null = 2 * values - 1, 0.0
+    good = np.array([one.supported for one in pairs])
+    quantities = Quantities(pd.DataFrame(labels), values, good, population, "response", null=null)
+    return quantity_table(quantities, posterior.sampling, interval)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two levels and their probabilities, of shape (H, D, K), at levels of further factors."""
+
+    levels: tuple[str, str]
+    place: Mapping[str, Any]
+    first: Array
+    second: Array
+    supported: bool
+
+
+def _pairs(
+    posterior: Posterior,
+    term: str,
+    by: str | Sequence[str] | None,
+    population: str,
+    weights: str,
+    at: Mapping[str, Any] | None,
+) -> list[_Pair]:
+    """Return each pair of levels of a term, at each level of further factors."""
     beside = [by] if isinstance(by, str) else list(by or ())
     factors = term.split(":")
     for name in beside:
@@ -154,22 +245,23 @@ def superiority(
     count = len(posterior.design.rows.response.categories)
     levels = found.labels.iloc[::count].reset_index(drop=True).drop(columns=CATEGORY)
     shares = found.draws.reshape(*found.draws.shape[:2], len(levels), count)
-    place = [name for name in levels if name not in factors]
-    groups = levels.groupby(place, sort=False).indices.values() if place else [levels.index]
-    labels, draws, supported = [], [], []
-    for own in groups:
-        for first, second in combinations(own, 2):
-            names = (":".join(map(str, levels.loc[i, factors])) for i in (first, second))
-            row = {"term": term, **levels.loc[first, place], "contrast": " > ".join(names)}
-            labels.append(row)
-            draws.append(_higher(shares[..., first, :], shares[..., second, :]))
-            supported.append(found.supported[[first * count, second * count]].all())
-    values, null = np.stack(draws, axis=-1), EVEN
-    if measure == "cliffs_delta":
-        values, null = 2 * values - 1, 0.0
-    pairs, good = pd.DataFrame(labels), np.array(supported)
-    quantities = Quantities(pairs, values, good, found.population, found.scale, null=null)
-    return quantity_table(quantities, posterior.sampling, interval)
+    names = [str(name) for name in levels if name not in factors]
+    groups = levels.groupby(names, sort=False).indices.values() if names else [levels.index]
+    return [
+        _Pair(
+            (_joined(levels.loc[first, factors]), _joined(levels.loc[second, factors])),
+            {name: levels.loc[first, name] for name in names},
+            shares[..., first, :],
+            shares[..., second, :],
+            bool(found.supported[[first * count, second * count]].all()),
+        )
+        for own in groups
+        for first, second in combinations(own, 2)
+    ]
+
+
+def _joined(levels: pd.Series) -> str:
+    return ":".join(map(str, levels))
 
 
 def _higher(first: Array, second: Array) -> Array:

@@ -123,13 +123,13 @@ def _levels(quantile: float | Sequence[float]) -> Array:
 
 def _require_continuous(posterior: Posterior) -> None:
     family, response = posterior.family, posterior.family.response
-    countable = response.trials or response.binary or response.counts or response.ordered
+    countable = response.trials or response.binary or response.counts or family.categories
     if countable or family.of_mean.tails is None or is_transformed(posterior.specification):
         kind = "a transformed response" if not countable else f"family={family.name!r}"
         raise ArgumentError(
             f"quantiles() asks about a continuous response as it was measured; {kind} has no "
             "such quantiles. Use means(scale='response')"
-            + (" or category_probabilities()" if response.ordered else "")
+            + (" or category_probabilities()" if family.categories else "")
         )
 
 

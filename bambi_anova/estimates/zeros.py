@@ -84,8 +84,7 @@ def zero_quantities(
             f"factor {QUANTITY!r}: the table of zeros has a column of this name; rename the "
             "column in the data"
         )
-    plain = family.plain and replace(family.plain, scale=family.zero)
-    chances = replace(family, scale=family.zero, plain=plain)
+    chances = family.on_scale(family.zero)
     own = posterior.specification.with_family(chances)
     zero, mean = (
         mean_quantities(one, term, population, "response", weights=weights, at=at)

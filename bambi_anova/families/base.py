@@ -9,7 +9,7 @@ Letters: N rows of data, M sufficient rows, G columns (settings or draws), K lin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -253,10 +253,15 @@ class Family:
         (response, link) -> the family for ratings with such categories.
     categories : callable, optional
         From the number of a category to its probability as what stands on the response scale.
+    category : int, optional
+        Of categories without an order: the number of that whose probability stands on the response
+        scale.
     zero : ResponseScale, optional
         The probability of zero as what stands on the response scale, where that is possible.
     columns : callable
         (rows, sets) -> the columns of the likelihood.
+    always : tuple of str
+        Further parameters that always have a predictor: one of the first one's terms.
     plain : Family, optional
         The same family before a formula gave further parameters predictors.
     tails : callable, optional
@@ -288,8 +293,10 @@ class Family:
     refuse: Callable[[Family, ResponseValues], None] | None = None
     suited: Callable[[ResponseValues, Link], Family] | None = None
     categories: Callable[[int], ResponseScale] | None = None
+    category: int | None = None
     zero: ResponseScale | None = None
     columns: Callable[[Collapsed, Array | None], Observed] = columns
+    always: tuple[str, ...] = ()
     plain: Family | None = None
     tails: Callable[[Parameters, Collapsed], tuple[Array, Array]] | None = None
     instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -400,6 +407,10 @@ class Family:
     def form(self, links: Sequence[Link]) -> RowLikelihood:
         """Return the likelihood of rows under some links."""
         return self.likelihoods[tuple(link.name for link in links)]
+
+    def on_scale(self, scale: ResponseScale) -> Family:
+        """Return the same family with something else on the response scale."""
+        return replace(self, scale=scale, plain=self.plain and self.plain.on_scale(scale))
 
     def suited_to(self, response: ResponseValues, link: Link) -> Family:
         """Return the family for the categories of a response; itself where there are none."""

@@ -61,6 +61,7 @@ def with_predictors(family: Family, names: Sequence[str]) -> Family:
             for parent, form in family.likelihoods.items()
         },
         overdispersed="",
+        always=(),
         plain=family,
     )
 
@@ -110,6 +111,7 @@ def predictor_family(family: Family, name: str) -> Family:
         thresholds=(),
         intercept=True,
         categories=None,
+        always=(),
         tails=None,
         instead={},
     )

@@ -24,7 +24,10 @@ _WITH_ENDS = "use 'ordered_beta' for rates with zeros and ones, 'beta' for 0 < y
 _STAGES = "it is called 'sratio' here"
 _AMOUNTS = "use 'hurdle_gamma' or 'hurdle_lognormal' for positive amounts with zeros"
 _RATINGS = "it is called 'cumulative' here"
-_CATEGORIES = "responses of several categories are not modelled here; use Bambi or brms"
+_CATEGORIES = (
+    "use family='categorical' with one observation a row; of counts by category, repeat rows: "
+    "data.loc[data.index.repeat(data['count'])], which costs nothing, as equal rows are merged"
+)
 
 #: By the name in small letters without blanks, dots, dashes and underscores.
 ELSEWHERE = {
@@ -52,7 +55,7 @@ ELSEWHERE = {
     **dict.fromkeys(("zinb", "zeroinflatednegbinomial"), _INFLATED),
     "hurdlenegbinomial": "it is called 'hurdle_negativebinomial' here",
     **dict.fromkeys(("truncatedpoisson", "truncatednbinom2"), _TRUNCATED),
-    **dict.fromkeys(("multinomial", "categorical", "softmax"), _CATEGORIES),
+    **dict.fromkeys(("multinomial", "softmax", "mlogit", "nominal"), _CATEGORIES),
 }
 #: An R call of a family: its name and what stands in the brackets.
 _CALL = re.compile(r"\s*([\w.-]+)\s*\((.*)\)\s*")

@@ -117,6 +117,12 @@ AMOUNTS = metric_geometry(_log_of_positive)
 RATING_SCORES = metric_geometry(_normal_scores)
 CLOSED_LOGIT_METRIC = metric_geometry(lambda y: special.logit(np.clip(y, 0.02, 0.98)))
 LOGIT_METRIC = metric_geometry(special.logit)
+#: Of log odds between categories: about a quarter of a row each.
+NO_SCORES = Geometry(
+    lambda response, groups: float(response.counts.sum()) / 4,
+    lambda response, codes, groups: response.total(codes) / 4,
+    lambda response, offset, codes: np.zeros(int(codes.max()) + 1),
+)
 #: Of the log of an sd, and about so of other further parameters: each row says 2 of it.
 SCATTER = Geometry(
     lambda response, groups: 2 * float(response.counts.sum()),

@@ -9,6 +9,7 @@ from bambi_anova.families.base import THRESHOLD, Family
 from bambi_anova.families.beta import BETA
 from bambi_anova.families.betabinomial import BETA_BINOMIAL, BETA_BINOMIAL_MODE
 from bambi_anova.families.binomial import BERNOULLI, BINOMIAL
+from bambi_anova.families.categorical import CATEGORICAL, CONDITIONAL_LOGISTIC
 from bambi_anova.families.cumulative import CUMULATIVE, THRESHOLDED_NORMAL
 from bambi_anova.families.elsewhere import advice, plain
 from bambi_anova.families.exgaussian import EX_GAUSSIAN
@@ -151,3 +152,5 @@ register(EXPONENTIAL)
 register(CUMULATIVE)
 register(SRATIO)
 register(THRESHOLDED_NORMAL)
+register(CATEGORICAL)
+register(CONDITIONAL_LOGISTIC)

@@ -20,6 +20,7 @@ from bambi_anova.families.geometry import (
     LOG_METRIC,
     LOGIT_METRIC,
     METRIC,
+    NO_SCORES,
     RATING_SCORES,
     Geometry,
 )
@@ -64,6 +65,8 @@ class Response:
         Whether it is a count, and an offset so the log of an exposure.
     ordered : bool
         Whether its values are ordered categories.
+    nominal : bool
+        Whether they are numbers of categories without an order.
     """
 
     read: Read
@@ -74,6 +77,7 @@ class Response:
     binary: bool = False
     counts: bool = False
     ordered: bool = False
+    nominal: bool = False
 
 
 def _numbers(name: str, column: pd.Series) -> Array:
@@ -239,6 +243,31 @@ def _read_rating(
     return ResponseValues(name, values, categories=tuple(map(str, names)))
 
 
+def _read_category(
+    name: str, column: pd.Series, trials: pd.Series | None, success: str | None
+) -> ResponseValues:
+    """Number categories from zero up, in their own order or sorted."""
+    used = column if isinstance(column.dtype, pd.CategoricalDtype) else None
+    levels = (
+        _sorted(column.unique())
+        if used is None
+        else [one for one in used.cat.categories if (used == one).any()]
+    )
+    if not FEWEST_CATEGORIES <= len(levels) <= MOST_CATEGORIES:
+        remedy = "family='bernoulli'" if len(levels) == 2 else "other families for other responses"
+        if len(levels) < 2:
+            raise DataError(f"response {name!r} is constant: every row is {levels[0]!r}")
+        raise DataError(
+            f"response {name!r}: expected {FEWEST_CATEGORIES} to {MOST_CATEGORIES} categories, "
+            f"found {len(levels)}: {listing(levels, 6)}; use {remedy}"
+        )
+    names = tuple(map(str, levels))
+    if len(set(names)) < len(names):
+        raise DataError(f"response {name!r}: two categories read the same as text; rename one")
+    values = column.map({level: float(k) for k, level in enumerate(levels)}).to_numpy(dtype=float)
+    return ResponseValues(name, values, categories=names)
+
+
 def _rate(data: Observed) -> Array:
     return (data.y + 0.5) / (data.trials + 1)
 
@@ -294,5 +323,9 @@ RATING = Response(
 #: Of a latent variable on the scale of the ratings themselves.
 METRIC_RATING = Response(
     _read_rating, _metric(lambda y: y), METRIC, lambda data: data.y, ordered=True
+)
+#: Categories without an order.
+CATEGORY = Response(
+    _read_category, _probability, NO_SCORES, lambda data: np.full_like(data.y, 0.5), nominal=True
 )
 PROPORTION = Response(_read_proportion, _probability, BINOMIAL, _rate, trials=True)

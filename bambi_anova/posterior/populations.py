@@ -17,9 +17,12 @@ Letters: H chains, D draws, C cells, J levels of a unit term, F the finest of un
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
+from scipy import special
 
 from bambi_anova.arguments import one_of
 from bambi_anova.design.membership import NestedUnits, nested_units
@@ -35,6 +38,8 @@ from bambi_anova.posterior.response_scale import (
 
 Array = np.ndarray
 
+#: Points that an average over new units is taken at, where these differ in several predictors.
+NODES = 256
 POPULATION_NAMES = {
     "super": "superpopulation (new units)",
     "finite": "finite population (these units)",
@@ -76,8 +81,54 @@ def _average_response(posterior: Posterior) -> Array:
 
 def _super_response(posterior: Posterior) -> Array:
     draws = posterior.draws
-    sd = np.sqrt(cell_variance(draws, posterior.design))
-    return over_units(posterior, draws.cells, sd, beside_cells(posterior))
+    parts = _differing(posterior)
+    if len(parts) == 1:
+        return over_units(posterior, draws.cells, _units_sd(posterior), beside_cells(posterior))
+    sds, beside = [_units_sd(part) for part in parts], beside_cells(posterior)
+    total = np.zeros_like(draws.cells)
+    nodes = normal_nodes(len(parts))
+    for node in nodes:
+        own, *further = (
+            part.draws.cells + sd * z for part, sd, z in zip(parts, sds, node, strict=True)
+        )
+        total += at_predictor(posterior, own, beside | _on_own_scales(parts[1:], further))
+    return total / len(nodes)
+
+
+def _units_sd(posterior: Posterior) -> Array:
+    """Return the sd of all effects of a new unit together, shape (H, D, 1) or (H, D, C)."""
+    return np.sqrt(cell_variance(posterior.draws, posterior.design))
+
+
+def _differing(posterior: Posterior) -> list[Posterior]:
+    """Return the posterior, and behind it those of further predictors in which units differ."""
+    parts = [
+        replace(posterior, specification=part, draws=posterior.draws.further[part.parent.name])
+        for part in posterior.specification.further
+        if part.design.units
+    ]
+    return [posterior, *parts]
+
+
+def _on_own_scales(parts: Sequence[Posterior], predictors: Sequence[Array]) -> dict[str, Array]:
+    """Return further parameters at their linear predictors."""
+    return {
+        part.specification.parent.name: part.link.inverse(eta)
+        for part, eta in zip(parts, predictors, strict=True)
+    }
+
+
+@lru_cache
+def normal_nodes(predictors: int) -> Array:
+    """Return points that averages over independent normals are taken at, shape (Q, predictors).
+
+    Sobol's, and each mirrored at zero, so that what is linear has no error.
+    """
+    from scipy.stats import qmc
+
+    points = qmc.Sobol(predictors, rng=np.random.default_rng(1)).random(NODES // 2)
+    normals = special.ndtri(points)
+    return np.concatenate([normals, -normals])
 
 
 def _median(posterior: Posterior) -> Array:
@@ -86,7 +137,9 @@ def _median(posterior: Posterior) -> Array:
 
 
 def _finite_median(posterior: Posterior) -> Array:
-    return median_at(posterior, _finite_link(posterior), beside_cells(posterior))
+    parts = _differing(posterior)
+    own, *further = map(_finite_link, parts)
+    return median_at(posterior, own, beside_cells(posterior) | _on_own_scales(parts[1:], further))
 
 
 def beside_cells(posterior: Posterior) -> dict[str, Array]:
@@ -123,9 +176,10 @@ def _finite_link(posterior: Posterior) -> Array:
 def _unseen(posterior: Posterior, name: str, levels: Array) -> Array:
     """Draw effects that were never observed, shape (H, D, number of levels)."""
     draws, weighting = posterior.draws, posterior.sampling.weighting
+    key = posterior.specification.parent.key
     return sum(
         (
-            sd[..., None] * unseen_normals(part, levels, draws.sample_shape, weighting)
+            sd[..., None] * unseen_normals(key(part), levels, draws.sample_shape, weighting)
             for part, sd in drawn_parts(name, draws, posterior.design).items()
         ),
         np.zeros((*draws.sample_shape, len(levels))),
@@ -170,22 +224,32 @@ def _finite_response(posterior: Posterior) -> Array:
     draws, model = posterior.draws, posterior.specification
     if model.link.name == "identity" and model.family.scale.affine and not is_transformed(model):
         return at_predictor(posterior, _finite_link(posterior), beside_cells(posterior))
-    crossed = nested_units(posterior.design)
+    crossed, predictors = nested_units(posterior.design), _differing(posterior)
     means, beside = np.empty_like(draws.cells), beside_cells(posterior)
     for cell in range(means.shape[-1]):
-        parts = [_unit_effects(posterior, nested, cell) for nested in crossed]
-        parts = [part for part in parts if part.shape[-1]]
+        effects = [
+            [own for nested in crossed if (own := _unit_effects(one, nested, cell)).shape[-1]]
+            for one in predictors
+        ]
         # One chain at a time: of crossed units every combination counts.
         for chain in range(means.shape[0]):
-            eta = draws.cells[chain, :, cell, None]
-            for part in parts:
-                eta = (eta[:, :, None] + part[chain][:, None, :]).reshape(len(eta), -1)
+            eta, *further = (
+                _with_effects(one.draws.cells[chain, :, cell, None], own, chain)
+                for one, own in zip(predictors, effects, strict=True)
+            )
             auxiliary = {
                 name: values[chain, :, [cell if values.shape[-1] > 1 else 0]].T
                 for name, values in beside.items()
-            }
+            } | _on_own_scales(predictors[1:], further)
             means[chain, :, cell] = at_predictor(posterior, eta, auxiliary).mean(axis=-1)
     return means
+
+
+def _with_effects(eta: Array, effects: Sequence[Array], chain: int) -> Array:
+    """Add effects of units to a cell's predictor in one chain, in every combination; (D, F)."""
+    for own in effects:
+        eta = (eta[:, :, None] + own[chain][:, None, :]).reshape(len(eta), -1)
+    return eta
 
 
 _MEANS: dict[tuple[str, str], Callable[[Posterior], Array]] = {

@@ -83,8 +83,9 @@ def stands_for(model: Specification, scale: str) -> str:
     >>> [stands_for(model, scale) for scale in SCALES]
     ['mean of log(yield)', 'mean of yield', 'median of yield']
     """
-    if model.parent.further:
-        name = f"{model.family.scale.word} of {model.design.rows.response.name}"
+    if model.parent.further or model.family.response.nominal:
+        word = (model.family.parent if scale == LINK else model.family.scale).word
+        name = f"{word} of {model.design.rows.response.name}"
         return f"{model.link.name} of the {name}" if scale == LINK else name
     if is_transformed(model):
         of = model.design.rows.response.name if scale == LINK else model.transformed.of

@@ -47,21 +47,27 @@ class Replicates:
     rows : ReplicateRows
     units : str
         Whose data: of "these" units or of "new" ones; "prior" for draws from the prior.
+    category : int, optional
+        Of categories without an order: that whose share takes the part of a mean.
     """
 
     sample_shape: tuple[int, int]
     values: Array
     rows: ReplicateRows
     units: str
+    category: int | None = None
 
     def by(self, groups: Grouping) -> tuple[Array, Array, Array]:
         """Return mean responses by group: replicated (K, G), observed (G,) and their base (G,)."""
         rows, count = self.rows, len(groups.labels)
+        made, seen = self.values, rows.rows.values
+        if self.category is not None:
+            made, seen = (np.asarray(own == self.category, dtype=float) for own in (made, seen))
         entries = (rows.factor, (groups.codes[rows.first], np.arange(len(rows.first))))
         gather = sparse.csr_array(entries, shape=(count, len(rows.first)))
         base = np.bincount(groups.codes[rows.first], rows.size, minlength=count)
         with np.errstate(invalid="ignore", divide="ignore"):  # groups without one trial
-            return (gather @ self.values.T).T / base, gather @ rows.rows.values / base, base
+            return (gather @ made.T).T / base, gather @ seen / base, base
 
 
 def replicates(
@@ -84,7 +90,7 @@ def replicates(
     if units == "new":
         predictor = predictor.with_new_units(rng)
     values = model.family.replicate(row_parameters(predictor, model, rows.rows), rows.rows, rng)
-    return Replicates(predictor.sample_shape, values, rows, units)
+    return Replicates(predictor.sample_shape, values, rows, units, model.family.category)
 
 
 def replicates_of(

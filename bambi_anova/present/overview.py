@@ -16,6 +16,7 @@ from bambi_anova.present.markup import to_html
 from bambi_anova.specification import Specification
 
 _RATINGS = "          category_probabilities(term), superiority(term)\n"
+_CATEGORIES = "          category_probabilities(term), category_contrasts(term)\n"
 NO_MISFIT = "none found"
 _HEAD = "padding:2px 12px 2px 0;border:0;text-align:left;vertical-align:top;background:none"
 _BODY = "padding:2px 0;border:0;text-align:left;background:none;font-family:monospace"
@@ -56,9 +57,15 @@ def result_text(posterior: Posterior) -> str:
         f"  misfit: {misfit_text(posterior) or NO_MISFIT}\n"
         "  tables: means(), deflections(), contrasts(term), slopes(column), anova(),\n"
         "          probability(statement, term), orders(term), kruschke(), trust()\n"
-        f"{_RATINGS if posterior.family.categories else ''}"
+        f"{_of_categories(posterior)}"
         "  draws: draws_of(table), idata"
     )
+
+
+def _of_categories(posterior: Posterior) -> str:
+    if not posterior.family.categories:
+        return ""
+    return _CATEGORIES if posterior.family.response.nominal else _RATINGS
 
 
 def result_html(posterior: Posterior) -> str:

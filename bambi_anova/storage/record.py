@@ -107,7 +107,7 @@ def unpack_specification(
     AnovaError
         If it cannot be made, or is another one than it was.
     """
-    links = record.links
+    link = next(iter(record.links.values()))  # further parameters have one choice
     missing = set(record.functions) - set(extra_namespace)
     known = {
         own.text for own in parse_formula(record.formula).expressions if not own.words & missing
@@ -119,7 +119,7 @@ def unpack_specification(
         Tally(frame, arrays[COUNT]) if COUNT in arrays else frame,
         record.family,
         {name: _unpack_prior(own) for name, own in record.priors.items()},
-        links if len(links) > 1 else next(iter(links.values())),
+        link,
         record.categorical,
         options=Options(record.collapse, record.parameterization, record.priors_on, namespace),
         left_out=record.left_out,

@@ -37,6 +37,8 @@ from tests.generated import (
 )
 
 EACH = pytest.mark.parametrize("name", FAMILIES)
+#: Those of several predictors have tests of their own (test_categorical).
+EACH_OF_ONE = pytest.mark.parametrize("name", dict.fromkeys(name for name, _ in FAMILY_LINKS))
 EACH_LINK = pytest.mark.parametrize(("name", "link"), FAMILY_LINKS)
 pytestmark = pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
 
@@ -440,7 +442,7 @@ def draws_of(model):
     return tree[next(iter(tree.data_vars))].to_numpy()
 
 
-@EACH
+@EACH_OF_ONE
 def test_default_priors_hold_what_drew_the_data(name):
     family, model = get_family(name), model_of(name, None)
     prior = make_priors(model.design, family)
@@ -455,7 +457,7 @@ def test_default_priors_hold_what_drew_the_data(name):
     assert np.isfinite(draws_of(model)).mean() > 0.95
 
 
-@EACH
+@EACH_OF_ONE
 def test_in_other_units_of_the_response_the_priors_say_the_same(name):
     data, factor = generated(name, None), 1000.0
     family = get_family(name)

@@ -19,7 +19,7 @@ PREDICTABLE = [
     (name, one.name)
     for name, family in FAMILIES.items()
     for one in family.auxiliary
-    if one.predictable is not None
+    if one.predictable is not None and one.name not in family.always
 ]
 
 

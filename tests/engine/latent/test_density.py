@@ -278,7 +278,7 @@ PREDICTABLE = [
     (name, one.name)
     for name, family in FAMILIES.items()
     for one in family.auxiliary
-    if one.predictable is not None
+    if one.predictable is not None and one.name not in family.always
 ]
 
 
@@ -291,6 +291,15 @@ def test_the_density_is_bambis_where_a_further_parameter_has_a_predictor(
     link = known.parent.links[0].name
     formula = f"{left_hand_side(known)} ~ group * task + dose + Error(s); {parameter} ~ group"
     model = ba.Model(formula, generated(family, link, units=4), family=family, collapse=collapse)
+    same_up_to_a_constant(model, spread=0.2)
+
+
+@pytest.mark.parametrize("collapse", [True, False])
+@pytest.mark.parametrize("family", [name for name, known in FAMILIES.items() if known.always])
+def test_the_density_is_bambis_of_categories(family, collapse):
+    data = generated("cumulative", "probit", units=4)
+    data = data.assign(y=data["y"].map({1: "a", 2: "b: 1", 3: "[c]", 4: "a", 5: "b: 1"}))
+    model = ba.Model("y ~ group * task + dose + Error(s)", data, family=family, collapse=collapse)
     same_up_to_a_constant(model, spread=0.2)
 
 
