@@ -1,18 +1,20 @@
 """The site's pages: all there, all reachable, links and code that hold; no Sphinx is needed."""
 
+import importlib.util
 import re
+import warnings
 from pathlib import Path
 
 import pytest
 
 import bambi_anova as ba
-from docs.generate import gallery, reference
+from docs.generate import designs, gallery, outputs, reference
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 WRITTEN = sorted(DOCS.rglob("*.md"))
 #: Pages that the build writes.
-MADE = [DOCS / "reference", DOCS / "gallery"]
+MADE = [DOCS / "reference", DOCS / "gallery", designs.PAGE]
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)\s#]+)(?:#[^)]*)?\)")
 each = pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.relative_to(DOCS).as_posix())
 
@@ -47,7 +49,8 @@ def test_every_page_is_reached_from_the_first():
         seen |= new
         new = {found for page in new if page.suffix == ".md" for found in listed(page)} - seen
     reports = {*(ROOT / "benchmarks").rglob("*.md"), *(ROOT / "tutorials").glob("*.ipynb")}
-    assert {*WRITTEN, *reports} - seen == set()
+    made = {page for page in WRITTEN if str(page).startswith(tuple(map(str, MADE)))}
+    assert {*WRITTEN, *reports} - seen - made == set()
 
 
 def test_the_reference_has_every_public_name_once_and_no_empty_page():
@@ -100,3 +103,64 @@ def test_every_script_of_the_gallery_draws(name, tmp_path):
     script.write_text(gallery.scripts()[name].read_text())
     gallery.draw(script)
     assert (tmp_path / f"{name}.png").stat().st_size > 5000
+
+
+def tolerance():
+    """The script that compares what tutorials print."""
+    path = ROOT / "tutorials" / "execute.py"
+    spec = importlib.util.spec_from_file_location("execute_tutorials", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+#: Pages whose code takes longer.
+SLOW = {"jasp", "pingouin"}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[pytest.mark.slow] * (p.stem in SLOW)) for p in outputs.pages()],
+    ids=lambda page: page.relative_to(DOCS).as_posix(),
+)
+def test_the_code_of_a_page_prints_what_the_page_shows(page):
+    script, apart = tolerance(), []
+
+    def seen(shown, now):
+        same = script.words(shown) == script.words(now)
+        lines = zip(shown.splitlines(), now.splitlines(), strict=False)
+        near = all(script.close(script.numbers(a), script.numbers(b)) for a, b in lines)
+        if not (same and near):
+            apart.append(f"{shown} is now {now}")
+
+    outputs.run(page.read_text(encoding="utf-8"), seen)
+    assert apart == []
+
+
+def test_a_page_that_prints_something_else_is_seen():
+    found = []
+    text = "```python\nx = 2\nx + 1\n```\n\n```text\n4\n```\n"
+    assert "```text\n3\n```" in outputs.run(text, lambda *pair: found.append(pair))
+    assert found == [("4\n", "3\n")]
+
+
+@pytest.mark.parametrize("case", designs.CASES, ids=lambda case: case.title)
+def test_designs_are_what_their_page_says(case):
+    design = case.model().design
+    picture = designs.strata(design)
+    for unit in design.units:
+        assert f"<b>{unit.name}</b> <small>{unit.size}</small>" in picture
+    for term in design.terms:
+        assert picture.count(f"<code>{term.name}</code>") == len(term.strata)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        again = eval(case.code(), {"ba": ba, "data": case.data()})
+    assert str(again.design) == str(design)
+
+
+def test_boxes_lie_in_the_units_that_hold_them():
+    case = next(one for one in designs.CASES if one.formula.endswith("Error(block/variety)"))
+    picture = designs.strata(case.model().design)
+    places = [picture.index(f"<b>{name}") for name in ("block<", "block:variety<", "rows")]
+    assert places == sorted(places)
+    assert "</div>" not in picture[: places[-1]]

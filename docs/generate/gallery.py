@@ -91,7 +91,7 @@ def make() -> None:
     for name, path in scripts().items():
         mark = FOLDER / f"{name}.made"
         digest = hashlib.sha256(package.encode() + path.read_bytes()).hexdigest()
-        if not mark.exists() or mark.read_text() != digest:
+        if not pictures(path) or not mark.exists() or mark.read_text() != digest:
             draw(path)
             mark.write_text(digest)
     write(FOLDER / "index.md", page())
