@@ -40,7 +40,8 @@ def listed(page):
             if name and not name.startswith(":"):
                 start = ROOT if name.startswith("/") else page.parent
                 for suffix in (".md", ".ipynb"):
-                    yield from start.glob(f"{name.lstrip('/')}{suffix}")
+                    found = start.glob(f"{name.lstrip('/')}{suffix}")
+                    yield from (path.resolve() for path in found)
 
 
 def test_every_page_is_reached_from_the_first():
