@@ -14,10 +14,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bambi_anova.posterior.importance import FEWEST, Weighting, monte_carlo, tail_shapes
+from bambi_anova.posterior.importance import Weighting, monte_carlo, tail_shapes
 from bambi_anova.posterior.trust import MAX_PARETO_K, MAX_R_HAT, MAX_SHARE_ERROR, Sampling
 
 Array = np.ndarray
+
+#: Draws below which a fifth of their weights, the most that a tail is fitted to, tells nothing.
+MIN_SIDE = 100
 
 
 def shares(holds: Array, sampling: Sampling, about: pd.DataFrame) -> pd.DataFrame:
@@ -95,7 +98,7 @@ def _weights_settle(draws: Array, weighting: Weighting) -> Array:
     good = np.ones(draws.shape[-1], dtype=bool)
     for column, within in enumerate(inside.T):
         for side in (within, ~within):
-            if side.sum() >= FEWEST:
+            if side.sum() >= MIN_SIDE:
                 k = tail_shapes(weight[side][:, None], "right")
                 good[column] &= bool(k[0] <= MAX_PARETO_K)
     return good
