@@ -111,7 +111,9 @@ def _parser() -> argparse.ArgumentParser:
             "--method", help="inference method (default: a quick fit, then NUTS to confirm it)"
         )
         command.add_argument("--quick", action="store_true", help="leave it at the quick fit")
-        command.add_argument("--draws", type=int, default=1000, help="draws a chain")
+        command.add_argument(
+            "--draws", type=int, help="draws a chain (default: 1000, more where quick fits need it)"
+        )
         command.add_argument("--tune", type=int, help="tuning steps a chain")
         command.add_argument("--chains", type=int, default=4)
         command.add_argument("--seed", type=int, default=None, help="random seed")

@@ -283,7 +283,7 @@ class Model(Specification):
     def fit(
         self,
         inference_method: str = "nuts",
-        draws: int = 1000,
+        draws: int | None = None,
         tune: int | None = None,
         chains: int = 4,
         random_seed: int | None = None,
@@ -302,9 +302,12 @@ class Model(Specification):
             - "laplace", "pathfinder", "advi": quick fits, in a second or so; ``Result.verdict``
               says whether to believe them.
             - "auto": "laplace", and NUTS started from it where that is not trusted.
-        draws, tune, chains : int
-            Draws kept a chain, tuning steps a chain (by default 1,000, or 300 with ``init``),
-            and chains.  Quick fits make ``chains`` independent parts and do not tune.
+        draws : int, optional
+            Draws kept a chain: by default 1,000, of which quick fits make up to four times as
+            many where long tails, as of few units, call for them.
+        tune, chains : int
+            Tuning steps a chain (by default 1,000, or 300 with ``init``), and chains.  Quick fits
+            make ``chains`` independent parts and do not tune.
         random_seed : int, optional
         progressbar : bool
         init : Result, optional
@@ -336,7 +339,7 @@ class Model(Specification):
         >>> full = model.fit(init=quick, random_seed=1)  # doctest: +SKIP
         """
         from bambi_anova.engine.methods import check_method
-        from bambi_anova.engine.request import Request
+        from bambi_anova.engine.request import DRAWS, MOST, Request
         from bambi_anova.estimates.unit_correlations import correlated_slopes
 
         check_method(inference_method, (AUTO,))
@@ -346,13 +349,14 @@ class Model(Specification):
             tune = TUNE if init is None else TUNE_STARTED
         request = Request(
             first,
-            draws,
+            DRAWS if draws is None else draws,
             tune,
             chains,
             random_seed,
             progressbar,
             {} if inference_method == AUTO else kwargs,
             start,
+            MOST if draws is None else 1,
         )
         result = self._run_auto(request, kwargs) if inference_method == AUTO else self._run(request)
         if not result.verdict.trusted:

@@ -154,12 +154,32 @@ def fit_bambi_model(source: bmb.Model, request: Request) -> BambiFit:
     found = read_bambi(source)
     rng = np.random.default_rng(request.random_seed)
     try:
-        drawn = draw_quick(found.model, request, PROPOSERS[request.method], rng)
+        drawn = draw_quick(
+            found.model,
+            request,
+            PROPOSERS[request.method],
+            rng,
+            lambda latent, _: _of_interest(found, latent),
+        )
     except UnsupportedError as error:
         text = str(error).replace("inference_method='nuts'", "Bambi's own samplers")
         raise NotLatentGaussianError(f"the model: {text}") from None
     check_density(found, drawn.latent)
     return BambiFit(found, drawn, request.method, time.perf_counter() - started)
+
+
+def _of_interest(found: BambiLatent, latent: LatentDraws) -> Array:
+    """Return draws of what a verdict is about, shape (C, D, K)."""
+    posterior, apart = posterior_of(found, latent), set(nuisance(found))
+    return np.concatenate(
+        [
+            values.to_numpy().reshape(*latent.sample_shape, -1)
+            for name, values in posterior.items()
+            if name not in apart and "__obs__" not in values.dims
+        ]
+        or [np.empty((*latent.sample_shape, 0))],
+        axis=-1,
+    )
 
 
 def starting_points(fit: BambiFit, chains: int, seed: int | None) -> list[dict[str, Array]]:

@@ -45,7 +45,8 @@ def run(specification: Specification, request: Request) -> Posterior:
             f"it to return a Posterior, got {type(found).__name__}"
         )
     add_cells(found)
-    return replace(found, sampling=replace(found.sampling, random_seed=request.random_seed))
+    sampling = replace(found.sampling, random_seed=request.random_seed, draws=request.draws)
+    return replace(found, sampling=sampling)
 
 
 def check_method(name: str, further: tuple[str, ...] = ()) -> None:

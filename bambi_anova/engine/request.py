@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+#: Draws a chain by default, and how many times as many quick fits may make of their own accord.
+DRAWS = 1000
+MOST = 4
+
+
 @dataclass(frozen=True)
 class Request:
     """What the user asked for.
@@ -26,6 +31,8 @@ class Request:
         Handed to the method as they are, such as ``target_accept``.
     start : xarray.Dataset or None
         Posterior of an earlier fit to start from, under Bambi's names.
+    most : int
+        How many times ``draws`` a quick fit may make where Monte Carlo errors call for them.
 
     Raises
     ------
@@ -41,6 +48,7 @@ class Request:
     progressbar: bool
     options: dict[str, Any] = field(default_factory=dict)
     start: xr.Dataset | None = None
+    most: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what no method can do, before anything is built."""

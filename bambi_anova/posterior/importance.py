@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+from scipy import sparse, special
 
 Array = np.ndarray
 
@@ -119,7 +119,7 @@ def monte_carlo(values: Array, weighting: Weighting) -> dict[str, Array]:
     with np.errstate(invalid="ignore", divide="ignore"):
         mcse_sd = points.error((flat - flat.mean(axis=0)) ** 2) / (2 * sd)
     tails = [points.effective(1.0 * (flat <= q)) for q in np.quantile(flat, [0.05, 0.95], axis=0)]
-    scores = stats.norm.ppf((stats.rankdata(flat, axis=0) - 0.375) / (size + 0.25))
+    scores = special.ndtri((stats.rankdata(flat, axis=0) - 0.375) / (size + 0.25))
     return {
         "mcse_mean": points.error(flat),
         "mcse_sd": mcse_sd,

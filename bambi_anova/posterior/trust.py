@@ -11,7 +11,9 @@ their weights, must have a Pareto k of at most 0.7 for the mean to settle (Vehta
 arXiv:1507.02646).  The sd is made of squared distances from the mean, whose k is twice that of
 the draws: of a quantity without a variance any finite sample shows an sd.  Where its k is
 below 0.7 the sd settles, but more slowly than its Monte Carlo error, which supposes a variance,
-says: the error is widened by what the k costs, and held to half of the promise.
+says: the error is widened by what the k costs, and held to a third of the promise.
+
+Where errors alone are in the way, more draws help, and quick fits make them of their own accord.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ MAX_PARETO_K = 0.7
 #: Monte Carlo error of mean and sd, in posterior sds.
 MAX_ERROR = 0.04
 #: Monte Carlo error of the sd, widened for a tail that lets it settle slowly.
-MAX_WIDENED_ERROR = PROMISE / 2
+MAX_WIDENED_ERROR = PROMISE / 3
+#: What errors are to be, as a part of the most they may be, when draws are made to lower them.
+SPARE = 0.9
 #: Monte Carlo error of an interval's bounds, in posterior sds.
 MAX_BOUND_ERROR = PROMISE
 #: Monte Carlo error of a share of draws: that of an even chance at 400 effective draws.
@@ -97,6 +101,8 @@ class Sampling:
         What a search for further modes found that the draws have not, in words; empty if nothing.
     random_seed : int or None
         The seed that was given.
+    draws : int or None
+        Draws a chain to begin with: there are more where a quick fit found that they were needed.
     """
 
     method: str
@@ -106,6 +112,7 @@ class Sampling:
     weighting: Weighting | None = None
     missed: str = ""
     random_seed: int | None = None
+    draws: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +197,44 @@ def is_trusted(summary: pd.DataFrame, sampling: Sampling) -> np.ndarray:
     return np.asarray(good, dtype=bool)
 
 
+def times_needed(summary: pd.DataFrame, most: int) -> int:
+    """Return how many times as many draws would make errors small enough.
+
+    Rows whose tails let nothing settle, or whose errors ``most`` times as many draws would leave
+    too large, do not count: 1 if there are no others.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        As for ``is_trusted``.
+    most : int
+
+    Examples
+    --------
+    >>> from bambi_anova.posterior.summary import diagnose
+    >>> draws = np.random.default_rng(1).normal(size=(4, 120, 1))
+    >>> times_needed(diagnose(draws), 4), times_needed(diagnose(draws), 1)
+    (2, 1)
+    """
+    light = summary[["pareto_k", "pareto_k_sd"]].max(axis=1, skipna=False) <= MAX_PARETO_K
+    rows = summary[light & (summary["sd"] > 0)]
+    needed = np.zeros(len(rows), dtype=int)
+    for times in range(most, 0, -1):
+        needed[_precise(rows, times)] = times
+    return int(needed.max(initial=1))
+
+
+def _precise(rows: pd.DataFrame, times: int) -> Array:
+    """Tell which errors would be small enough with so many times as many draws."""
+    spare = SPARE if times > 1 else 1.0
+    sd = spare * rows["sd"]
+    error = rows[["mcse_mean", "mcse_sd"]].max(axis=1) / times**0.5
+    good = (error <= MAX_ERROR * sd) & (rows["mcse_bounds"] / times**0.5 <= MAX_BOUND_ERROR * sd)
+    good &= _widened(rows, times) <= spare * MAX_WIDENED_ERROR
+    good &= rows[["ess_bulk", "ess_tail"]].min(axis=1) * times * spare >= MIN_ESS
+    return good.to_numpy()
+
+
 def judge(
     summary: pd.DataFrame, sampling: Sampling, nuisance: Collection[str] = frozenset()
 ) -> Verdict:
@@ -249,10 +294,13 @@ def _failures(summary: pd.DataFrame, sampling: Sampling) -> dict[str, pd.Series]
     return {name: ~good for name, good in tested.items()}
 
 
-def _widened(summary: pd.DataFrame) -> pd.Series:
-    """Return the error of the sd, in sds, widened for the tail of squared distances."""
-    k, draws = summary["pareto_k_sd"].to_numpy(), summary["ess_bulk"].to_numpy()
-    return summary["mcse_sd"] * widening(k, draws) / summary["sd"]
+def _widened(summary: pd.DataFrame, times: int = 1) -> pd.Series:
+    """Return the error of the sd, in sds, widened for the tail of squared distances.
+
+    With ``times``, what it would be with so many times as many draws.
+    """
+    k, draws = summary["pareto_k_sd"].to_numpy(), times * summary["ess_bulk"].to_numpy()
+    return summary["mcse_sd"] / times**0.5 * widening(k, draws) / summary["sd"]
 
 
 def _unsettled(summary: pd.DataFrame) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bambi_anova.arguments import one_of, own_floats
@@ -20,7 +21,7 @@ TRIED = ("laplace", "pathfinder")
 def quick(
     model: BambiModel,
     method: str = AUTO,
-    draws: int = 1000,
+    draws: int | None = None,
     chains: int = 4,
     random_seed: int | None = None,
     log_likelihood: bool | None = None,
@@ -39,8 +40,11 @@ def quick(
     model : bambi.Model
     method : {"auto", "laplace", "pathfinder", "advi"}
         "auto" is "laplace" and, if that is not trusted, "pathfinder"; the better one is returned.
-    draws, chains : int
-        Draws that are returned, in parts that Bambi and ArviZ take for chains.
+    draws : int, optional
+        Draws a chain that are returned: by default 1,000, or up to four times as many where long
+        tails of common effects call for them.
+    chains : int
+        Independent parts, which Bambi and ArviZ take for chains.
     random_seed : int, optional
     log_likelihood : bool, optional
         Whether to add the group ``log_likelihood``, which ``az.loo`` needs: by default unless it
@@ -75,16 +79,25 @@ def quick(
     >>> model.predict(fit)  # doctest: +SKIP
     """
     from bambi_anova.engine.bambi_fit import PROPOSERS, fit_bambi_model, is_bambi_model
-    from bambi_anova.engine.request import Request
+    from bambi_anova.engine.request import DRAWS, MOST, Request
 
     one_of("method", method, (AUTO, *PROPOSERS))
     if not is_bambi_model(model):
         raise ArgumentError(
             f"model: expected a bambi.Model, got {model!r:.60}; a Model of this package has fit()"
         )
+    asked = Request(
+        TRIED[0],
+        DRAWS if draws is None else draws,
+        1,
+        chains,
+        random_seed,
+        progressbar,
+        most=MOST if draws is None else 1,
+    )
     best: QuickFit | None = None
     for name in TRIED if method == AUTO else (method,):
-        fit = fit_bambi_model(model, Request(name, draws, 1, chains, random_seed, progressbar))
+        fit = fit_bambi_model(model, replace(asked, method=name))
         made = QuickFit.of(fit.datasets(log_likelihood), fit.thinned())
         best = made if best is None or _rank(made) > _rank(best) else best
         if best.verdict.trusted:

@@ -156,8 +156,10 @@ def code_of(posterior: Posterior) -> str:
         lines.insert(0, "import bambi as bmb")
     body = "".join(f"    {argument},\n" for argument in arguments)
     lines.append(f"model = ba.Model(\n{body})")
-    asked = f"{sampling.method!r}, draws={draws}, chains={chains}, "
-    lines.append(f"result = model.fit({asked}random_seed={sampling.random_seed!r})")
+    asked = [f"chains={chains}", f"random_seed={sampling.random_seed!r}"]
+    if sampling.draws in (None, draws):  # else they are what the fit found to be needed
+        asked.insert(0, f"draws={draws}")
+    lines.append(f"result = model.fit({', '.join([repr(sampling.method), *asked])})")
     return "\n".join(lines)
 
 

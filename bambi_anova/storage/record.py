@@ -9,7 +9,7 @@ kept and stand for them until somebody hands over the functions again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from importlib.metadata import version
 from typing import Any, get_type_hints
 
@@ -186,8 +186,11 @@ def typed[T](kind: type[T], packed: Any) -> T:
     Traceback (most recent call last):
     bambi_anova.errors.StorageError: LogEvidence: mcse='small' is no <class 'float'>
     """
-    wanted = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    if not isinstance(packed, dict) or set(packed) != set(wanted):
+    known = fields(kind)  # type: ignore[arg-type]
+    wanted = [field.name for field in known]
+    # Files of earlier versions lack fields that have come since: these have defaults.
+    required = {one.name for one in known if one.default is MISSING}
+    if not isinstance(packed, dict) or not required <= set(packed) <= set(wanted):
         raise StorageError(f"{kind.__name__}: expected fields {wanted}, found {packed!r:.200}")
     types = get_type_hints(kind)
     for name, value in packed.items():

@@ -314,7 +314,7 @@ def test_chains_are_told_by_their_diagnostics(quick_fit):
     good = as_chains(quick_fit("oats"))
     methods = good.report().methods
     worst = good.trust()["r_hat"].max()
-    assert "4 chains of 1,000 draws" in methods
+    assert f"4 chains of {good.draws.sample_shape[1]:,} draws" in methods
     assert f"0 divergent transitions, R-hat at most {worst:.3f}" in methods
     assert "Pareto" not in methods
     assert "full fit by NUTS" not in good.report().left

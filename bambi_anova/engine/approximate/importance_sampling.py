@@ -7,6 +7,8 @@
    arXiv:1507.02646) and each of the H parts is resampled on its own.
 4. Scales are moved given the effects that they govern, which leaves the posterior as it is and
    parts copies from each other.
+5. Where Monte Carlo errors are still too large, which long tails make them, the last round goes
+   on from the same proposals, and more draws are returned.
 
 Letters: S scales, P core coordinates, J units, G points of the hyperparameters, R draws a point,
 H parts ("chains"), D draws a part.
@@ -14,8 +16,8 @@ H parts ("chains"), D draws a part.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -43,6 +45,11 @@ WIDE = 1.5
 #: Without them weights may have long tails, and those beyond this Pareto k are drawn once more.
 MANY_BLOCKS = 1000
 LONG_TAIL = 0.5
+#: Numbers that proposed draws may hold for going on to be worth its time.
+ROOM = 10_000_000
+
+#: Equally weighted draws and where they come from -> how many times as many are needed.
+Needed = Callable[[LatentDraws, Weighting], int]
 
 
 def sample(
@@ -51,19 +58,65 @@ def sample(
     chains: int,
     draws: int,
     rng: np.random.Generator,
+    needed: Needed | None = None,
+    most: int = 1,
 ) -> tuple[LatentDraws, Weighting, LogEvidence]:
-    """Turn proposals for the hyperparameters into draws from the joint posterior."""
+    """Turn proposals for the hyperparameters into draws from the joint posterior.
+
+    Parameters
+    ----------
+    target : Target
+    proposals : sequence of Proposal
+    chains, draws : int
+        H and D.
+    rng : numpy.random.Generator
+    needed : callable, optional
+        Says of draws whether there are enough.
+    most : int
+        How many times D a part may have in the end, if that is needed.
+    """
     proposals, choices, efficiency = _learn(target, list(proposals), rng)
     for candidates in choices:
-        batch = _weighted(target, proposals, candidates, efficiency, chains, draws, rng)
+        batch, used = _weighted(target, proposals, candidates, efficiency, chains, draws, rng)
         smoothed, k = _smooth(batch.log_weight)
         if k < LONG_TAIL:
             break
+    points, times = batch.points, 1
+    most = min(most, ROOM // (target.model.size * batch.log_weight.size + 1))
+    while True:
+        last = needed is None or times >= most
+        latent, weighting = _equal(target, batch, smoothed, k, chains, times * draws, rng, last)
+        if needed is None or last:
+            break
+        further = min(times * needed(latent, weighting), most) - times
+        if further <= 0:
+            break
+        again = target.draw(
+            used, further * points, target.effort.each, candidates, rng, keep_units=True
+        )
+        batch, times = batch.joined(again), times + further
+        smoothed, k = _smooth(batch.log_weight)
+    evidence = LogEvidence.of_weights(batch.log_weight, target.model.log_constant, k)
+    return latent, weighting, evidence
+
+
+def _equal(
+    target: Target,
+    batch: Batch,
+    smoothed: Array,
+    k: float,
+    chains: int,
+    draws: int,
+    rng: np.random.Generator,
+    last: bool,
+) -> tuple[LatentDraws, Weighting]:
+    """Return equally weighted draws; the batch loses its effects if these are the last."""
     each = target.effort.each
     chosen = _resample(smoothed, chains, draws, rng)
-    latent = target.take(batch, chosen, rng)
+    kept = batch if last else replace(batch, effects=dict(batch.effects))
+    latent = target.take(kept, chosen, rng)
     latent = _move_scales(target.model, batch.u[:, chosen // each], latent, rng)
-    weighting = Weighting(
+    return latent, Weighting(
         point=chosen // each,
         proposal=chosen,
         log_weight=batch.log_weight.ravel()[chosen],
@@ -71,8 +124,6 @@ def sample(
         effective=batch.effective,
         proposed=batch.log_weight.size,
     )
-    evidence = LogEvidence.of_weights(batch.log_weight, target.model.log_constant, k)
-    return latent, weighting, evidence
 
 
 def _weighted(
@@ -83,27 +134,27 @@ def _weighted(
     chains: int,
     draws: int,
     rng: np.random.Generator,
-) -> Batch:
-    """Draw everything, and weigh it."""
+) -> tuple[Batch, list[Proposal]]:
+    """Draw everything, and weigh it; return it with the proposals that it comes from."""
     effort = target.effort
     each, aim, fewest = effort.each, effort.aim, effort.points_each * draws * chains
     left = max(effort.most, fewest)
 
-    def draw(proposals: Sequence[Proposal], count: float) -> Batch:
+    def draw(proposals: Sequence[Proposal], count: float) -> tuple[Batch, list[Proposal]]:
         points = chains * int(np.ceil(min(count, left) / chains))
         defended = [part for one in proposals for part in one.defended(DEFENCE, WIDE)]
-        return target.draw(defended, points, each, candidates, rng, keep_units=True)
+        return target.draw(defended, points, each, candidates, rng, keep_units=True), defended
 
     most = max(FIRST_PART * left, fewest)
-    batch = draw(proposals, min(max(fewest, aim / max(efficiency, 1e-6)), most))
+    batch, used = draw(proposals, min(max(fewest, aim / max(efficiency, 1e-6)), most))
     # Pilots are small, so that more may be needed than they promised; of many points more can be
     # learnt.
     left -= batch.points
     if batch.effective < effort.enough and left > 0:
         needed = batch.points * (max(aim, 1.1 * effort.enough) / batch.effective - 1)
         again = draw(_improve(list(proposals), batch, effort.crossed), needed)
-        batch = max(batch, again, key=lambda one: one.effective)
-    return batch
+        batch, used = max((batch, used), again, key=lambda one: one[0].effective)
+    return batch, used
 
 
 def _learn(

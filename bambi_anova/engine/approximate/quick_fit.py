@@ -18,6 +18,7 @@ import numpy as np
 from bambi_anova.engine.approximate.importance_sampling import sample
 from bambi_anova.engine.approximate.missed_modes import missed_modes
 from bambi_anova.engine.approximate.proposal import Proposal
+from bambi_anova.engine.approximate.reported import reported
 from bambi_anova.engine.approximate.shared import shared
 from bambi_anova.engine.approximate.target import Target
 from bambi_anova.engine.latent.draws import LatentDraws, bambi_posterior
@@ -30,7 +31,8 @@ from bambi_anova.errors import UnsupportedError
 from bambi_anova.posterior.extract import extract_draws
 from bambi_anova.posterior.importance import LogEvidence, Weighting
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.trust import Sampling
+from bambi_anova.posterior.summary import diagnose
+from bambi_anova.posterior.trust import Sampling, times_needed
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
@@ -63,20 +65,41 @@ class Drawn:
 
 
 def draw_quick(
-    model: LatentModel, request: Request, propose: Proposer, rng: np.random.Generator
+    model: LatentModel,
+    request: Request,
+    propose: Proposer,
+    rng: np.random.Generator,
+    of_interest: Callable[[LatentDraws, Weighting], Array] | None = None,
 ) -> Drawn:
     """Draw from a latent model by a method that proposes hyperparameters.
+
+    Parameters
+    ----------
+    model : LatentModel
+    request : Request
+    propose : callable
+    rng : numpy.random.Generator
+    of_interest : callable, optional
+        Returns draws of quantities, shape (H, D, K): if some are too few, more are made.
 
     Raises
     ------
     UnsupportedError
         If the search runs away to where numbers end.
     """
+    needed = None
+    if of_interest is not None:
+
+        def needed(latent: LatentDraws, weighting: Weighting) -> int:
+            found = diagnose(of_interest(latent, weighting), weighting)
+            return times_needed(found, request.most)
+
+    asked = request.chains, request.draws
     try:
         with one_blas_thread(), Progress(request.method, request.progressbar) as progress:
             target = shared(Target(model, progress))
             proposals = propose(target, rng)
-            found = sample(target, proposals, request.chains, request.draws, rng)
+            found = sample(target, proposals, *asked, rng, needed, request.most)
     except np.linalg.LinAlgError as error:
         raise UnsupportedError(
             f"inference_method={request.method!r}: the search for this posterior ran away to where "
@@ -100,9 +123,17 @@ def fit_quick(specification: Specification, request: Request, propose: Proposer)
     started = time.perf_counter()
     rng = np.random.default_rng(request.random_seed)
     model = quick_model(specification)
-    drawn = draw_quick(model, request, propose, rng)
+    many = has_many_levels(specification)
+
+    def of_interest(latent: LatentDraws, weighting: Weighting) -> Array:
+        idata = bambi_posterior(model, specification, latent)
+        draws = extract_draws(idata["posterior"].to_dataset(), specification)
+        sampling = Sampling(request.method, 0, 0.0, weighting=weighting)
+        return reported(Posterior(specification, idata, draws, sampling))
+
+    drawn = draw_quick(model, request, propose, rng, None if many else of_interest)
     latent, weighting = drawn.latent, drawn.weighting
-    if has_many_levels(specification):
+    if many:
         model, latent = margins_of_levels(model, latent, specification, rng)
     idata = bambi_posterior(model, specification, latent)
     draws = extract_draws(idata["posterior"].to_dataset(), specification)
