@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 from bambi_anova.arguments import own_floats, with_own_floats
 from bambi_anova.bambi_model.graph import graph
@@ -14,6 +14,7 @@ from bambi_anova.design.priors import check_priors
 from bambi_anova.errors import (
     ArgumentError,
     ConvergenceWarning,
+    StorageError,
     UnsupportedError,
     warn,
 )
@@ -202,6 +203,16 @@ class Model(Specification):
                     f"{name!r} is of a fitted model: result = model.fit(), then result.{name}"
                 )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Return what a copy in another process is made of: what a file holds of a model."""
+        from bambi_anova.storage.record import pack_specification
+
+        try:
+            packed, arrays = pack_specification(self)
+        except StorageError:  # priors that are functions: what can hold functions will do
+            return super().__reduce_ex__(protocol)
+        return _unpickled, (packed, arrays, dict(self.options.namespace))
 
     @classmethod
     def of(cls, specification: Specification) -> Self:
@@ -428,6 +439,13 @@ def load(path: str | os.PathLike, extra_namespace: Mapping[str, Any] | None = No
 
     found = load_posterior(path, extra_namespace)
     return _result(replace(found, specification=Model.of(found.specification)))
+
+
+def _unpickled(packed: dict[str, Any], arrays: dict[str, Any], namespace: dict[str, Any]) -> Model:
+    from bambi_anova.storage.record import Record, unpack_specification
+
+    record = Record(**packed, sampling={}, log_evidence=None)
+    return Model.of(unpack_specification(record, arrays, namespace))
 
 
 def _result(found: Posterior) -> Result:

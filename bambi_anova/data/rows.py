@@ -34,6 +34,11 @@ Array = np.ndarray
 
 #: What else has a name among the draws, where covariates and families' parameters have theirs.
 RESERVED_FOR_DRAWS = frozenset({"Intercept", "chain", "draw"})
+#: What may be the matter where the response and a factor are missing.
+WIDE = (
+    ". If the levels of a factor have columns of their own (wide data), see Model.from_design, or "
+    "make them rows with data.melt"
+)
 
 
 @dataclass(frozen=True)
@@ -281,9 +286,11 @@ def _flat(terms: Iterable[Term]) -> tuple[str, ...]:
 
 def _used_columns(formula: Formula, known: list) -> list[str]:
     """Return the columns that the formula reads, in the data's order; raise for unknown ones."""
-    for expression in formula.expressions:
-        if expression.is_column and expression.text not in known:
-            _unknown_column(expression.text, known)
+    named = [own.text for own in formula.expressions if own.is_column]
+    unknown = [name for name in named if name not in known]
+    if unknown:
+        wide = len(unknown) > 1 and not any(_like(own, known) for own in unknown)
+        _unknown_column(unknown[0], known, WIDE if wide else "")
     used = formula.columns(known)
     for name in used:
         if known.count(name) > 1:
@@ -318,8 +325,13 @@ def _new_name(column: str) -> str:
     return f"{column}_level" if column.isidentifier() else "level"
 
 
-def _unknown_column(name: str, known: list) -> None:
-    raise DataError(f"data: there is no column {name!r}{nearest(name, map(str, known))}")
+def _unknown_column(name: str, known: list, more: str = "") -> None:
+    raise DataError(f"data: there is no column {name!r}{nearest(name, map(str, known))}{more}")
+
+
+def _like(name: str, known: list) -> bool:
+    """Whether a name is likely to be a slip for one of those that are there."""
+    return "did you mean" in nearest(name, map(str, known))
 
 
 def _require_readable(column: pd.Series, name: str) -> None:

@@ -5,6 +5,7 @@ Letters: N rows, M sufficient rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -82,9 +83,13 @@ class Response:
 
 def _numbers(name: str, column: pd.Series) -> Array:
     if not pd.api.types.is_numeric_dtype(column):
+        first = column.iloc[0]
+        comma = re.fullmatch(r"\s*[+-]?\d*,\d+\s*", str(first))
+        remedy = (
+            "read the file with decimal=','" if comma else "for two levels use family='bernoulli'"
+        )
         raise DataError(
-            f"response {name!r}: expected numbers, found {column.dtype} such as "
-            f"{column.iloc[0]!r}; for two levels use family='bernoulli'"
+            f"response {name!r}: expected numbers, found {column.dtype} such as {first!r}; {remedy}"
         )
     values = column.to_numpy(dtype=float)
     _require(np.abs(values) < LARGEST, name, column.index, f"finite numbers below {LARGEST:g}")

@@ -321,9 +321,9 @@ def _slow(rows: pd.DataFrame, sampling: Sampling) -> str:
 
 
 def _few(rows: pd.DataFrame, sampling: Sampling) -> str:
-    least = float(rows[["ess_bulk", "ess_tail"]].to_numpy().min())
+    least = int(rows[["ess_bulk", "ess_tail"]].to_numpy().min())  # 399.6 is not 400
     return (
-        f"effective sample size down to {least:.0f} (below {MIN_ESS}) for "
+        f"effective sample size down to {least} (below {MIN_ESS}) for "
         f"{listing(rows.index)}: {_remedy(sampling)}"
     )
 

@@ -211,9 +211,11 @@ class _Reader:
         if expression.text not in self.frame:
             for name in expression.columns(known):
                 if name not in self.frame:
+                    hint = nearest(name, map(str, self.frame.columns))
+                    if name in self.model.design.rows.groupings:
+                        hint = "; units that the fit does not know get names of their own there"
                     raise DataError(
-                        f"data: there is no column {name!r}, which the formula names"
-                        f"{nearest(name, map(str, self.frame.columns))}"
+                        f"data: there is no column {name!r}, which the formula names{hint}"
                     )
         values = expression.evaluate(self.frame, self.model.options.namespace)
         if values.isna().any():

@@ -104,6 +104,16 @@ def test_unknown_columns_of_a_table_are_named(read, table):
         read("y ~ C(zzzzzz)", table)
 
 
+def test_wide_data_are_told_how_to_become_long(read, split_plot):
+    wide = split_plot.rename(columns={"y": "pre", "task": "post"})
+    with pytest.raises(DataError, match=r"no column 'score'.*from_design.*melt"):
+        read("score ~ time + (1|subject)", wide)
+    for formula in ("y ~ time", "pree ~ posd"):  # one that is missing, and slips
+        with pytest.raises(DataError) as caught:
+            read(formula, wide if formula[0] == "p" else split_plot)
+        assert "melt" not in str(caught.value)
+
+
 def test_a_name_that_comes_twice_in_a_table_is_refused(read):
     table = pa.table([[1.0, 2.0], ["a", "b"], ["a", "b"]], names=["y", "A", "A"])
     with pytest.raises(DataError, match=r"(?s)columns of a Table cannot be read.*'A' 2 times"):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bambi_anova as ba
 from bambi_anova.errors import DataError
 from bambi_anova.families.registry import FAMILIES, get_family
 
@@ -200,3 +201,13 @@ def test_a_constant_response_is_refused(family, value):
 def test_an_unknown_success_level_lists_the_levels():
     with pytest.raises(DataError, match=r"response 'y': no level 'maybe'; found no, yes"):
         respond("bernoulli", ["no", "yes", "no"], success="maybe")
+
+
+def test_decimal_commas_are_told_from_words():
+    frame = pd.DataFrame(
+        {"A": list("ab") * 2, "y": ["1,5", "2", "0,3", "-7,25"], "z": list("cdcd")}
+    )
+    with pytest.raises(DataError, match=r"found .* such as '1,5'; read the file with decimal=','"):
+        ba.Model("y ~ A", frame, family="gaussian")
+    with pytest.raises(DataError, match="such as 'c'; for two levels use family='bernoulli'"):
+        ba.Model("z ~ A", frame, family="gaussian")

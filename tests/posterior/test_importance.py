@@ -7,7 +7,13 @@ import pytest
 from arviz_stats.base import array_stats
 from scipy import special, stats
 
-from bambi_anova.posterior.importance import Weighting, monte_carlo, pareto_k, tail_shapes
+from bambi_anova.posterior.importance import (
+    Weighting,
+    effective_shares,
+    monte_carlo,
+    pareto_k,
+    tail_shapes,
+)
 from bambi_anova.posterior.summary import diagnose
 from bambi_anova.posterior.trust import Sampling, is_trusted
 
@@ -117,6 +123,19 @@ def test_copies_of_draws_count_once():
     np.testing.assert_allclose(found["ess_bulk"], CHAINS * DRAWS / 5, rtol=1e-6)
     expected = values.std() / np.sqrt(CHAINS * DRAWS / 5)
     np.testing.assert_allclose(found["mcse_mean"], expected, rtol=1e-6)
+
+
+def test_every_quantity_has_an_effective_size_of_its_own():
+    rng = np.random.default_rng(4)
+    point = np.repeat(np.arange(CHAINS * DRAWS // 4), 4).reshape(CHAINS, DRAWS)
+    holds = rng.uniform(size=(CHAINS, DRAWS, 3)) < [0.5, 0.1, 0.002]
+    together = effective_shares(holds, weighting(point, point, np.zeros(point.shape)))
+    alone = [
+        effective_shares(holds[..., [k]], weighting(point, point, np.zeros(point.shape)))[0]
+        for k in range(3)
+    ]
+    np.testing.assert_allclose(together, alone)
+    assert len(set(together)) > 1
 
 
 def test_the_labels_of_points_do_not_matter():

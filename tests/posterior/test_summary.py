@@ -247,6 +247,7 @@ def test_a_row_that_meets_every_threshold_is_trusted():
     [
         ({"r_hat": 1.0101}, GOOD, "R-hat"),
         ({"ess_bulk": 399.0}, GOOD, "effective sample size down to 399 "),
+        ({"ess_bulk": 399.7}, GOOD, "effective sample size down to 399 "),
         ({"ess_tail": 12.0}, GOOD, "effective sample size down to 12 "),
         ({"mcse_mean": 0.081}, GOOD, "Monte Carlo error up to 0.041 sd"),
         ({"mcse_sd": 0.081}, GOOD, "Monte Carlo error up to 0.041 sd"),

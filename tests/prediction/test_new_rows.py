@@ -135,6 +135,8 @@ def test_arguments_and_columns(with_slopes, memory):
     for column in ("dose", "task", "subject"):
         with pytest.raises(DataError, match=f"no column '{column}', which the formula names"):
             result.predict(frame.drop(columns=column))
+    with pytest.raises(DataError, match=r"'subject'.*units that the fit does not know get names"):
+        result.predict(frame.drop(columns="subject"))
     with pytest.raises(DataError, match="no rows"):
         result.predict(frame[:0])
     with pytest.raises(ArgumentError, match="kind='mean': expected one of"):

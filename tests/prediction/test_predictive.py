@@ -1,5 +1,7 @@
 """Replicated data: each family's distribution, rows, cells, units, and the prior."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ import bambi_anova as ba
 from bambi_anova.bambi_model.any_prior import distribution_of, pymc_distribution
 from bambi_anova.errors import ArgumentError
 from bambi_anova.prediction.grouping import grouping
-from bambi_anova.prediction.predictors import read_predictor
+from bambi_anova.prediction.predictors import predictor_of, read_predictor
 from bambi_anova.prediction.rows import replicate_rows
 from bambi_anova.priors.distributions import Prior, distribution
 
@@ -48,6 +50,17 @@ def with_slopes(split_plot):
 
 
 # The linear predictor
+
+
+def test_new_units_are_new_in_further_predictors_too(with_slopes):
+    known = predictor_of(with_slopes)
+    both = replace(known, further={"sigma": known})
+    new = both.with_new_units(np.random.default_rng(1))
+    for own in (new, new.further["sigma"]):
+        assert all(
+            not np.isclose(one.effects, other.effects).any()
+            for one, other in zip(own.units, known.units, strict=True)
+        )
 
 
 def test_the_predictor_of_the_rows_adds_up_every_part(with_slopes, split_plot):

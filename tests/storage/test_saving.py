@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import pickle
 from dataclasses import replace
 
 import bambi as bmb
@@ -322,3 +323,28 @@ def test_paths_that_are_no_paths(split_plot):
     for act in (result.save, ba.load):
         with pytest.raises(StorageError, match="path=None"):
             act(None)
+
+
+# -- Other processes ---------------------------------------------------------------------------
+
+
+def half(values):
+    return values / 2
+
+
+@pytest.mark.parametrize("family", ["gaussian", "betabinomial", "cumulative"])
+def test_models_and_results_go_through_pickle(family, split_plot):
+    rng = np.random.default_rng(1)
+    data = split_plot.assign(n=9, hits=rng.integers(1, 9, len(split_plot)))
+    left = {"gaussian": "y", "betabinomial": "p(hits, n)", "cumulative": "hits"}[family]
+    formula = f"{left} ~ group * task + half(dose) + (1|subject)"
+    model = ba.Model(
+        formula,
+        data,
+        family=family,
+        priors={"half(dose)": bmb.Prior("Normal", mu=0, sigma=3)},
+        extra_namespace={"half": half},
+    )
+    assert str(pickle.loads(pickle.dumps(model))) == str(model)
+    result = model.fit("laplace", draws=30, random_seed=1, progressbar=False)
+    assert_equal(result, pickle.loads(pickle.dumps(result)))

@@ -113,7 +113,7 @@ def _sample(model: LatentModel, specification: Specification, request: Request) 
             start=start,
             **options,
         )
-    except (TypeError, ValueError, KeyError) as error:
+    except (AttributeError, TypeError, ValueError, KeyError) as error:
         if not options:
             raise
         raise ArgumentError(

@@ -34,6 +34,14 @@ def test_the_one_mode_of_a_normal_is_found_with_its_curvature(seed):
     assert peak.log_mass + 1.5 * np.log(2 * np.pi) == pytest.approx(0, abs=0.02)
 
 
+def test_steps_beyond_a_sharp_peak_are_cut_short():
+    def sharp(u):  # Newton's step leads three times as far as the peak
+        return -((u[0] ** 2 + 1e-4) ** 0.65)
+
+    (peak,) = find_peaks(sharp, np.full((1, 1), 0.9))
+    assert abs(peak.u[0]) < 0.1
+
+
 def skewed(u):
     """Independent log gammas, as log scales are a posteriori."""
     shapes = np.array([0.8, 3.0])[:, None]
