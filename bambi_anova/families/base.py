@@ -19,6 +19,7 @@ import pandas as pd
 from bambi_anova.errors import ArgumentError, DataError
 from bambi_anova.families.likelihood import (
     Auxiliary,
+    Canonical,
     Derivatives,
     Likelihood,
     MakeCompiled,
@@ -165,6 +166,8 @@ class RowLikelihood:
         have predictors; others take differences (``distributional``).
     unit_at : callable, optional
         As of ``Likelihood``.
+    canonical : callable, optional
+        From the data to the canonical form, if there is one.
     """
 
     make: MakeRows
@@ -175,6 +178,7 @@ class RowLikelihood:
     joint: Joint | None = None
     predicted: Mapping[tuple[str, ...], MakeRows] = field(default_factory=dict)
     unit_at: UnitAt | None = None
+    canonical: Callable[[Observed], Canonical] | None = None
 
 
 def columns(rows: Collapsed, sets: Array | None) -> Observed:
@@ -402,6 +406,7 @@ class Family:
             len(self.predicted),
             form.unit_at,
             moving=form.moving,
+            canonical=None if form.canonical is None else form.canonical(data),
         )
 
     def form(self, links: Sequence[Link]) -> RowLikelihood:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import special
 from bambi_anova.families.base import Family, ResponseScale, builtin, of_each_link
 from bambi_anova.families.likelihood import (
     Auxiliary,
+    Canonical,
     Derivatives,
     Observed,
     Parameters,
@@ -78,6 +80,10 @@ def _cloglog(data: Observed):
         return Derivatives.of_one(slope, curvature)
 
     return log, derivatives
+
+
+def _canonical(data: Observed) -> Canonical:
+    return Canonical(data.y, data.trials, softplus=True)
 
 
 #: The likelihood of successes in trials, by link.
@@ -170,6 +176,8 @@ def _bambi_bernoulli(rows: Collapsed) -> bmb.Family:
     return get_builtin_family("binomial" if rows.merged else "bernoulli")
 
 
+_LIKELIHOODS = of_each_link(ROWS, COMPILED)
+_LIKELIHOODS["logit",] = replace(_LIKELIHOODS["logit",], canonical=_canonical)
 _PREDICTED = (Predicted("p", OF_PROBABILITIES, word="probability"),)
 _SCALE = ResponseScale(lambda parameters: parameters["p"], word="probability")
 
@@ -179,7 +187,7 @@ BERNOULLI = Family(
     predicted=_PREDICTED,
     scale=_SCALE,
     collapse=TRIALS,
-    likelihoods=of_each_link(ROWS, COMPILED),
+    likelihoods=_LIKELIHOODS,
     constants=log_choose,
     replicate=_replicate,
     bambi=_bambi_bernoulli,
@@ -194,7 +202,7 @@ BINOMIAL = Family(
     predicted=_PREDICTED,
     scale=_SCALE,
     collapse=TRIALS,
-    likelihoods=of_each_link(ROWS, COMPILED),
+    likelihoods=_LIKELIHOODS,
     constants=log_choose,
     replicate=_replicate,
     bambi=builtin("binomial"),

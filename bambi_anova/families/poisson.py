@@ -8,6 +8,7 @@ from scipy import special
 from bambi_anova.families.base import Family, ResponseScale, RowLikelihood, builtin
 from bambi_anova.families.likelihood import (
     Auxiliary,
+    Canonical,
     Derivatives,
     Observed,
     Parameters,
@@ -30,6 +31,10 @@ def _rows(data: Observed):
         return Derivatives.of_one(data.y - rate, rate)
 
     return log, derivatives
+
+
+def _canonical(data: Observed) -> Canonical:
+    return Canonical(data.y, np.ones_like(data.y), softplus=False)
 
 
 def _compiled():
@@ -67,7 +72,7 @@ POISSON = Family(
     zero=ResponseScale(lambda parameters: np.exp(-parameters["mu"]), "probability of zero", False),
     scale=ResponseScale(lambda parameters: parameters["mu"], word="rate"),
     collapse=COUNTS,
-    likelihoods={("log",): RowLikelihood(_rows, _compiled)},
+    likelihoods={("log",): RowLikelihood(_rows, _compiled, canonical=_canonical)},
     constants=lambda values, trials: -special.gammaln(values + 1),
     replicate=_replicate,
     bambi=builtin("poisson"),

@@ -28,6 +28,7 @@ from bambi_anova.engine.latent.arrow import (
     inverse,
     log_det,
 )
+from bambi_anova.engine.latent.covariance import Diagonal
 from bambi_anova.engine.latent.mode import Modes
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Likelihood
@@ -38,6 +39,8 @@ Array = np.ndarray
 REACH = 2.0
 #: Spread of a block's weights above which it draws from the wider normal too.
 HEAVY = 0.03
+#: Rows from which one pass over memory gains more than it takes to load.
+MANY_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,7 @@ def draw_given_modes(
         means = means + _mean_beyond_mode(model, modes, curvature)
     tilt = modes.arrow.across(shift)
     conditional = _Conditional(
-        _columns(means, point), tilt.reshape(*tilt.shape[:2], -1), modes.arrow.blocks, wide, point
+        means, tilt.reshape(*tilt.shape[:2], -1), modes.arrow.blocks, wide, point
     )
     if model.likelihood.quadratic:
         # The conditional normals are exact: what a draw weighs is the density of its point.
@@ -162,10 +165,16 @@ def draw_given_modes(
         kept = modes.factor.columns(point).natural(units[..., 0])
         log_ratio = modes.log_marginal[point] - (noise**2).sum(axis=0).ravel() / 2
         return JointDraws(natural, kept, log_ratio, *np.zeros((2, model.blocks.count)))
-    drawn = _draw_candidates(model, modes, conditional, natural, candidates.count, rng)
-    kept, log_mean, spreads = _keep_one(*drawn, rng)
+    if _in_one_pass(model, candidates):
+        kept, log_mean, spreads = _draw_in_one_pass(
+            model, modes, conditional, natural, candidates, rng
+        )
+    else:
+        drawn = _draw_candidates(model, modes, conditional, natural, candidates.count, rng)
+        kept, log_means, spreads = _keep_one(*drawn, rng)
+        log_mean = log_means.sum(axis=0)
     log_ratio = (
-        log_mean.sum(axis=0)
+        log_mean
         + model.log_prior(modes.u)[point]
         - (core**2).sum(axis=0) / 2
         - modes.arrow.core_log_det[point]
@@ -245,7 +254,7 @@ class _Conditional:
 
     Attributes
     ----------
-    means : ndarray, shape (B, D, N)
+    means : ndarray, shape (B, D, G)
         Where the core is at its mode.
     tilt : ndarray, shape (B, D, N)
         The border times the core's distance from its mode.
@@ -266,7 +275,7 @@ class _Conditional:
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
         """Draw v (B, D, N, K); return it, its log density and that over the narrower normal's."""
         narrow = _columns(self.narrow, self.point)
-        centre = (self.means - backward(narrow, self.tilt))[..., None]
+        centre = (_columns(self.means, self.point) - backward(narrow, self.tilt))[..., None]
         narrow = narrow[..., None]
         if self.wide is None:
             noise = _candidate_noise(self.tilt.shape, count, rng)
@@ -278,6 +287,67 @@ class _Conditional:
         log_narrow, log_wide = (_log_normal(factor, gap) for factor in factors)
         log_density = _log_sum(log_narrow, log_wide) - np.log(2)
         return centre + gap, log_density, log_density - log_narrow
+
+
+def numbers_held(model: LatentModel, candidates: Candidates) -> int:
+    """Return how many numbers a draw holds, about."""
+    count = candidates.count
+    rows = max(len(model.origin), len(model.likelihood.data.y))
+    coordinates = model.blocks.count * model.blocks.size
+    if _in_one_pass(model, candidates):
+        return rows + coordinates * (count // 2 + 2)
+    return count * (3 * rows + 5 * coordinates)
+
+
+def _in_one_pass(model: LatentModel, candidates: Candidates) -> bool:
+    """Whether candidates are drawn by ``one_pass``; they come in pairs, of either normal."""
+    known = model.likelihood.canonical is not None and len(model.predictors) == 1
+    known &= type(model.blocks.covariance) is Diagonal
+    pairs = candidates.count % (4 if candidates.mixed.any() else 2) == 0
+    return known and pairs and len(model.offset) >= MANY_ROWS
+
+
+def _draw_in_one_pass(
+    model: LatentModel,
+    modes: Modes,
+    conditional: _Conditional,
+    core: Array,
+    candidates: Candidates,
+    rng: np.random.Generator,
+) -> tuple[Array, Array, Array]:
+    """Return the candidates that are kept (B, D, N), log mean weights (N,) and spreads (2, B)."""
+    from bambi_anova.engine.approximate.one_pass import draw_blocks  # heavy
+
+    rows, own = model.by_block, model.likelihood.canonical
+    assert own is not None  # for the type checker
+    base = model.offset[rows.order] + rows.core_columns @ core
+    means, tilt, narrow = conditional.means, conditional.tilt, conditional.narrow
+    b, d, n = tilt.shape
+    parts = 2 if candidates.mixed.any() else 1
+    noise = [_noise((b, d, n), candidates.count // (2 * parts), rng) for _ in range(parts)]
+    kept, log_mean, spreads = np.empty((b, d, n)), np.empty(n), np.empty((2, b))
+    wide = narrow if conditional.wide is None else conditional.wide
+    draw_blocks(
+        rows.begin,
+        rows.first,
+        rows.place,
+        rows.value,
+        own.y[rows.order, 0],
+        own.weight[rows.order, 0],
+        own.softplus,
+        base,
+        np.ascontiguousarray(blocks_inside(means)),
+        np.ascontiguousarray(tilt),
+        *(np.ascontiguousarray(blocks_inside(one)) for one in (narrow, wide)),
+        candidates.mixed,
+        modes.factor.sd,
+        np.concatenate(noise, axis=1) if parts > 1 else noise[0],
+        rng.random((b, n)),
+        kept,
+        log_mean,
+        spreads,
+    )
+    return kept, log_mean, spreads
 
 
 def _draw_candidates(
@@ -343,21 +413,24 @@ def _log_normal(lower: Array, gap: Array) -> Array:
     return log_det(lower) - squares / 2
 
 
-def _candidate_noise(shape: tuple[int, int, int], count: int, rng: np.random.Generator) -> Array:
-    """Return standard normal noise (B, D, N, K), half of it the mirror image of the rest.
+def _noise(shape: tuple[int, int, int], half: int, rng: np.random.Generator) -> Array:
+    """Return standard normal noise (D, half, B, N).
 
     Many candidates are spread over strata; for few that would gain nothing.
     """
     b, d, n = shape
-    half = max(count // 2, 1)
     if half <= 2:
-        noise = rng.standard_normal((d, half, b, n))
-    else:
-        # A random turn for each coordinate: every candidate is in every stratum as often.
-        turn = rng.integers(half, size=(d, 1, b, n))
-        strata = (turn + np.arange(half)[:, None, None]) % half
-        uniform = (strata + rng.random((d, 1, b, n))) / half
-        noise = special.ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
+        return rng.standard_normal((d, half, b, n))
+    # A random turn for each coordinate: every candidate is in every stratum as often.
+    turn = rng.integers(half, size=(d, 1, b, n))
+    strata = (turn + np.arange(half)[:, None, None]) % half
+    uniform = (strata + rng.random((d, 1, b, n))) / half
+    return special.ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
+
+
+def _candidate_noise(shape: tuple[int, int, int], count: int, rng: np.random.Generator) -> Array:
+    """Return standard normal noise (B, D, N, K), half of it the mirror image of the rest."""
+    noise = _noise(shape, max(count // 2, 1), rng)
     if count > 1:
         noise = np.concatenate([noise, -noise], axis=1)
     return noise.transpose(2, 0, 3, 1)

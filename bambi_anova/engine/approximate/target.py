@@ -19,6 +19,7 @@ from bambi_anova.engine.approximate.conditional import (
     Candidates,
     draw_given_modes,
     least_curvature,
+    numbers_held,
 )
 from bambi_anova.engine.approximate.proposal import Proposal
 from bambi_anova.engine.latent.alike import merge_alike
@@ -253,8 +254,7 @@ class Target:
         self.evaluations += points
         u, noise, log_proposal = propose_points(proposals, points, each, rng)
         model, blocks = self.model, self.model.blocks
-        columns = each * candidates.count
-        draw_size = columns * (3 * self.find_modes.rows + 5 * blocks.count * blocks.size)
+        draw_size = each * numbers_held(model, candidates)
         shape = (points, each)
         core = np.empty((model.core.size, *shape))
         log_ratio = np.empty(shape)

@@ -45,6 +45,7 @@ def merge_alike(model: LatentModel) -> LatentModel:
             log=summed.log,
             derivatives=summed.derivatives,
             own_predictor=summed.own_predictor,
+            canonical=None,
         ),
         predictors={name: predictor},
         blocks=replace(model.blocks, of_row=model.blocks.of_row[first]),

@@ -181,6 +181,48 @@ class Correlation:
 
 
 @dataclass(frozen=True)
+class SortedRows:
+    """The rows of one predictor, sorted by their blocks.
+
+    Attributes
+    ----------
+    order : ndarray of int, shape (M,)
+        From these rows to the model's.
+    begin : ndarray of int, shape (B + 1,)
+        Where each block's rows begin.
+    core_columns : scipy.sparse.csr_array, shape (M, P)
+    first : ndarray of int, shape (M + 1,)
+        Where each row's entries of the block's part of A begin.
+    place : ndarray of int
+        Of each entry its coordinate, within the block.
+    value : ndarray
+    """
+
+    order: Array
+    begin: Array
+    core_columns: sparse.csr_array
+    first: Array
+    place: Array
+    value: Array
+
+    @classmethod
+    def of(cls, model: LatentModel) -> SortedRows:
+        """Return the rows of a model."""
+        blocks = model.blocks
+        order = np.argsort(blocks.of_row, kind="stable")
+        counts = np.bincount(blocks.of_row, minlength=blocks.count)
+        own = model.block_columns[order]
+        return cls(
+            order,
+            np.append(0, np.cumsum(counts)),
+            model.core_columns[order],
+            own.indptr.astype(np.int64),
+            own.indices.astype(np.int64) % blocks.size,
+            own.data,
+        )
+
+
+@dataclass(frozen=True)
 class LatentModel:
     """A latent Gaussian model.
 
@@ -248,6 +290,11 @@ class LatentModel:
     def block_squares(self) -> sparse.csr_array:
         """The squared entries of the blocks' part of A, shape (K M, B D)."""
         return self.block_columns.multiply(self.block_columns).tocsr()
+
+    @cached_property
+    def by_block(self) -> SortedRows:
+        """The rows by their blocks."""
+        return SortedRows.of(self)
 
     @cached_property
     def origin(self) -> Array:

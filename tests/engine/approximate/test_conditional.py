@@ -10,6 +10,7 @@ import pytest
 from scipy import special
 
 import bambi_anova as ba
+from bambi_anova.engine.approximate import conditional
 from bambi_anova.engine.approximate.conditional import Candidates, draw_given_modes
 from bambi_anova.engine.approximate.proposal import Plain, propose, share
 from bambi_anova.engine.approximate.target import Target
@@ -266,6 +267,75 @@ def test_more_candidates_make_weights_more_even():
 def test_a_normal_wide_enough_keeps_weights_of_sparse_units_even():
     narrow, mixed = (draw("wide units", 8, wide)[1] for wide in (False, True))
     assert np.exp(mixed - mixed.mean()).max() < np.exp(narrow - narrow.mean()).max()
+
+
+# -- In one pass over memory -------------------------------------------------------------------
+
+ONE_PASS = {
+    name: tiny for name, tiny in TINY.items() if name not in ("no units", "probit units")
+} | {
+    "yes or no": Tiny(
+        "k ~ 1 + Error(s)",
+        rows(s=list("aaabbbcc"), k=[0, 0, 1, 1, 1, 1, 0, 0], x=range(8)),
+        (0.9,),
+        "bernoulli",
+    )
+}
+
+
+def draw_both(monkeypatch, name, count, mixed):
+    """Draws by NumPy and in one pass, from the same noise; three points, two draws each."""
+    model = ONE_PASS[name].latent
+    u = ONE_PASS[name].at + np.array([-0.5, 0.0, 0.5])
+    finder = ModeFinder(model)
+    modes = finder(u, COARSE)
+    noise = np.random.default_rng(2).standard_normal((model.core.size, 3, 2))
+    choice = np.broadcast_to(mixed, model.blocks.count).copy()
+    choice[1:2] = False  # one block draws from the narrow normal alone
+    candidates, found = Candidates(count, choice), []
+    for rows_needed in (10**9, 0):
+        monkeypatch.setattr(conditional, "MANY_ROWS", rows_needed)
+        rng = np.random.default_rng(3)
+        found.append(draw_given_modes(model, modes, noise, candidates, finder.curvature, rng))
+    return found
+
+
+@pytest.mark.parametrize("name", ONE_PASS)
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_one_pass_draws_what_numpy_draws(monkeypatch, name, count):
+    by_numpy, in_one_pass = draw_both(monkeypatch, name, count, mixed=False)
+    for part in ("core", "units", "log_ratio", "spread", "narrow_spread"):
+        np.testing.assert_allclose(
+            getattr(in_one_pass, part), getattr(by_numpy, part), rtol=1e-9, atol=1e-10
+        )
+
+
+@pytest.mark.parametrize("name", ONE_PASS)
+@pytest.mark.parametrize("count", [4, 8])
+def test_one_pass_weighs_mixed_candidates_as_numpy_does(monkeypatch, name, count):
+    by_numpy, in_one_pass = draw_both(monkeypatch, name, count, mixed=True)
+    for part in ("log_ratio", "spread", "narrow_spread"):
+        np.testing.assert_allclose(
+            getattr(in_one_pass, part), getattr(by_numpy, part), rtol=1e-9, atol=1e-10
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "mixed"), [("wide units", 4, True), ("counts", 2, False)]
+)
+def test_what_one_pass_keeps_has_the_moments_of_the_posterior(monkeypatch, name, count, mixed):
+    monkeypatch.setattr(conditional, "MANY_ROWS", 0)
+    drawn, log_weight = draw(name, count, mixed, seed=2)
+    assert np.abs(gaps(name, drawn, special.softmax(log_weight))).max() < 4.5
+
+
+def test_exponentials_and_logarithms_have_all_digits():
+    from bambi_anova.engine.latent.vector_math import exponentials, logarithms
+
+    x = np.concatenate([np.linspace(-700, 700, 99_991), np.linspace(-2, 2, 9999)])
+    np.testing.assert_allclose(exponentials(x), np.exp(x), rtol=2e-15)
+    numbers = np.concatenate([np.exp(x), 1 + np.exp(-np.abs(x)), np.linspace(0.5, 2, 999)])
+    np.testing.assert_allclose(logarithms(numbers), np.log(numbers), rtol=2e-15, atol=1e-16)
 
 
 # -- Gaussian responses ------------------------------------------------------------------------
