@@ -28,7 +28,6 @@ from bambi_anova.engine.latent.arrow import (
     inverse,
     log_det,
 )
-from bambi_anova.engine.latent.covariance import Diagonal
 from bambi_anova.engine.latent.mode import Modes
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Likelihood
@@ -39,8 +38,6 @@ Array = np.ndarray
 REACH = 2.0
 #: Spread of a block's weights above which it draws from the wider normal too.
 HEAVY = 0.03
-#: Rows from which one pass over memory gains more than it takes to load.
-MANY_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -148,13 +145,7 @@ def draw_given_modes(
     shift = moved.transpose(1, 0, 2)  # L^-T noise
     core = modes.core[:, point] + shift.reshape(p, len(point))
     natural = model.core.mean + modes.core_sd[:, point] * core
-    wide = None
-    if candidates.mixed.any():
-        wide = _wide_factor(model, modes, curvature)
-        wide[~candidates.mixed] = modes.arrow.blocks[~candidates.mixed]
-    means = modes.units
-    if not model.likelihood.quadratic:
-        means = means + _mean_beyond_mode(model, modes, curvature)
+    means, wide = _means_and_wider(model, modes, candidates, curvature)
     tilt = modes.arrow.across(shift)
     conditional = _Conditional(
         means, tilt.reshape(*tilt.shape[:2], -1), modes.arrow.blocks, wide, point
@@ -180,6 +171,37 @@ def draw_given_modes(
         - modes.arrow.core_log_det[point]
     )
     return JointDraws(natural, kept, log_ratio, *spreads)
+
+
+def _means_and_wider(
+    model: LatentModel, modes: Modes, candidates: Candidates, curvature: Curvature
+) -> tuple[Array, Array | None]:
+    """Return means (B, D, G) of the blocks' normals, and factors of wider ones where needed."""
+    if _in_one_pass(model, candidates):
+        return _beyond_modes(model, modes, candidates.mixed)
+    wide = None
+    if candidates.mixed.any():
+        wide = _wide_factor(model, modes, curvature)
+        wide[~candidates.mixed] = modes.arrow.blocks[~candidates.mixed]
+    if model.likelihood.quadratic:
+        return modes.units, wide
+    return modes.units + _mean_beyond_mode(model, modes, curvature), wide
+
+
+def _beyond_modes(model: LatentModel, modes: Modes, mixed: Array) -> tuple[Array, Array | None]:
+    """Do what the next two functions do, in one pass over the rows."""
+    from bambi_anova.engine.latent.eliminate import beyond_modes  # heavy
+
+    rows, lower = model.by_block, np.ascontiguousarray(blocks_inside(modes.arrow.blocks))
+    d, _, b, points = lower.shape
+    shift, wide = np.empty((d, b, points)), np.zeros(lower.shape if mixed.any() else (0, 0, 0, 0))
+    beyond_modes(
+        *(rows.order, rows.begin, rows.first, rows.place, rows.value, rows.weight, rows.softplus),
+        *(np.ascontiguousarray(modes.eta), np.ascontiguousarray(modes.factor.sd)),
+        *(lower, mixed, REACH, shift, wide),
+    )
+    means = modes.units + blocks_first(shift)
+    return means, blocks_first(wide) if mixed.any() else None
 
 
 def _wide_factor(model: LatentModel, modes: Modes, curvature: Curvature) -> Array:
@@ -301,10 +323,8 @@ def numbers_held(model: LatentModel, candidates: Candidates) -> int:
 
 def _in_one_pass(model: LatentModel, candidates: Candidates) -> bool:
     """Whether candidates are drawn by ``one_pass``; they come in pairs, of either normal."""
-    known = model.likelihood.canonical is not None and len(model.predictors) == 1
-    known &= type(model.blocks.covariance) is Diagonal
     pairs = candidates.count % (4 if candidates.mixed.any() else 2) == 0
-    return known and pairs and len(model.offset) >= MANY_ROWS
+    return pairs and model.in_one_pass
 
 
 def _draw_in_one_pass(
@@ -314,12 +334,11 @@ def _draw_in_one_pass(
     core: Array,
     candidates: Candidates,
     rng: np.random.Generator,
-) -> tuple[Array, Array, Array]:
-    """Return the candidates that are kept (B, D, N), log mean weights (N,) and spreads (2, B)."""
+) -> tuple[Array, Array, tuple[Array, Array]]:
+    """Return the candidates that are kept (B, D, N), log mean weights (N,) and both spreads."""
     from bambi_anova.engine.approximate.one_pass import draw_blocks  # heavy
 
-    rows, own = model.by_block, model.likelihood.canonical
-    assert own is not None  # for the type checker
+    rows = model.by_block
     base = model.offset[rows.order] + rows.core_columns @ core
     means, tilt, narrow = conditional.means, conditional.tilt, conditional.narrow
     b, d, n = tilt.shape
@@ -332,9 +351,9 @@ def _draw_in_one_pass(
         rows.first,
         rows.place,
         rows.value,
-        own.y[rows.order, 0],
-        own.weight[rows.order, 0],
-        own.softplus,
+        rows.y,
+        rows.weight,
+        rows.softplus,
         base,
         np.ascontiguousarray(blocks_inside(means)),
         np.ascontiguousarray(tilt),
@@ -347,7 +366,7 @@ def _draw_in_one_pass(
         log_mean,
         spreads,
     )
-    return kept, log_mean, spreads
+    return kept, log_mean, (spreads[0], spreads[1])
 
 
 def _draw_candidates(

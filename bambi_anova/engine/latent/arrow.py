@@ -220,7 +220,10 @@ class Arrow:
 
     def solve(self, core: Array, units: Array) -> tuple[Array, Array]:
         """Solve for right-hand sides of shapes (P, G) and (B, D, G)."""
-        inner = forward(self.blocks, units)
+        return self.solve_eliminated(core, forward(self.blocks, units))
+
+    def solve_eliminated(self, core: Array, inner: Array) -> tuple[Array, Array]:
+        """Solve where the blocks' part of the right-hand sides has been solved against them."""
         rest = core - self.down(inner)
         v = self.core_noise((self.core_inverse @ rest.T[:, :, None])[:, :, 0].T)
         return v, self.units_given(v, inner)

@@ -18,7 +18,14 @@ from functools import cached_property
 
 import numpy as np
 
-from bambi_anova.engine.latent.arrow import Arrow, Curvature, factor
+from bambi_anova.engine.latent.arrow import (
+    Arrow,
+    Curvature,
+    Dense,
+    blocks_first,
+    core_inverse,
+    factor,
+)
 from bambi_anova.engine.latent.covariance import BlockFactor
 from bambi_anova.engine.latent.crossed import Crossed
 from bambi_anova.engine.latent.model import LatentModel
@@ -35,6 +42,8 @@ MAX_STEPS = 30
 #: order of its square, and weights correct it).
 FINE = 5e-3
 COARSE = 0.2
+#: Core coordinates up to which their part of the equations stays in the cache.
+FEW_IN_CORE = 64
 
 
 @dataclass(frozen=True)
@@ -202,10 +211,7 @@ class ModeFinder:
         )
         arrow = None
         for step in range(MAX_STEPS):
-            derivatives = model.likelihood.derivatives(here.eta, aux)
-            arrow = self.factor(derivatives.weights, core_sd, block_factor)
-            working = derivatives.working(here.eta - model.origin)
-            target = self._solve(arrow, self._pull(working, core_sd, block_factor))
+            arrow, target = self._newton_target(here.eta, core_sd, block_factor, aux)
             goal = model.origin + model.columns @ self._natural(target, core_sd, block_factor)
             there = self._advance(here, _Step(target, goal, here.height), aux, whole=step == 0)
             if step == 0:
@@ -225,6 +231,41 @@ class ModeFinder:
             arrow,
             log_marginal + model.log_prior(u),
         )
+
+    def _newton_target(
+        self, eta: Array, core_sd: Array, block_factor: BlockFactor, aux: Mapping[str, Array]
+    ) -> tuple[Arrow, Array]:
+        """Return the factored equations at some predictors, and their solution v (Q, G)."""
+        model = self.model
+        if model.in_one_pass and model.core.size <= FEW_IN_CORE:
+            return self._eliminate(eta, core_sd, block_factor)
+        derivatives = model.likelihood.derivatives(eta, aux)
+        arrow = self.factor(derivatives.weights, core_sd, block_factor)
+        working = derivatives.working(eta - model.origin)
+        return arrow, self._solve(arrow, self._pull(working, core_sd, block_factor))
+
+    def _eliminate(
+        self, eta: Array, core_sd: Array, block_factor: BlockFactor
+    ) -> tuple[Arrow, Array]:
+        """Do the same in one pass over the rows."""
+        from bambi_anova.engine.latent.eliminate import eliminate  # heavy
+
+        model, rows, size = self.model, self.model.by_block, eta.shape[1]
+        p, b, d = model.core.size, model.blocks.count, model.blocks.size
+        lower, border = np.zeros((d, d, b, size)), np.empty((size, b * d, p))
+        schur, inner, pull = np.empty((size, p, p)), np.empty((d, b, size)), np.empty((p, size))
+        eliminate(
+            *(rows.order, rows.begin, rows.core_first, rows.core_place, rows.core_columns.data),
+            *(rows.first, rows.place, rows.value, rows.y, rows.weight, rows.softplus),
+            *(np.ascontiguousarray(eta), model.origin[:, 0]),
+            *(np.ascontiguousarray(core_sd), np.ascontiguousarray(block_factor.sd)),
+            *(lower, border, schur, inner, pull),
+        )
+        solved = blocks_first(inner)
+        schur -= border.transpose(0, 2, 1) @ border
+        arrow = Arrow(blocks_first(lower), Dense(border), core_inverse(schur))
+        core, units = arrow.solve_eliminated(pull, solved)
+        return arrow, np.vstack([core, units.reshape(-1, size)])
 
     def _within_support(self, there: _Step, aux: Mapping[str, Array]) -> _Step:
         """Start at the prior means where the rows' own predictors lead to what cannot be.
@@ -289,19 +330,28 @@ class ModeFinder:
         block_factor.natural(units_v, out=units)
         return x
 
+    def _log_likelihood(self, eta: Array, aux: Mapping[str, Array]) -> Array:
+        """Return the log-likelihood at predictors (K M, G), shape (G,)."""
+        own = self.model.likelihood.canonical
+        if own is None or not self.model.in_one_pass:
+            return self.model.likelihood.log(eta, aux).sum(axis=0)
+        from bambi_anova.engine.latent.eliminate import log_likelihood  # heavy
+
+        return log_likelihood(own.y[:, 0], own.weight[:, 0], own.softplus, eta)
+
     def _advance(self, here: _Step, target: _Step, aux: Mapping[str, Array], whole: bool) -> _Step:
         """Step to the target, or part of the way where that would go downhill.
 
         With ``whole`` the target's predictor is tried whatever the part: the present one belongs
         to no coordinates.
         """
-        part = np.ones(target.v.shape[1])
+        part, v, eta = np.ones(target.v.shape[1]), target.v, target.eta
         for _ in range(25):
-            v = here.v + part * (target.v - here.v)
-            eta = target.eta if whole else here.eta + part * (target.eta - here.eta)
-            height = self.model.likelihood.log(eta, aux).sum(axis=0) - (v**2).sum(axis=0) / 2
+            height = self._log_likelihood(eta, aux) - np.einsum("qg,qg->g", v, v) / 2
             worse = ~(height >= here.height - 1e-6)
             if not worse.any():
                 break
             part = np.where(worse, part / 2, part)
+            v = here.v + part * (target.v - here.v)
+            eta = target.eta if whole else here.eta + part * (target.eta - here.eta)
         return _Step(v, eta, height)

@@ -38,6 +38,9 @@ from bambi_anova.families.likelihood import Likelihood
 
 Array = np.ndarray
 
+#: Rows from which compiled loops gain more than they take to load.
+MANY_ROWS = 500
+
 
 @dataclass(frozen=True)
 class Predictor:
@@ -191,34 +194,51 @@ class SortedRows:
     begin : ndarray of int, shape (B + 1,)
         Where each block's rows begin.
     core_columns : scipy.sparse.csr_array, shape (M, P)
+    core_first, core_place : ndarray of int
+        Its ``indptr`` and ``indices``, sorted.
     first : ndarray of int, shape (M + 1,)
         Where each row's entries of the block's part of A begin.
     place : ndarray of int
         Of each entry its coordinate, within the block.
     value : ndarray
+    y, weight : ndarray, shape (M,)
+    softplus : bool
+        As of ``likelihood.Canonical``.
     """
 
     order: Array
     begin: Array
     core_columns: sparse.csr_array
+    core_first: Array
+    core_place: Array
     first: Array
     place: Array
     value: Array
+    y: Array
+    weight: Array
+    softplus: bool
 
     @classmethod
     def of(cls, model: LatentModel) -> SortedRows:
-        """Return the rows of a model."""
-        blocks = model.blocks
+        """Return the rows of a model whose likelihood has a canonical form."""
+        blocks, likelihood = model.blocks, model.likelihood.canonical
+        assert likelihood is not None  # for the type checker
         order = np.argsort(blocks.of_row, kind="stable")
         counts = np.bincount(blocks.of_row, minlength=blocks.count)
-        own = model.block_columns[order]
+        core, own = model.core_columns[order], model.block_columns[order]
+        core.sort_indices()
         return cls(
             order,
             np.append(0, np.cumsum(counts)),
-            model.core_columns[order],
+            core,
+            core.indptr.astype(np.int64),
+            core.indices.astype(np.int64),
             own.indptr.astype(np.int64),
             own.indices.astype(np.int64) % blocks.size,
             own.data,
+            likelihood.y[order, 0],
+            likelihood.weight[order, 0],
+            likelihood.softplus,
         )
 
 
@@ -290,6 +310,12 @@ class LatentModel:
     def block_squares(self) -> sparse.csr_array:
         """The squared entries of the blocks' part of A, shape (K M, B D)."""
         return self.block_columns.multiply(self.block_columns).tocsr()
+
+    @property
+    def in_one_pass(self) -> bool:
+        """Whether to go through the rows by compiled loops: many rows, of a known form."""
+        known = self.likelihood.canonical is not None and len(self.predictors) == 1
+        return known and type(self.blocks.covariance) is Diagonal and len(self.offset) >= MANY_ROWS
 
     @cached_property
     def by_block(self) -> SortedRows:

@@ -14,6 +14,7 @@ from bambi_anova.engine.approximate import conditional
 from bambi_anova.engine.approximate.conditional import Candidates, draw_given_modes
 from bambi_anova.engine.approximate.proposal import Plain, propose, share
 from bambi_anova.engine.approximate.target import Target
+from bambi_anova.engine.latent import model as latent
 from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.mode import COARSE, ModeFinder
 
@@ -293,8 +294,10 @@ def draw_both(monkeypatch, name, count, mixed):
     choice = np.broadcast_to(mixed, model.blocks.count).copy()
     choice[1:2] = False  # one block draws from the narrow normal alone
     candidates, found = Candidates(count, choice), []
+    means = conditional._means_and_wider(model, modes, candidates, finder.curvature)
+    monkeypatch.setattr(conditional, "_means_and_wider", lambda *given: means)
     for rows_needed in (10**9, 0):
-        monkeypatch.setattr(conditional, "MANY_ROWS", rows_needed)
+        monkeypatch.setattr(latent, "MANY_ROWS", rows_needed)
         rng = np.random.default_rng(3)
         found.append(draw_given_modes(model, modes, noise, candidates, finder.curvature, rng))
     return found
@@ -324,9 +327,36 @@ def test_one_pass_weighs_mixed_candidates_as_numpy_does(monkeypatch, name, count
     ("name", "count", "mixed"), [("wide units", 4, True), ("counts", 2, False)]
 )
 def test_what_one_pass_keeps_has_the_moments_of_the_posterior(monkeypatch, name, count, mixed):
-    monkeypatch.setattr(conditional, "MANY_ROWS", 0)
+    monkeypatch.setattr(latent, "MANY_ROWS", 0)
     drawn, log_weight = draw(name, count, mixed, seed=2)
     assert np.abs(gaps(name, drawn, special.softmax(log_weight))).max() < 4.5
+
+
+@pytest.mark.parametrize("name", ONE_PASS)
+def test_one_pass_finds_the_modes_and_normals_that_numpy_finds(monkeypatch, name):
+    model = ONE_PASS[name].latent
+    u = ONE_PASS[name].at + np.array([-0.5, 0.0, 0.5])
+    candidates = Candidates(4, np.arange(model.blocks.count) != 1)
+    found = []
+    for rows_needed in (10**9, 0):
+        monkeypatch.setattr(latent, "MANY_ROWS", rows_needed)
+        finder = ModeFinder(model)
+        modes = finder(u)
+        normals = conditional._means_and_wider(model, modes, candidates, finder.curvature)
+        found.append((modes, *normals))
+    (by_numpy, means, wide), (in_one_pass, other_means, other_wide) = found
+    for part in ("core", "units", "eta", "log_marginal"):
+        np.testing.assert_allclose(
+            getattr(in_one_pass, part), getattr(by_numpy, part), rtol=1e-9, atol=1e-10
+        )
+    for part in ("blocks", "core_inverse", "block_log_det"):
+        np.testing.assert_allclose(
+            getattr(in_one_pass.arrow, part), getattr(by_numpy.arrow, part), rtol=1e-9, atol=1e-10
+        )
+    # NumPy takes third derivatives by differences.
+    np.testing.assert_allclose(other_means, means, atol=2e-3)
+    mixed = candidates.mixed
+    np.testing.assert_allclose(other_wide[mixed], wide[mixed], rtol=1e-9, atol=1e-10)
 
 
 def test_exponentials_and_logarithms_have_all_digits():
