@@ -97,9 +97,13 @@ def on_all_cores[T](work: Callable[[slice], T], pieces: list[slice]) -> list[T]:
 
 def pieces(count: int, size: int) -> list[slice]:
     """Cut ``count`` points of ``size`` numbers each into pieces, enough for all threads."""
-    most = PIECE // max(size, 1)
     fair = max(-(-count // (2 * MOST_THREADS)), LEAST // max(size, 1))
-    step = max(1, min(count, most, fair))
+    return in_stretches(count, size, max(fair, 1))
+
+
+def in_stretches(count: int, size: int, longest: int | None = None) -> list[slice]:
+    """Cut ``count`` points of ``size`` numbers each into stretches that memory holds."""
+    step = max(1, min(count, PIECE // max(size, 1), longest or count))
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 

@@ -14,7 +14,7 @@ hyperparameters, R draws a point, N = G R draws, K candidates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -92,6 +92,45 @@ def _least_count(total: float, enough: tuple[tuple[int, float], ...]) -> int:
 
 
 @dataclass(frozen=True)
+class Room:
+    """Where the blocks' coordinates of some draws are kept.
+
+    Attributes
+    ----------
+    array : ndarray, shape (U, T)
+    index : ndarray of int, shape (U,)
+        Which of the B D coordinates stands in which of its rows.
+    start : int
+        The column of the first draw.
+    """
+
+    array: Array
+    index: Array
+    start: int = 0
+
+    @classmethod
+    def for_all(cls, model: LatentModel, draws: int) -> Room:
+        """Return room for some draws of all coordinates."""
+        size = model.blocks.count * model.blocks.size
+        return cls(np.empty((size, draws)), np.arange(size))
+
+    def from_column(self, start: int) -> Room:
+        """Return the same from another column on."""
+        return replace(self, start=start)
+
+    def put(self, units: Array) -> None:
+        """Keep the coordinates of draws, shape (B, D, N)."""
+        draws = units.shape[2]
+        self.array[:, self.start : self.start + draws] = units.reshape(-1, draws)[self.index]
+
+    def rows_of(self, model: LatentModel) -> Array:
+        """Return the row of each coordinate, -1 where it has none, shape (B, D)."""
+        rows = np.full(model.blocks.count * model.blocks.size, -1)
+        rows[self.index] = np.arange(len(self.index))
+        return rows.reshape(model.blocks.count, model.blocks.size)
+
+
+@dataclass(frozen=True)
 class JointDraws:
     """Weighted draws.
 
@@ -100,6 +139,7 @@ class JointDraws:
     core : ndarray, shape (P, N)
         In natural units, as in ``LatentModel.log_density``.
     units : ndarray, shape (B, D, N)
+        Nothing where there was room for them elsewhere.
     log_ratio : ndarray, shape (N,)
         Log of the joint density over the density of the blocks and of the core given its noise;
         the proposal of hyperparameters and noise is left to the caller, as is the constant of a
@@ -124,6 +164,7 @@ def draw_given_modes(
     candidates: Candidates,
     curvature: Curvature,
     rng: np.random.Generator,
+    room: Room | None = None,
 ) -> JointDraws:
     """Draw core and blocks at each point, and weigh them.
 
@@ -138,6 +179,8 @@ def draw_given_modes(
     curvature : Curvature
         The model's.
     rng : numpy.random.Generator
+    room : Room, optional
+        Where to keep the blocks' coordinates.
     """
     p, points, each = noise.shape
     point = np.repeat(np.arange(points), each)
@@ -154,16 +197,24 @@ def draw_given_modes(
         # The conditional normals are exact: what a draw weighs is the density of its point.
         units, *_ = conditional.draw(1, rng)
         kept = modes.factor.columns(point).natural(units[..., 0])
+        if room is not None:
+            room.put(kept)
+            kept = kept[:0]
         log_ratio = modes.log_marginal[point] - (noise**2).sum(axis=0).ravel() / 2
         return JointDraws(natural, kept, log_ratio, *np.zeros((2, model.blocks.count)))
     if _in_one_pass(model, candidates):
-        kept, log_mean, spreads = _draw_in_one_pass(
-            model, modes, conditional, natural, candidates, rng
+        own = Room.for_all(model, len(point)) if room is None else room
+        log_mean, spreads = _draw_in_one_pass(
+            model, modes, conditional, natural, candidates, rng, own
         )
+        kept = own.array.reshape(*tilt.shape[:2], -1) if room is None else tilt[:0]
     else:
         drawn = _draw_candidates(model, modes, conditional, natural, candidates.count, rng)
         kept, log_means, spreads = _keep_one(*drawn, rng)
         log_mean = log_means.sum(axis=0)
+        if room is not None:
+            room.put(kept)
+            kept = kept[:0]
     log_ratio = (
         log_mean
         + model.log_prior(modes.u)[point]
@@ -334,8 +385,9 @@ def _draw_in_one_pass(
     core: Array,
     candidates: Candidates,
     rng: np.random.Generator,
-) -> tuple[Array, Array, tuple[Array, Array]]:
-    """Return the candidates that are kept (B, D, N), log mean weights (N,) and both spreads."""
+    room: Room,
+) -> tuple[Array, tuple[Array, Array]]:
+    """Put the candidates that are kept in a room; return log mean weights (N,) and both spreads."""
     from bambi_anova.engine.approximate.one_pass import draw_blocks  # heavy
 
     rows = model.by_block
@@ -344,7 +396,7 @@ def _draw_in_one_pass(
     b, d, n = tilt.shape
     parts = 2 if candidates.mixed.any() else 1
     noise = [_noise((b, d, n), candidates.count // (2 * parts), rng) for _ in range(parts)]
-    kept, log_mean, spreads = np.empty((b, d, n)), np.empty(n), np.empty((2, b))
+    log_mean, spreads = np.empty(n), np.empty((2, b))
     wide = narrow if conditional.wide is None else conditional.wide
     draw_blocks(
         rows.begin,
@@ -362,11 +414,13 @@ def _draw_in_one_pass(
         modes.factor.sd,
         np.concatenate(noise, axis=1) if parts > 1 else noise[0],
         rng.random((b, n)),
-        kept,
+        room.array,
+        room.rows_of(model),
+        room.start,
         log_mean,
         spreads,
     )
-    return kept, log_mean, (spreads[0], spreads[1])
+    return log_mean, (spreads[0], spreads[1])
 
 
 def _draw_candidates(

@@ -23,7 +23,7 @@ MOST_FACTORS = 500
 @kept
 def draw_blocks(
     begin, first, place, value, y, weight, softplus, base, means, tilt, narrow, wide, mixed, sd,
-    noise, marks, chosen, log_mean, spreads,
+    noise, marks, chosen, where, start, log_mean, spreads,
 ):  # fmt: skip
     """Draw candidates of each block, weigh them by the block's rows and keep one.
 
@@ -52,8 +52,11 @@ def draw_blocks(
     noise : ndarray, shape (D, S, B, N)
     marks : ndarray, shape (B, N)
         Uniform on (0, 1).
-    chosen : ndarray, shape (B, D, N)
-        Filled with the candidates that are kept, in natural units.
+    chosen : ndarray, shape (U, T)
+        Columns from ``start`` on are filled with the candidates that are kept, in natural units.
+    where : ndarray of int, shape (B, D)
+        The row of each coordinate there; -1 for those that nobody asks for.
+    start : int
     log_mean : ndarray, shape (N,)
         Filled with the log means of the weights, those of all blocks added up.
     spreads : ndarray, shape (2, B)
@@ -134,7 +137,7 @@ def draw_blocks(
                         for n in range(g * each, (g + 1) * each):
                             x[i, k, n] *= sd[i, g]
         _weigh(begin, first, place, value, y, weight, softplus, base, b, x, log_w)
-        _keep(b, marks, x, log_w, largest, total, squares, chosen)
+        _keep(b, marks, x, log_w, largest, total, squares, chosen, where, start)
         narrow_total, spread_total = 0.0, 0.0
         for n in range(draws):
             relative = count * squares[n] / (total[n] * total[n])
@@ -206,9 +209,10 @@ def _weigh(begin, first, place, value, y, weight, softplus, base, b, x, log_w):
 
 
 @numba.njit(**OPTIONS)
-def _keep(b, marks, x, log_w, largest, total, squares, chosen):
+def _keep(b, marks, x, log_w, largest, total, squares, chosen, where, start):
     """Keep a candidate in proportion to its weight; what stands as log weights become weights."""
     d, count, draws = x.shape
+    taken = np.empty(draws, np.int64)
     for n in range(draws):
         largest[n] = log_w[0, n]
     for k in range(1, count):
@@ -227,5 +231,8 @@ def _keep(b, marks, x, log_w, largest, total, squares, chosen):
         while heap < mark and k < count - 1:
             k += 1
             heap += log_w[k, n]
-        for i in range(d):
-            chosen[b, i, n] = x[i, k, n]
+        taken[n] = k
+    for i in range(d):
+        if where[b, i] >= 0:
+            for n in range(draws):
+                chosen[where[b, i], start + n] = x[i, taken[n], n]

@@ -17,6 +17,7 @@ from scipy import special
 from bambi_anova.engine.approximate.conditional import (
     REACH,
     Candidates,
+    Room,
     draw_given_modes,
     least_curvature,
     numbers_held,
@@ -26,7 +27,7 @@ from bambi_anova.engine.latent.alike import merge_alike
 from bambi_anova.engine.latent.draws import LatentDraws
 from bambi_anova.engine.latent.mode import COARSE, ModeFinder
 from bambi_anova.engine.latent.model import LatentModel
-from bambi_anova.engine.threads import on_all_cores, pieces
+from bambi_anova.engine.threads import in_stretches, on_all_cores, pieces
 from bambi_anova.errors import UnsupportedError
 
 Array = np.ndarray
@@ -259,19 +260,18 @@ class Target:
         core = np.empty((model.core.size, *shape))
         log_ratio = np.empty(shape)
         # Seven digits are plenty for draws, and large models have many of them.
-        kind = np.float32 if model.size * points * each > BIG else np.float64
-        effects = {
-            term.key: np.empty((len(term.index), *shape), dtype=kind)
-            for term in blocks.terms
-            if keep_units
-        }
+        big = model.in_one_pass or model.size * points * each > BIG
+        terms = blocks.terms if keep_units else ()
+        index = np.concatenate([np.zeros(0, dtype=int), *(term.index for term in terms)])
+        kept = np.empty((len(index), points * each), dtype=np.float32 if big else np.float64)
+        room = Room(kept, index)
         generators = rng.spawn(points)
         done: list[int] = []
 
         def work(piece: slice) -> Array:
             modes = self.find_modes(u[:, piece], COARSE)
             measures = np.zeros((2, blocks.count))
-            for part in pieces(modes.u.shape[1], draw_size):
+            for part in in_stretches(modes.u.shape[1], draw_size):
                 here = slice(piece.start + part.start, piece.start + part.stop)
                 drawn = draw_given_modes(
                     model,
@@ -280,13 +280,11 @@ class Target:
                     candidates,
                     self.find_modes.curvature,
                     generators[here.start],
+                    room.from_column(here.start * each),
                 )
                 size = part.stop - part.start
                 core[:, here] = drawn.core.reshape(model.core.size, size, each)
                 log_ratio[here] = drawn.log_ratio.reshape(-1, each)
-                units = drawn.units.reshape(-1, size, each)
-                for term in blocks.terms if keep_units else ():
-                    effects[term.key][:, here] = units[term.index]
                 measures += size * np.stack([drawn.spread, drawn.narrow_spread])
                 done.append(size)
                 self.progress("drawing" if keep_units else "adapting", sum(done), points)
@@ -295,6 +293,9 @@ class Target:
         measures = on_all_cores(work, pieces(points, self.find_modes.point_size))
         spread, narrow_spread = np.sum(measures, axis=0) / points
         log_weight = log_ratio - log_proposal
+        ends = np.cumsum([len(term.index) for term in terms])[:-1]
+        parts = np.split(kept.reshape(len(index), *shape), ends)
+        effects = {term.key: part for term, part in zip(terms, parts, strict=False)}
         return Batch(u, noise, core, effects, finite(log_weight), spread, narrow_spread)
 
     def take(self, batch: Batch, chosen: Array, rng: np.random.Generator) -> LatentDraws:
