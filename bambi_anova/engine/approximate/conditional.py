@@ -28,6 +28,7 @@ from bambi_anova.engine.latent.arrow import (
     inverse,
     log_det,
 )
+from bambi_anova.engine.latent.covariance import DiagonalFactor
 from bambi_anova.engine.latent.mode import Modes
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Likelihood
@@ -243,6 +244,7 @@ def _beyond_modes(model: LatentModel, modes: Modes, mixed: Array) -> tuple[Array
     """Do what the next two functions do, in one pass over the rows."""
     from bambi_anova.engine.latent.eliminate import beyond_modes  # heavy
 
+    assert isinstance(modes.factor, DiagonalFactor)  # see ``LatentModel.in_one_pass``
     rows, lower = model.by_block, np.ascontiguousarray(blocks_inside(modes.arrow.blocks))
     d, _, b, points = lower.shape
     shift, wide = np.empty((d, b, points)), np.zeros(lower.shape if mixed.any() else (0, 0, 0, 0))
@@ -390,6 +392,7 @@ def _draw_in_one_pass(
     """Put the candidates that are kept in a room; return log mean weights (N,) and both spreads."""
     from bambi_anova.engine.approximate.one_pass import draw_blocks  # heavy
 
+    assert isinstance(modes.factor, DiagonalFactor)  # see ``LatentModel.in_one_pass``
     rows = model.by_block
     base = model.offset[rows.order] + rows.core_columns @ core
     means, tilt, narrow = conditional.means, conditional.tilt, conditional.narrow

@@ -26,7 +26,7 @@ from bambi_anova.engine.latent.arrow import (
     core_inverse,
     factor,
 )
-from bambi_anova.engine.latent.covariance import BlockFactor
+from bambi_anova.engine.latent.covariance import BlockFactor, DiagonalFactor
 from bambi_anova.engine.latent.crossed import Crossed
 from bambi_anova.engine.latent.model import LatentModel
 from bambi_anova.engine.latent.quadratic import Quadratic
@@ -250,6 +250,7 @@ class ModeFinder:
         """Do the same in one pass over the rows."""
         from bambi_anova.engine.latent.eliminate import eliminate  # heavy
 
+        assert isinstance(block_factor, DiagonalFactor)  # see ``LatentModel.in_one_pass``
         model, rows, size = self.model, self.model.by_block, eta.shape[1]
         p, b, d = model.core.size, model.blocks.count, model.blocks.size
         lower, border = np.zeros((d, d, b, size)), np.empty((size, b * d, p))
