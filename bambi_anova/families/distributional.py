@@ -23,7 +23,13 @@ from functools import partial
 import numpy as np
 
 from bambi_anova.errors import FormulaError, nearest
-from bambi_anova.families.base import Family, MakeRows, ResponseScale, RowLikelihood
+from bambi_anova.families.base import (
+    THRESHOLD,
+    Family,
+    MakeRows,
+    ResponseScale,
+    RowLikelihood,
+)
 from bambi_anova.families.geometry import SCATTER
 from bambi_anova.families.likelihood import Auxiliary, Derivatives, Observed
 from bambi_anova.families.links import Link
@@ -35,6 +41,21 @@ Array = np.ndarray
 STEP = 2e-3
 #: The least information of a row about a predictor, and the most that two share.
 LEAST, SHARED = 1e-6, 0.9
+#: What is the same for all rows, why, and what to do instead.
+SAME_FOR_ALL = {
+    THRESHOLD: (
+        "items and people share their thresholds. Items that are rated higher as a whole are "
+        "(1|item) in the formula of the response, and a predictor may act differently on them by "
+        "(1|item:A); items whose categories lie apart in other ways are fitted one by one, "
+        "fit_many(formula, data, by='item')"
+    ),
+    "shift": (
+        "it lies below every time, and where it may move with the rows the quickest times alone "
+        "would tell it. People who differ in speed are Error(s) in the formula of the response; "
+        "for shifts of their own fit them one by one, fit_many(formula, data, by='s'), or take "
+        "family='exgaussian', which has no shift"
+    ),
+}
 #: Beyond it no parameter counts as a number.
 FARTHEST = 300.0
 
@@ -85,6 +106,9 @@ def _known(name: str, family: Family) -> str:
     if name in able:
         return name
     what = f"{name} ~ ...: no parameter of family={family.name!r} that a formula can predict"
+    asked = THRESHOLD if name.startswith(THRESHOLD) and family.thresholds else name
+    if asked in SAME_FOR_ALL and (asked == THRESHOLD or name in family.parameters):
+        raise FormulaError(f"{what}: {SAME_FOR_ALL[asked]}")
     if not able:
         raise FormulaError(f"{what}; it has none")
     raise FormulaError(f"{what}{nearest(name, able)}")

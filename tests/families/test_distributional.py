@@ -182,6 +182,20 @@ def test_formulas_that_mean_nothing_are_refused_in_words(rows, formula, options,
         ba.Model(formula, rows, **options)
 
 
+@pytest.mark.parametrize(
+    ("family", "name", "words"),
+    [
+        ("cumulative", "threshold", r"share their thresholds.*\(1\|item\).*fit_many"),
+        ("sratio", "threshold_1", "share their thresholds"),
+        ("shifted_lognormal", "shift", "below every time.*fit_many.*exgaussian"),
+        ("exgaussian", "shift", "known: "),
+    ],
+)
+def test_what_is_the_same_for_all_says_what_to_do_instead(family, name, words):
+    with pytest.raises(ba.errors.FormulaError, match=words):
+        with_predictors(get_family(family), [name])
+
+
 def test_three_ways_to_write_a_model_are_one(rows):
     import bambi as bmb
 
