@@ -4,7 +4,8 @@ Millions of rows become one group-by: rows that share every column the formula r
 row and a count.  Of a normal response its mean and variance within such rows are asked for
 instead, and two stand-ins, sqrt(variance) above and below the mean, have the same count, mean and
 sum of squares, which is all that the likelihood depends on.  Means and variances are added up by
-the engine, never squares, whose sums cancel.
+the engine, never squares, whose sums cancel; an engine that may add up squares itself is asked
+again, for the distances from the means, where they would.
 
 Letters: N rows of the data, T tallied rows.
 """
@@ -31,6 +32,10 @@ Array = np.ndarray
 
 #: Tallied rows that are fetched at most.
 MOST_ROWS = 2_000_000
+#: Engines whose variances are sums of squared distances from a mean, never of squares.
+STABLE = frozenset({"DUCKDB", "POLARS", "PYSPARK"})
+#: A variance below this part of the squared mean may have cancelled.
+CANCELS = 1e-6
 _COUNT, _MISSING, _ODD, _MEAN, _VARIANCE, _VALUE = (
     f"_tally_{name}" for name in ("count", "missing", "odd", "mean", "variance", "value")
 )
@@ -164,6 +169,36 @@ def _moments(frame: Any, keys: list[str], value: Any, read: Iterable[str]) -> pd
         number.mean().alias(_MEAN),
         number.var(ddof=1).alias(_VARIANCE),
     ]
+    found = _grouped(there, keys, wanted)
+    small = found[_VARIANCE] < CANCELS * found[_MEAN] ** 2
+    if frame.implementation.name in STABLE or not small.any():
+        return found
+    return _about_means(there, keys, found)
+
+
+def _about_means(there: Any, keys: list[str], found: pd.DataFrame) -> pd.DataFrame:
+    """Return the moments again, those of distances from the means that are known roughly."""
+    import narwhals as nw
+
+    number = nw.col(_VALUE)
+    if keys:
+        rough = there.group_by(keys).agg(number.mean().alias(_MEAN))
+        there = there.join(rough, on=keys, how="inner")
+    else:
+        there = there.with_columns(nw.lit(float(found[_MEAN].iloc[0])).alias(_MEAN))
+    there = there.with_columns((number - nw.col(_MEAN)).alias(_VALUE))
+    wanted = [
+        nw.col(_MEAN).max(),
+        number.mean().alias(_VALUE),
+        number.var(ddof=1).alias(_VARIANCE),
+    ]
+    again = _grouped(there, keys, wanted)
+    again[_MEAN] += again.pop(_VALUE)
+    rest = found.drop(columns=[_MEAN, _VARIANCE])
+    return rest.merge(again, "left", keys) if keys else rest.join(again)
+
+
+def _grouped(there: Any, keys: list[str], wanted: list) -> pd.DataFrame:
     return _fetched(there.group_by(keys).agg(*wanted) if keys else there.select(*wanted), keys)
 
 
