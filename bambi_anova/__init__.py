@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bambi_anova.bambi_fits.estimates import contrasts, means, slopes
     from bambi_anova.datasets import load_data
     from bambi_anova.evidence.bayes_factors import bayes_factors
+    from bambi_anova.evidence.covariances import compare_covariances
     from bambi_anova.evidence.prior_scale import prior_scale_curve
     from bambi_anova.model import Model, load
     from bambi_anova.planning.plan import plan
@@ -48,6 +49,7 @@ _LAZY = {
     "bayes_factors": "bambi_anova.evidence.bayes_factors",
     "compare": "bambi_anova.prediction.compare",
     "compare_analyses": "bambi_anova.analyses.compared",
+    "compare_covariances": "bambi_anova.evidence.covariances",
     "compare_fits": "bambi_anova.prediction.compare",
     "contrasts": "bambi_anova.bambi_fits.estimates",
     "fit_many": "bambi_anova.analyses.many",
@@ -81,6 +83,7 @@ __all__ = [
     "classical",
     "compare",
     "compare_analyses",
+    "compare_covariances",
     "compare_fits",
     "contrasts",
     "errors",

@@ -114,6 +114,10 @@ class CorrelatedSlopesWarning(AnovaWarning):
     """Units' slopes and effects go together, though the model takes them for independent."""
 
 
+class SphericityWarning(AnovaWarning):
+    """Cells of units are clearly not compound symmetric, though the model takes them for that."""
+
+
 class SpacingWarning(AnovaWarning):
     """Polynomial contrasts take unequally spaced levels as equally spaced."""
 

@@ -25,6 +25,7 @@ from bambi_anova.prediction.predictive import prior_predictive
 from bambi_anova.present.overview import model_html
 from bambi_anova.screening.default_family import warn_of_default_family
 from bambi_anova.screening.screen import check_dispersion, check_trials, warn_of_trials
+from bambi_anova.screening.sphericity import warn_of_sphericity
 from bambi_anova.specification import (
     IDENTIFIED,
     LEVELS,
@@ -188,6 +189,7 @@ class Model(Specification):
         formula = whole_formula(formula, predictors, short)
         self._take(specify(formula, data, named, priors, link, categorical, dropna, options))
         warnings = [*check_design(self.design, self.family), *warn_of_trials(self)]
+        warnings += warn_of_sphericity(self)
         if family is None:
             warnings += warn_of_default_family(self)
         for warning in (*check_priors(self.priors, self.family), *warnings):
@@ -351,7 +353,7 @@ class Model(Specification):
         """
         from bambi_anova.engine.methods import check_method
         from bambi_anova.engine.request import DRAWS, MOST, Request
-        from bambi_anova.estimates.unit_correlations import correlated_slopes
+        from bambi_anova.estimates.independent_slopes import correlated_slopes
 
         check_method(inference_method, (AUTO,))
         first = "laplace" if inference_method == AUTO else inference_method

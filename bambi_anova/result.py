@@ -20,6 +20,7 @@ from bambi_anova.estimates.parameters import summary
 from bambi_anova.estimates.quantiles import quantiles
 from bambi_anova.estimates.slopes import slopes, unit_slopes
 from bambi_anova.estimates.statements import orders, probability
+from bambi_anova.estimates.unit_effects import sphericity, unit_correlations
 from bambi_anova.estimates.zeros import zeros
 from bambi_anova.evidence.marginal_likelihood import marginal_likelihood
 from bambi_anova.evidence.restrictions import order_bayes_factor, savage_dickey
@@ -114,6 +115,8 @@ class Result(Posterior):
     quantiles = quantiles
     anova = anova
     explained = explained
+    sphericity = sphericity
+    unit_correlations = unit_correlations
     probability = probability
     orders = orders
     kruschke = kruschke

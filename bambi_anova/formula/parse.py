@@ -150,6 +150,34 @@ class Formula:
         """
         return f"{self.text[: self.end_of_terms]} + {term}{self.text[self.end_of_terms :]}"
 
+    def with_units(self, unit: Term, factors: Term, written: str) -> str:
+        """Write anew which effects units have, in the place of what says it now.
+
+        Examples
+        --------
+        >>> formula = parse_formula("y ~ A * B + Error(s/A) + (1|item); sigma ~ A")
+        >>> formula.with_units(("s",), ("A",), "Error(s/A, cov='unstructured')")
+        "y ~ A * B + (1|item) + Error(s/A, cov='unstructured'); sigma ~ A"
+        """
+        main, *further = scan(self.text).split(";")
+        left, right = _sides(main, main)
+        kept = [
+            piece.text
+            for piece in right.split("+")
+            if not any(set(own) - set(factors) == set(unit) for own in _units_of(piece))
+        ]
+        whole = f"{left.text} ~ {' + '.join([*kept, written])}"
+        return "; ".join([whole, *(one.text for one in further)])
+
+
+def _units_of(piece: Words) -> list[Term]:
+    """Return the units of ``Error()`` or of a bar; nothing for other terms."""
+    texts = [token.text for token in piece.tokens]
+    if texts[0] not in ("Error", "("):
+        return []
+    items = Algebra(piece, Variables()).items()
+    return [item.unit for item in items if isinstance(item, Stratum | Bar)]
+
 
 def parse_formula(text: str) -> Formula:
     """Read a formula.

@@ -150,6 +150,11 @@ _APART = (
     Column("p", NUMBER, "effective number of parameters; of tests, the p-value"),
     Column("elpd_diff", NUMBER, "elpd less that of the best model"),
     Column("se_diff", NUMBER, "standard error of that difference"),
+    Column("cov", LABEL, "covariance of units' effects"),
+    Column("trusted_elpd", JUDGEMENT, "whether the draws settle the elpd"),
+    Column("trusted_bf", JUDGEMENT, "whether the Bayes factor is exact enough"),
+    Column("effect", LABEL, "effect of units in a cell, or slope"),
+    Column("other_effect", LABEL, "effect that it goes together with"),
     Column("weight", SHARE, "weight of a model in a stack of all"),
     Column("analysis", LABEL, "name of an analysis"),
     Column("estimate", ESTIMATE, "point estimate, or posterior mean"),
@@ -193,6 +198,10 @@ COMPARED_FITS = (
     "sd_full".split()
 )
 COMPARED_MODELS = "elpd_diff se_diff model by elpd se p weight pareto_k trusted".split()
+COMPARED_COVARIANCES = (
+    "cov elpd_diff se_diff elpd se pareto_k trusted_elpd log_bf mcse log_marginal_likelihood "
+    "trusted_bf".split()
+)
 POWER_SCALED = "prior quantity sensitivity likelihood shift diagnosis".split()
 SENSITIVITY = (
     "prior quantity sensitivity likelihood shift moved sd_ratio exchange how prior_sd near "

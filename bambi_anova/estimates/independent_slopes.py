@@ -44,12 +44,12 @@ class UnitCorrelation:
         return abs(self.mean) > CLEAR * self.error
 
 
-def unit_correlations(posterior: Posterior) -> list[UnitCorrelation]:
+def independent_correlations(posterior: Posterior) -> list[UnitCorrelation]:
     """Return the correlation of each slope that varies with the effects of its units.
 
     Examples
     --------
-    >>> unit_correlations(result)  # doctest: +SKIP
+    >>> independent_correlations(result)  # doctest: +SKIP
     """
     design, draws = posterior.design, posterior.draws
     found = []
@@ -89,7 +89,7 @@ def _correlation(one: Array, other: Array) -> Array:
 
 def correlated_slopes(posterior: Posterior) -> Iterator[CorrelatedSlopesWarning]:
     """Yield a warning for every correlation that is clear."""
-    for one in unit_correlations(posterior):
+    for one in independent_correlations(posterior):
         if one.clear:
             yield CorrelatedSlopesWarning(
                 f"({one.slope}||{one.unit}) takes the slopes of {one.slope!r} and the effects of "

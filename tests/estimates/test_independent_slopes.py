@@ -8,7 +8,7 @@ import pytest
 
 import bambi_anova as ba
 from bambi_anova.errors import CorrelatedSlopesWarning
-from bambi_anova.estimates.unit_correlations import unit_correlations
+from bambi_anova.estimates.independent_slopes import independent_correlations
 
 FORMULA = "y ~ A + x + (x||s)"
 
@@ -33,7 +33,7 @@ def fitted(frame, formula=FORMULA):
         warnings.simplefilter("always")
         result = model.fit("laplace", draws=300, random_seed=1, progressbar=False)
     found = [w for w in caught if w.category is CorrelatedSlopesWarning]
-    return [str(w.message) for w in found], unit_correlations(result)
+    return [str(w.message) for w in found], independent_correlations(result)
 
 
 @pytest.mark.parametrize("rho", [0.9, -0.9])
