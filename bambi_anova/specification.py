@@ -403,7 +403,7 @@ def specify(
         terms = PARENT if one.name in known.always else one.name
         own = build_design(parsed.only(terms), rows, predictor_family(whole, one.name))
         found[one.name] = LinearPredictor(one.name, one.links[0], own, further=True)
-    _require_other_names(rows, names)
+    _require_other_names(rows, list(found))
     given = make_priors(design, known, priors, {name: found[name].design for name in names})
     made = Specification(whole, found, given, options)
     _require_means(made)
@@ -412,9 +412,11 @@ def specify(
 
 
 def _require_other_names(rows: Rows, names: Sequence[str]) -> None:
-    """Refuse covariates that share their name with a variable of a further predictor."""
-    taken = {f"{name}_{own}": own for name in names for own in (INTERCEPT, *rows.covariates)}
+    """Refuse covariates that share their name with a parameter or a further one's variable."""
+    taken = {f"{name}_{own}": own for name in names[1:] for own in (INTERCEPT, *rows.covariates)}
     for column in rows.covariates:
+        if column in names:
+            raise DataError(f"column {column!r}: this name is a parameter's; rename the column")
         if column in taken:
             raise DataError(
                 f"column {column!r}: the draws call the {taken[column]!r} of a further parameter "

@@ -293,6 +293,12 @@ def test_an_offset_has_no_place(data):
         ba.Model("way ~ task + offset(s)", data, family="categorical")
 
 
+@pytest.mark.parametrize("name", ["p_car", "p_walk", "p_walk_Intercept"])
+def test_covariates_cannot_have_the_names_of_parameters(data, name):
+    with pytest.raises(ba.errors.DataError, match="rename the column"):
+        ba.Model(f"way ~ {name}", data.assign(**{name: data["s"] / 7}), family="categorical")
+
+
 @pytest.mark.slow
 def test_nuts_through_bambi_agrees(fit):
     full = fit.model.fit("nuts", draws=1000, tune=1000, random_seed=1, progressbar=False)
