@@ -75,7 +75,7 @@ _ORDINARY = [
         "gaussian crossed 60x24", formula="y ~ A * B + (1|s) + (1|item)",
         layout=Crossed(60, 24, "A2", "B2"), truth=Truth(sds={"s": 0.7, "item": 0.4})),
     _gaussian(
-        "gaussian varying slope", formula="y ~ A + dose + Error(s) + (dose|s)",
+        "gaussian varying slope", formula="y ~ A + dose + Error(s) + (dose||s)",
         layout=Split(20, "A2", copies=6),
         truth=Truth(sds={"s": 0.7, "dose|s": 0.3}, slopes={"dose": 0.4})),
     _gaussian(
@@ -141,7 +141,7 @@ _ORDINARY = [
         "bernoulli probit", formula="y ~ A * B + Error(s)", link="probit",
         layout=Split(20, "A2", "B2", copies=5), truth=Truth(0.3, sds={"s": 0.6})),
     _binary(
-        "bernoulli varying slope", formula="y ~ A + dose + Error(s) + (dose|s)",
+        "bernoulli varying slope", formula="y ~ A + dose + Error(s) + (dose||s)",
         layout=Split(20, "A2", copies=12),
         truth=Truth(sds={"s": 0.5, "dose|s": 0.4}, slopes={"dose": 0.5})),
     _binary(
@@ -268,7 +268,7 @@ _ORDINARY = [
         "poisson 400 sparse units", formula="y ~ A * B + Error(s)",
         layout=Split(400, "A2", "B2"), truth=Truth(-0.7, sds={"s": 0.7})),
     _count(
-        "poisson varying slope", formula="y ~ A + dose + Error(s) + (dose|s)",
+        "poisson varying slope", formula="y ~ A + dose + Error(s) + (dose||s)",
         layout=Split(20, "A2", copies=6),
         truth=Truth(1, sds={"s": 0.4, "dose|s": 0.2}, slopes={"dose": 0.2})),
     _count(

@@ -196,7 +196,7 @@ NASTIES = [
         "many: binomial crossed 12x10, 2 x 3 cells", formula="p(k, n) ~ A * B + (1|s) + (1|item)",
         layout=Crossed(12, 10, "A2", "B3"), truth=Truth(sds={"s": 1, "item": 1}, trials=(1, 3))),
     _gaussian(
-        "many: body weights, random slopes", formula="y ~ A * week + Error(s) + (week|s)",
+        "many: body weights, random slopes", formula="y ~ A * week + Error(s) + (week||s)",
         layout=Split(16, "A3", copies=11),
         truth=Truth(400, 100, sds={"s": 35, "week|s": 2}, slopes={"week": 4}, noise=6)),
     _binary(
