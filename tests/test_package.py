@@ -98,3 +98,22 @@ def test_every_dependency_is_pinned_for_the_tests():
     }
     names = {re.match(r"[\w-]+", text)[0].lower() for text in wanted}
     assert names <= pinned | {"bambi-anova"}
+
+
+def pins(name):
+    """The versions of a file of constraints, by the names of the packages."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return dict(line.lower().split("==") for line in lines if "==" in line)
+
+
+def test_the_lowest_versions_are_those_that_are_allowed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lowest, recipe = pins("constraints-lowest.txt"), (ROOT / "recipe" / "recipe.yaml").read_text()
+    assert len(lowest) == len(project["dependencies"])
+    for text in project["dependencies"]:
+        name, _, bounds = text.partition(">=")
+        least = bounds.split(",")[0]
+        # As exact as the bound is: 0.61.2 is the first that pip finds of 0.61.
+        assert f"{lowest[name]}.".startswith(f"{least}."), name
+        assert f"    - {name} >={bounds}\n" in recipe
+    assert f'version: "{ba.__version__}"' in recipe

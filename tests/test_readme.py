@@ -8,6 +8,7 @@ import matplotlib
 import pytest
 
 import bambi_anova as ba
+from docs.generate import readme
 
 matplotlib.use("Agg")
 
@@ -73,3 +74,18 @@ def test_the_changelog_names_all_that_is_public():
     changelog = (ROOT / "CHANGELOG.md").read_text()
     missing = {name for name in public_names() if not re.search(rf"\b{name}\b", changelog)}
     assert missing == set()
+
+
+def test_its_measured_numbers_are_those_of_the_reports():
+    assert readme.render(TEXT) == TEXT
+
+
+def test_a_number_of_another_report_would_be_seen(monkeypatch):
+    monkeypatch.setattr(readme, "quick", lambda method: 9.9)
+    assert "found by Pathfinder | 9.9 s" in readme.render(TEXT)
+    with pytest.raises(LookupError, match="no place like"):
+        readme.render(TEXT.replace("found by Pathfinder", "found"))
+
+
+def test_it_is_short():
+    assert len(TEXT.splitlines()) < 200
