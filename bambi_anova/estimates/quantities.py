@@ -68,7 +68,7 @@ class Quantities:
         at = [] if not own else [name for name in labels if name not in (*own, *_ABOUT)]
         named = own or [str(name) for name in labels if name not in _ABOUT] or [*map(str, labels)]
         names = []
-        for row in labels.to_dict("records"):
+        for row in labels.to_dict("records") or [{}] * len(labels):  # pandas 2: none of no columns
             text = ":".join(str(row[name]) for name in named)
             if several:
                 text = f"{row['term']} {text}"
