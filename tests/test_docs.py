@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 import bambi_anova as ba
-from docs.generate import designs, gallery, outputs, reference
+from docs.generate import designs, gallery, house, outputs, reference
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 WRITTEN = sorted(DOCS.rglob("*.md"))
 #: Pages that the build writes.
-MADE = [DOCS / "reference", DOCS / "gallery", designs.PAGE]
+MADE = [DOCS / "reference", DOCS / "gallery", designs.PAGE, house.PAGE]
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)\s#]+)(?:#[^)]*)?\)")
 each = pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.relative_to(DOCS).as_posix())
 
@@ -165,3 +165,13 @@ def test_boxes_lie_in_the_units_that_hold_them():
     places = [picture.index(f"<b>{name}") for name in ("block<", "block:variety<", "rows")]
     assert places == sorted(places)
     assert "</div>" not in picture[: places[-1]]
+
+
+def test_the_map_of_the_house_is_read_from_the_imports():
+    order, found = house.layers(), house.edges()
+    assert set(found) == set(order)
+    assert "posterior" in found["estimates"]
+    assert found["errors"] == set()
+    for name, others in found.items():
+        assert all(order.index(other) < order.index(name) for other in others)
+        assert f"| `{name}` | {house.says(name)} |" in house.page()
