@@ -321,7 +321,8 @@ def _slow(rows: pd.DataFrame, sampling: Sampling) -> str:
 
 
 def _few(rows: pd.DataFrame, sampling: Sampling) -> str:
-    least = int(rows[["ess_bulk", "ess_tail"]].to_numpy().min())  # 399.6 is not 400
+    sizes = rows[["ess_bulk", "ess_tail"]].fillna(0.0)  # there is none where draws do not vary
+    least = int(sizes.to_numpy().min())  # 399.6 is not 400
     return (
         f"effective sample size down to {least} (below {MIN_ESS}) for "
         f"{listing(rows.index)}: {_remedy(sampling)}"

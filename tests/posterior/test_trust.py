@@ -57,6 +57,7 @@ def test_good_weighted_draws_are_trusted():
         ({"mcse_sd": np.nan}, "Monte Carlo error"),
         ({"ess_bulk": 399.0}, "effective sample size"),
         ({"ess_tail": 399.0}, "effective sample size"),
+        ({"ess_tail": np.nan}, "effective sample size down to 0 "),
         ({"mcse_bounds": 2.0 * MAX_BOUND_ERROR * 1.01}, "interval bounds"),
         ({"pareto_k": 0.71}, "Pareto k"),
         ({"pareto_k_sd": 0.71}, "Pareto k of squared distances"),
