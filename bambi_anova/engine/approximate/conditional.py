@@ -84,7 +84,7 @@ class Candidates:
         """Return a simpler choice that may do, if there are so many blocks, and this one."""
         if not self.mixed.any() or len(self.mixed) < blocks:
             return [self]
-        return [Candidates(2, np.zeros_like(self.mixed)), self]
+        return [Candidates(4, np.zeros_like(self.mixed)), self]
 
 
 def _least_count(total: float, enough: tuple[tuple[int, float], ...]) -> int:

@@ -43,7 +43,7 @@ DEFENCE = 0.05
 WIDE = 1.5
 #: Blocks from which candidates of wider normals may do more harm than good: their noise adds up.
 #: Without them weights may have long tails, and those beyond this Pareto k are drawn once more.
-MANY_BLOCKS = 1000
+MANY_BLOCKS = 100
 LONG_TAIL = 0.5
 #: Numbers that proposed draws may hold for going on to be worth its time.
 ROOM = 10_000_000
@@ -183,16 +183,16 @@ def _learn(
         points = effort.first * (1 + pilot // 2)
         batch = target.draw(proposals, points, PILOT_EACH, candidates, rng)
         efficiency = batch.efficiency
-        if pilot == 0 and len(choices) > 1:
-            other = target.draw(proposals, points, PILOT_EACH, choices[1], rng)
-            if other.efficiency > efficiency:
-                batch, efficiency, choices = other, other.efficiency, choices[1:]
-                candidates = choices[0]
         if efficiency > best_efficiency:
             best, best_efficiency = proposals, efficiency
         if efficiency > effort.good or (pilot > 2 and efficiency < 1.1 * best_efficiency):
             break
         proposals = _improve(proposals, batch, effort.crossed)
+    if len(choices) > 1:
+        # Before proposals have learnt, chance would tell which candidates are better.
+        other = target.draw(best, effort.first, PILOT_EACH, choices[1], rng)
+        if other.efficiency > best_efficiency:
+            best_efficiency, choices = other.efficiency, choices[1:]
     return best, choices, best_efficiency
 
 
