@@ -256,6 +256,8 @@ class Target:
         u, noise, log_proposal = propose_points(proposals, points, each, rng)
         model, blocks = self.model, self.model.blocks
         draw_size = each * numbers_held(model, candidates)
+        # Compiled loops are the faster the longer they are.
+        cut = in_stretches if model.in_one_pass else pieces
         shape = (points, each)
         core = np.empty((model.core.size, *shape))
         log_ratio = np.empty(shape)
@@ -271,7 +273,7 @@ class Target:
         def work(piece: slice) -> Array:
             modes = self.find_modes(u[:, piece], COARSE)
             measures = np.zeros((2, blocks.count))
-            for part in in_stretches(modes.u.shape[1], draw_size):
+            for part in cut(modes.u.shape[1], draw_size):
                 here = slice(piece.start + part.start, piece.start + part.stop)
                 drawn = draw_given_modes(
                     model,
