@@ -116,7 +116,7 @@ def tolerance():
 
 
 #: Pages whose code takes longer.
-SLOW = {"jasp", "pingouin"}
+SLOW = {"bayes_factors", "jasp", "pingouin"}
 
 
 @pytest.mark.parametrize(
