@@ -71,7 +71,9 @@ def observed_means(
         coded = rows.factors[name]
         columns[name] = [coded.levels[code] for code in coded.codes[first]]
     own = posterior.specification.transformation
-    values = response.values
+    values, category = response.values, posterior.family.category
+    if category is not None:
+        values = (values == category).astype(float)
     if own is not None and scale == "response":
         values = own.inverse(values)
     mean = response.total(codes, values) / total

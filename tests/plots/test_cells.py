@@ -226,3 +226,17 @@ def test_names_with_colons_are_drawn():
     result = model.fit("laplace", draws=100, random_seed=1, progressbar=False)
     assert plots.plot_interaction(result).axes[0].get_xlabel() == "B"
     assert plots.plot_means(result, "le:vel").get_xlabel() == "le:vel"
+
+
+@pytest.mark.filterwarnings("ignore::bambi_anova.errors.AnovaWarning")
+def test_raw_dots_of_categories_are_shares_of_the_one_that_is_shown():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame(product(["s1", "s2", "s3", "s4"], "xy", range(6)), columns=["s", "c", "t"])
+    data["k"] = rng.choice(["red", "green", "blue"], len(data))
+    model = ba.Model("k ~ c + Error(s)", data, family="categorical")
+    result = model.fit("laplace", draws=50, random_seed=1, progressbar=False)
+    of = result.means("c", scale="response")["of"].iloc[0]
+    (shown,) = (name for name in ("red", "green", "blue") if name in of)
+    found = observed_means(result, ["c"]).set_index(["c", "unit"])["mean"]
+    shares = (data["k"] == shown).groupby([data["c"], data["s"].factorize()[0]]).mean()
+    np.testing.assert_allclose(found.sort_index(), shares.sort_index())
