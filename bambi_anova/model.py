@@ -316,8 +316,8 @@ class Model(Specification):
               says whether to believe them.
             - "auto": "laplace", and NUTS started from it where that is not trusted.
         draws : int, optional
-            Draws kept a chain: by default 1,000, of which quick fits make up to four times as
-            many where long tails, as of few units, call for them.
+            Draws kept a chain: by default 1,000, of which quick fits, and short runs of "nuts",
+            make up to four times as many where long tails, as of few units, call for them.
         tune, chains : int
             Tuning steps a chain (by default 1,000, or 300 with ``init``), and chains.  Quick fits
             make ``chains`` independent parts and do not tune.

@@ -9,6 +9,7 @@ Letters: any shape.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ def _square(z: Array) -> Array:
 TRANSFORMATIONS = {
     one.name: one
     for one in (
-        _log("log", np.e),
+        _log("log", math.e),
         _log("log2", 2.0),
         _log("log10", 10.0),
         Transformation("log1p", np.expm1, _log1p_mean, "ratio", shift=1.0),

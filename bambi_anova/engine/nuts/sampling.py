@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bambi_anova.engine.approximate.missed_modes import missed_modes
+from bambi_anova.engine.approximate.reported import reported
 from bambi_anova.engine.latent.build import latent_model
 from bambi_anova.engine.latent.draws import LatentDraws, bambi_posterior, read_posterior
 from bambi_anova.engine.latent.model import LatentModel
@@ -16,7 +18,8 @@ from bambi_anova.engine.request import Request
 from bambi_anova.errors import ArgumentError, UnsupportedError
 from bambi_anova.posterior.extract import extract_draws
 from bambi_anova.posterior.posterior import Posterior
-from bambi_anova.posterior.trust import Sampling
+from bambi_anova.posterior.summary import diagnose
+from bambi_anova.posterior.trust import Sampling, times_needed
 from bambi_anova.specification import Specification
 
 if TYPE_CHECKING:
@@ -28,19 +31,43 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "nutpie": {"target_accept": 0.95, "adaptation": "draw_diag"},
     "pymc": {"target_accept": 0.95},
 }
+#: Numbers that the gradients of a run may read for it to be repeated with more draws.
+ROOM = 300_000_000
 
 
 def fit_nuts(specification: Specification, request: Request) -> Posterior:
     """Sample by nutpie, without compiling anything for a latent Gaussian model.
 
-    Other models, and likelihoods that the kernel does not have, go through Bambi.
+    Other models, and likelihoods that the kernel does not have, go through Bambi.  Where errors
+    alone are in the way of trust, and a run is short, it is repeated with as many draws as those
+    call for.
     """
     try:
         model = latent_model(specification)
         sample = _sample(model, specification, request)
     except UnsupportedError:
         return fit_bambi(specification, request)
-    return _posterior_of(sample, model, specification)
+    found, spent = _posterior_of(sample, model, specification), 0.0
+    most = _most(sample, model, request)
+    times = times_needed(diagnose(reported(found)), most) if most > 1 else 1
+    if times > 1:
+        spent = found.sampling.seconds
+        sample = _sample(model, specification, replace(request, draws=times * request.draws))
+        found = _posterior_of(sample, model, specification)
+    size = sample.diverging.size
+    u, core = (part.reshape(len(part), size) for part in (sample.u, sample.core))
+    sampling = replace(
+        found.sampling,
+        seconds=found.sampling.seconds + spent,
+        missed=missed_modes(model, u, core),
+    )
+    return replace(found, sampling=sampling)
+
+
+def _most(sample: LatentSample, model: LatentModel, request: Request) -> int:
+    """Return how many times as many draws are worth their time."""
+    read = sample.steps.sum() * (model.size + len(model.offset))
+    return min(request.most, int(ROOM // max(read, 1)))
 
 
 def fit_bambi(specification: Specification, request: Request) -> Posterior:
@@ -157,13 +184,5 @@ def _posterior_of(
         )
     )
     draws = extract_draws(posterior.to_dataset(), specification)
-    size = sample.diverging.size
-    u, core = (part.reshape(len(part), size) for part in (sample.u, sample.core))
-    sampling = Sampling(
-        "nuts",
-        sample.divergences,
-        seconds,
-        sample.sampling_seconds,
-        missed=missed_modes(model, u, core),
-    )
+    sampling = Sampling("nuts", sample.divergences, seconds, sample.sampling_seconds)
     return Posterior(specification, idata, draws, sampling)

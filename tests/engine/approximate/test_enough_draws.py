@@ -10,6 +10,7 @@ from scipy import special, stats
 import bambi_anova as ba
 from bambi_anova.engine.approximate import importance_sampling
 from bambi_anova.engine.approximate.proposal import Proposal
+from bambi_anova.engine.nuts import sampling
 from bambi_anova.engine.request import MOST
 from bambi_anova.posterior import trust
 from bambi_anova.posterior.summary import diagnose
@@ -79,6 +80,24 @@ def test_more_are_drawn_where_errors_are_too_large_and_they_get_small(monkeypatc
         assert values.std() == pytest.approx(sd, rel=0.1)
     again = one.fit("laplace", random_seed=1, progressbar=False)
     np.testing.assert_array_equal(again.draws.cells, more.draws.cells)
+
+
+@pytest.mark.slow
+def test_short_runs_of_nuts_are_repeated_with_as_many_draws_as_needed(monkeypatch):
+    monkeypatch.setattr(trust, "MAX_WIDENED_ERROR", 0.03)
+    one = model()
+    few, more = (
+        one.fit("nuts", random_seed=1, progressbar=False, **given)
+        for given in ({"draws": 1000}, {})
+    )
+    assert few.draws.sample_shape == (4, 1000)
+    assert 1000 < more.draws.sample_shape[1] <= 1000 * MOST
+    table = diagnose(quantities(more))
+    for (mean, sd), values in zip(exact(one).values(), table.itertuples(), strict=True):
+        assert abs(values.mean - mean) < 0.1 * sd
+        assert values.sd == pytest.approx(sd, rel=0.15)
+    monkeypatch.setattr(sampling, "ROOM", 0)  # a run that is long stays as it is
+    assert one.fit("nuts", random_seed=1, progressbar=False).draws.sample_shape == (4, 1000)
 
 
 def test_a_narrow_proposal_does_not_gain_trust_by_more_draws(monkeypatch):
