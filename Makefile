@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 READY_DOCS := $(VENV)/.ready-docs
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast lint format bench tutorials check-tutorials docs check-docs clean
+.PHONY: help demo test test-fast lint format bench tutorials check-tutorials check-package docs check-docs clean
 
 help:
 	@echo "make demo       analyse the memory experiment; figures and tables go to demo-output/"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff format the code"
 	@echo "make tutorials  execute the notebooks anew, in place"
+	@echo "make check-package  build the wheel, and use it in an environment of its own"
 	@echo "make check-tutorials  compare what the notebooks print with what they show"
 	@echo "make docs       build the site in build/site, from the repository alone"
 	@echo "make check-docs build the site and look at it in Chromium"
@@ -57,6 +58,16 @@ check-docs: docs
 
 bench: $(READY)
 	$(BIN)/python benchmarks/speed/nuts.py
+
+# The wheel in an environment that has nothing else: the demo and the README's quick start.
+check-package: $(READY)
+	rm -rf build/wheel build/empty
+	$(BIN)/python -m hatchling build -t wheel -d build/wheel
+	$(BIN)/python -m venv build/empty
+	build/empty/bin/python -m pip install --quiet --constraint constraints.txt build/wheel/*.whl
+	cd build && empty/bin/bambi-anova demo --out demo-output --overwrite
+	sed -n '/^```python/,/^```/{/^```/!p;};' README.md | sed '/^ba.compare_fits/q' > build/quick_start.py
+	cd build && empty/bin/python quick_start.py
 
 clean:
 	rm -rf $(VENV) demo-output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
