@@ -2,7 +2,8 @@
 
 A page's blocks of Python are run in order, in one namespace, from the root of the repository.  A
 block that is followed by a block of text shows there what it prints: its prints, and the value of
-its last line.
+its last line.  A block that begins with a file's name (``# wind.py``) is that file, and TOML
+declares its entry points: both are laid out as an installer leaves them while the page runs.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import io
 import os
 import re
 import sys
+import tempfile
+import tomllib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,10 @@ DESIGNS = DOCS / "howto" / "designs.md"
 BLOCKS = re.compile(
     r"```python\n(?P<code>.*?)```(?P<gap>\n+```text\n)?(?(gap)(?P<text>.*?)```)", re.DOTALL
 )
+
+
+MODULE = re.compile(r"# (?P<name>\w+)\.py\n")
+TOML = re.compile(r"```toml\n(.*?)```", re.DOTALL)
 
 
 def pages() -> list[Path]:
@@ -49,6 +56,39 @@ def printed(code: str, names: dict[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").split("\n")) + "\n"
 
 
+@contextlib.contextmanager
+def installed(text: str) -> Iterator[None]:
+    """Install the package whose files and entry points a page shows, for a while."""
+    from bambi_anova.families import registry
+
+    codes = [found["code"] for found in BLOCKS.finditer(text)]
+    files = {found["name"]: code for code in codes if (found := MODULE.match(code))}
+    groups = [tomllib.loads(one)["project"]["entry-points"] for one in TOML.findall(text)]
+    families = dict(registry.FAMILIES)
+    with tempfile.TemporaryDirectory() as folder:
+        about = Path(folder) / "shown-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: shown\nVersion: 1.0\n")
+        lines = [
+            line
+            for group in groups
+            for name, points in group.items()
+            for line in (f"[{name}]", *(f"{key} = {value}" for key, value in points.items()))
+        ]
+        (about / "entry_points.txt").write_text("\n".join(lines))
+        for name, code in files.items():
+            (Path(folder) / f"{name}.py").write_text(code)
+        sys.path.insert(0, folder)
+        try:
+            yield
+        finally:
+            sys.path.remove(folder)
+            for name in files:
+                sys.modules.pop(name, None)
+            registry.FAMILIES.clear()
+            registry.FAMILIES.update(families)
+
+
 def run(text: str, seen: Callable[[str, str], None] | None = None) -> str:
     """Run the code of a page and return the page with what it prints now.
 
@@ -64,6 +104,8 @@ def run(text: str, seen: Callable[[str, str], None] | None = None) -> str:
     names: dict[str, Any] = {"__name__": "page"}
 
     def fresh(found: re.Match[str]) -> str:
+        if MODULE.match(found["code"]):
+            return found[0]
         now = printed(found["code"], names)
         if found["gap"] is None:
             return found[0]
@@ -76,6 +118,7 @@ def run(text: str, seen: Callable[[str, str], None] | None = None) -> str:
     os.chdir(ROOT)
     try:
         with (
+            installed(text),
             warnings.catch_warnings(),
             pd.option_context("display.width", 96, "display.max_columns", 12),
         ):
