@@ -183,7 +183,9 @@ def posterior_predictive(
         (``rows`` of the data in each, and their ``base``: trials, exposure or observations).
         Factors and units are coordinates.  The rows are the sufficient ones: successes of
         all trials, counts of all exposure, means of gaussian observations that share every
-        predictor; for the other families they are the rows of the data.
+        predictor; for the other families they are the rows of the data.  Categories are
+        numbers in the order of ``category_probabilities``: ordered ones that are no numbers
+        themselves from 1 up, those without an order from 0 up.
 
     Raises
     ------
