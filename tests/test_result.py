@@ -9,11 +9,12 @@ import bambi_anova as ba
 from bambi_anova.posterior.posterior import Posterior
 
 METHODS = (
-    "means deflections contrasts slopes unit_slopes anova explained probability orders kruschke "
-    "draws_of category_probabilities category_contrasts superiority zeros quantiles "
-    "summary trust predict posterior_predictive predictive_check prior_predictive loo misfit "
-    "sensitivity marginal_likelihood savage_dickey order_bayes_factor save plot plot_priors table "
-    "to_markdown to_latex report".split()
+    "means deflections contrasts slopes unit_slopes unit_correlations sphericity anova explained "
+    "probability orders kruschke draws_of category_probabilities category_contrasts superiority "
+    "zeros quantiles summary trust predict posterior_predictive predictive_check prior_predictive "
+    "loo misfit sensitivity marginal_likelihood savage_dickey order_bayes_factor save plot "
+    "plot_priors table to_markdown to_latex report".split()
+)
 )
 PROPERTIES = "graph verdict complaints diagnostics model design family link priors".split()
 FIELDS = "idata draws sampling log_evidence specification".split()

@@ -212,7 +212,7 @@ def times_needed(summary: pd.DataFrame, most: int) -> int:
     Examples
     --------
     >>> from bambi_anova.posterior.summary import diagnose
-    >>> draws = np.random.default_rng(1).normal(size=(4, 120, 1))
+    >>> draws = np.random.default_rng(1).normal(size=(4, 100, 1))
     >>> times_needed(diagnose(draws), 4), times_needed(diagnose(draws), 1)
     (2, 1)
     """

@@ -138,7 +138,7 @@ def deviate(estimate: float, contrasts: int, df: int) -> float:
     Examples
     --------
     >>> round(deviate(0.5, 3, 30), 1)
-    5.2
+    5.3
     """
     free = contrasts * (contrasts + 1) / 2 - 1
     statistic = df * contrasts * (1 / estimate - 1) / 2

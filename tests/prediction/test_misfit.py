@@ -98,7 +98,7 @@ def test_replicates_stand_in_for_probabilities(name, monkeypatch):
         data["y"] = data["y"].round()
     result = fit(f"{left_hand_side(family)} ~ task + Error(s)", data, family=name)
     exact = residuals(result, np.random.default_rng(0))
-    bare = replace(family, tails=None)
+    bare = replace(result.family, tails=None)  # of categories that of these
     model = replace_family(result, bare)
     other = residuals(model, np.random.default_rng(0))
     gap = np.abs(stats.norm.cdf(exact.values) - stats.norm.cdf(other.values))

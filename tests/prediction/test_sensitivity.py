@@ -50,8 +50,9 @@ def slopes(split_plot):
 
 
 @pytest.mark.slow
-def test_log_priors_are_those_of_the_bambi_model(slopes):
+def test_log_priors_are_those_of_the_bambi_model(split_plot):
     """The free variables of the PyMC model that are hyperparameters, one by one."""
+    slopes = fit("y ~ group * task + dose + group:dose + (dose||subject)", split_plot, draws=25)
     posterior = slopes.idata["posterior"].to_dataset()
     found = log_priors(posterior, slopes.model)
     model = slopes.model.bambi_model.backend.model

@@ -208,8 +208,8 @@ def climb_together(log_density: LogDensity, starts: Array) -> list[Peak]:
             if not np.isfinite(own[0]):  # a climb that starts nowhere
                 continue
             height, gradient, hessian = of_stencil(own, widths[k])
-            precision = positive(-hessian)
             try:
+                precision = positive(-hessian)
                 step = np.linalg.solve(precision, gradient)
             except np.linalg.LinAlgError:  # a cliff, where quotients are of no use
                 continue
