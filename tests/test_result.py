@@ -15,7 +15,6 @@ METHODS = (
     "loo misfit sensitivity marginal_likelihood savage_dickey order_bayes_factor save plot "
     "plot_priors table to_markdown to_latex report".split()
 )
-)
 PROPERTIES = "graph verdict complaints diagnostics model design family link priors".split()
 FIELDS = "idata draws sampling log_evidence specification".split()
 
