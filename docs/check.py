@@ -36,6 +36,8 @@ LOOK = """(() => {
     image.loading = 'eager';
     if (image.complete && image.naturalWidth === 0) wrong.push('no figure: ' + image.src);
   }
+  if (/\\\\[([]|\\$\\$/.test([...document.querySelectorAll('article p, article div.math')]
+      .map(one => one.textContent).join(' '))) wrong.push('a formula is shown as its source');
   const wide = document.documentElement.scrollWidth - window.innerWidth;
   if (wide > 1) wrong.push('the page is ' + wide + ' px wider than the screen');
   for (const block of document.querySelectorAll('article div.highlight pre'))

@@ -6,6 +6,7 @@ are the same here as in the repository itself.
 
 from pathlib import Path
 
+from latex2mathml.converter import convert
 from pygments.lexers import PythonLexer
 
 import bambi_anova
@@ -19,7 +20,6 @@ version = release = bambi_anova.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "myst_nb",
     "sphinx_copybutton",
@@ -59,6 +59,7 @@ add_module_names = False
 toc_object_entries = False
 python_display_short_literal_types = True
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "bambi-anova"
 html_static_path = ["_static"]
@@ -74,12 +75,25 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }
-html_sidebars = {"docs/index": []}
+html_sidebars = {"docs/index": [], "docs/gallery/index": []}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
 
+def formula(display):
+    """Return what writes a formula as MathML: browsers show it by themselves, offline as well."""
+
+    def visit(writer, node):
+        from docutils.nodes import SkipNode
+
+        writer.body.append(convert(node.astext(), display=display))
+        raise SkipNode
+
+    return visit, None
+
+
 def setup(app):
-    """Highlight what other pages mark as Python that cannot be run yet."""
+    """Show formulas; highlight what other pages mark as Python that cannot be run yet."""
+    app.add_html_math_renderer("mathml", formula("inline"), formula("block"))
     app.add_lexer("python-proposal", PythonLexer)
