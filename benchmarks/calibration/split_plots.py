@@ -207,6 +207,13 @@ class SplitPlot:
         return np.arange(UNITS) * 2 // UNITS
 
 
+OF_NORMAL_ROWS = {
+    "Intercept": normal(5, 2),
+    "A": gamma(2, 2),
+    "B": half_normal(1),
+    "A:B": half_normal(0.7),
+    "s": half_normal(1),
+}
 DESIGNS = {
     "binomial": SplitPlot(
         "binomial",
@@ -231,14 +238,7 @@ DESIGNS = {
         within=3,
         copies=2,
         units=("s",),
-        priors={
-            "Intercept": normal(5, 2),
-            "A": gamma(2, 2),
-            "B": half_normal(1),
-            "A:B": half_normal(0.7),
-            "s": half_normal(1),
-            "sigma": gamma(4, 4),
-        },
+        priors={**OF_NORMAL_ROWS, "sigma": gamma(4, 4)},
     ),
     "unequal sds": SplitPlot(
         "unequal sds",
@@ -247,13 +247,7 @@ DESIGNS = {
         within=2,
         copies=4,
         units=("s",),
-        priors={
-            "Intercept": normal(5, 2),
-            "A": gamma(2, 2),
-            "B": half_normal(1),
-            "A:B": half_normal(0.7),
-            "s": half_normal(1),
-        },
+        priors=OF_NORMAL_ROWS,
         spread={"Intercept": normal(0, 0.5), "A": half_normal(0.5)},
     ),
     "cumulative": SplitPlot(
