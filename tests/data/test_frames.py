@@ -151,7 +151,7 @@ def test_values_that_cannot_be_levels_are_refused(read, split_plot, text, value)
 
 
 def test_levels_with_the_character_nul_are_refused(read, split_plot):
-    split_plot["group"] = split_plot["group"] + "\0"
+    split_plot["group"] = [f"{level}\0" for level in split_plot["group"]]
     for text in ("y ~ group", "y ~ task + Error(group)"):
         with pytest.raises(DataError, match=r"level 'A\\x00' holds the character NUL"):
             read(text, split_plot)
